@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/options.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+
+#include "bench/values.hpp"
+#include "common/error.hpp"
+
+namespace convscale {
+namespace {
+
+constexpr std::int64_t kMaxWorkers = 65536, kMaxIterations = 1'000'000, kMaxFilterSize = 31;
+constexpr std::int64_t kMaxStride = std::int64_t{1} << 31;
+
+/// The options as they were typed. Every value is read by values.hpp, so that all messages are of one kind.
+struct Text {
+  std::string num_workers = "4", iterations = "10", burns = "2", size = "1000", mem = "33554432";
+  std::string backend = "cpu", kernel = "auto", method = "full", scope = "end-to-end", dtype = "float64";
+  std::string filter_size = "4", stride = "5", fill = "random", seed = "0";
+  std::string schedule = "static", bind = "spread", host_memory = "pinned";
+  std::string images, filters, save, json, csv, md;
+  bool no_verify = false, list = false, version = false, quiet = false, no_progress = false, dragon = false;
+};
+
+template <class E>
+std::string choices() {
+  return fmt::format("{}", fmt::join(kNames<E>, "|"));
+}
+
+void declare(CLI::App& app, Text& text) {
+  const auto add = [&](const char* group, const char* name, std::string& value, const std::string& type, const char* help) {
+    CLI::Option* option = app.add_option(name, value, help)->group(group)->type_name(type);
+    if (!value.empty()) option->capture_default_str();
+    return option;
+  };
+  const char* work = "Workload";
+  add(work, "--size", text.size, "SIDE|HxW", "Image size in pixels");
+  add(work, "--mem", text.mem, "PIXELS", "Pixels of all images together; suffixes k M G T, Ki Mi Gi Ti");
+  add(work, "--filter-size", text.filter_size, "K", "Filters are K x K, 1 to 31");
+  add(work, "--stride", text.stride, "S", "Every S-th row and column of the result is kept");
+  add(work, "--dtype", text.dtype, choices<Dtype>(), "Element type; with --images the file's own if that is a float");
+  add(work, "--fill", text.fill, "random|zeros|integers", "What the images and filters hold");
+  add(work, "--seed", text.seed, "N", "Of the generator");
+  add(work, "--images", text.images, "FILE.npy", "Read images (N, H, W) or (H, W) instead of generating them");
+  add(work, "--filters", text.filters, "FILE.npy", "Read N filters (N, K, K), or one for all");
+  add(work, "--save", text.save, "DIR", "Write images.npy, filters.npy and results.npy there");
+  const char* how = "Measurement";
+  add(how, "--backend", text.backend, "cpu|cuda", "Where to run");
+  add(how, "--kernel", text.kernel, "NAME", "Implementation; auto takes the fastest one here; see --list");
+  add(how, "--method", text.method, choices<Method>(), "All outputs, then decimated; or only the kept ones");
+  add(how, "--scope", text.scope, choices<Scope>(), "From and to host memory, or data that stays on the device");
+  add(how, "--host-memory", text.host_memory, choices<HostMemory>(), "Host memory of a GPU run");
+  add(how, "-w,--num_workers,--num-workers", text.num_workers, "N", "Worker threads, or streams of a GPU");
+  add(how, "--iterations", text.iterations, "N", "Measured iterations");
+  add(how, "--burns", text.burns, "N", "Iterations before that, not measured");
+  add(how, "--schedule", text.schedule, choices<Schedule>(), "How images are dealt to workers");
+  add(how, "--bind", text.bind, choices<Bind>(), "How workers are pinned to processors");
+  app.add_flag("--no-verify", text.no_verify, "Do not compare the results with the reference")->group(how);
+  const char* output = "Output";
+  add(output, "--json", text.json, "FILE", "Write the full record; - is standard output");
+  add(output, "--csv", text.csv, "FILE", "Write the records as CSV");
+  add(output, "--md", text.md, "FILE", "Write the records as a Markdown table");
+  app.add_flag("--list", text.list, "List kernels and devices and why some are not supported here")->group(output);
+  app.add_flag("--version", text.version, "Print the version and how it was built")->group(output);
+  app.add_flag("--quiet", text.quiet, "Print the original's four lines, verification and FOM only")->group(output);
+  app.add_flag("--no-progress", text.no_progress, "No progress bar on the terminal")->group(output);
+  app.add_flag("--dragon", text.dragon)->group("");
+  app.footer("Example: convscale --num_workers 8 --method full --size 1080x1920 --json run.json");
+}
+
+/// The one element of an option that will take a list.
+std::string single(std::string_view option, const std::string& text) {
+  std::vector<std::string> elements = split_list(option, text);
+  if (elements.size() > 1) {
+    throw UsageError(fmt::format("{} {}: this version measures one configuration a run; give one value, such as {} {}", option, text,
+                                 option, elements.front()));
+  }
+  return elements.front();
+}
+
+std::optional<std::string> non_empty(const std::string& text) {
+  return text.empty() ? std::nullopt : std::optional(text);
+}
+
+void forbid_beside(const CLI::App& app, const char* file_option, std::initializer_list<const char*> others) {
+  for (const char* other : others) {
+    if (app.count(other) > 0) {
+      throw UsageError(fmt::format("{} beside {}: it is read from the file; leave {} out", other, file_option, other));
+    }
+  }
+}
+
+void read_images(const CLI::App& app, const Text& text, Options& options, Config& config) {
+  if (!text.images.empty()) {
+    forbid_beside(app, "--images", {"--size", "--mem", "--fill"});
+    options.images = std::make_shared<NpyStack>(text.images);
+    config.shape.images = options.images->count();
+    config.shape.height = options.images->height();
+    config.shape.width = options.images->width();
+    config.fill = Fill::kFile;
+    if (app.count("--dtype") == 0) {
+      config.dtype = options.images->type() == NpyType::kFloat32 ? Dtype::kFloat32 : Dtype::kFloat64;
+    }
+    return;
+  }
+  const ImageSize size = parse_size("--size", single("--size", text.size));
+  const std::int64_t pixels = parse_pixels("--mem", single("--mem", text.mem));
+  config.shape.height = size.height;
+  config.shape.width = size.width;
+  config.shape.images = pixels / config.shape.pixels();
+  if (config.shape.images == 0) {
+    throw UsageError(fmt::format("--mem {}: holds no image of {}x{}; --mem {} would hold one", text.mem, size.height, size.width,
+                                 config.shape.pixels()));
+  }
+}
+
+void read_filters(const CLI::App& app, const Text& text, Options& options, Config& config) {
+  if (text.filters.empty()) {
+    config.shape.filter_size = parse_count("--filter-size", text.filter_size, 1, kMaxFilterSize);
+    return;
+  }
+  forbid_beside(app, "--filters", {"--filter-size"});
+  options.filters = std::make_shared<NpyStack>(text.filters);
+  const NpyStack& filters = *options.filters;
+  if (filters.height() != filters.width() || filters.height() > kMaxFilterSize) {
+    throw UsageError(fmt::format("{}: filters are {}x{}; give square ones of at most {}x{}", text.filters, filters.height(),
+                                 filters.width(), kMaxFilterSize, kMaxFilterSize));
+  }
+  if (filters.count() != 1 && filters.count() != config.shape.images) {
+    throw UsageError(fmt::format("{}: {} filters for {} images; give one for each image, or one for all", text.filters,
+                                 filters.count(), config.shape.images));
+  }
+  config.shape.filter_size = filters.height();
+}
+
+Config read_config(const CLI::App& app, const Text& text, Options& options) {
+  Config config;
+  config.backend = single("--backend", text.backend);
+  config.kernel = single("--kernel", text.kernel);
+  config.method = parse_name<Method>("--method", single("--method", text.method));
+  config.scope = parse_name<Scope>("--scope", single("--scope", text.scope));
+  config.dtype = parse_name<Dtype>("--dtype", single("--dtype", text.dtype));
+  config.host_memory = parse_name<HostMemory>("--host-memory", text.host_memory);
+  config.schedule = parse_name<Schedule>("--schedule", text.schedule);
+  config.bind = parse_name<Bind>("--bind", text.bind);
+  config.fill = parse_name<Fill>("--fill", text.fill);
+  if (config.fill == Fill::kFile) reject_value("--fill", text.fill, "random, zeros or integers; --images FILE.npy reads a file");
+  config.seed = parse_seed("--seed", text.seed);
+  config.num_workers = static_cast<int>(parse_count("--num_workers", single("--num_workers", text.num_workers), 1, kMaxWorkers));
+  config.iterations = static_cast<int>(parse_count("--iterations", text.iterations, 1, kMaxIterations));
+  config.burns = static_cast<int>(parse_count("--burns", text.burns, 0, kMaxIterations));
+  config.shape.stride = parse_count("--stride", text.stride, 1, kMaxStride);
+  config.verify = !text.no_verify;
+  read_images(app, text, options, config);
+  read_filters(app, text, options, config);
+  return config;
+}
+
+}  // namespace
+
+Options parse_options(const std::vector<std::string>& args) {
+  CLI::App app("Measures how fast this machine convolves images, verified, against what the hardware allows.", "convscale");
+  Text text;
+  declare(app, text);
+  Options options;
+  try {
+    std::vector<std::string> reversed(args.rbegin(), args.rend() - 1);  // as CLI11 wants them
+    app.parse(reversed);
+  } catch (const CLI::CallForHelp&) {
+    options.answer = app.help();
+    return options;
+  } catch (const CLI::ParseError& error) {
+    std::string message = error.what();
+    std::replace(message.begin(), message.end(), '\n', ' ');
+    throw UsageError(message + "; convscale --help lists the options");
+  }
+  options.list = text.list;
+  options.version = text.version;
+  if (options.list || options.version) return options;
+  if (text.dragon) {
+    throw UsageError("--dragon: this program has no Dragon runtime; scripts/baseline.py runs the original's way beside it");
+  }
+  options.quiet = text.quiet;
+  options.progress = !text.no_progress;
+  options.json = non_empty(text.json);
+  options.csv = non_empty(text.csv);
+  options.md = non_empty(text.md);
+  if ((options.json == "-") + (options.csv == "-") + (options.md == "-") > 1) {
+    throw UsageError("only one of --json, --csv and --md can be -; give the others a file");
+  }
+  if (!text.save.empty()) options.save = text.save;
+  options.configs.push_back(read_config(app, text, options));
+  return options;
+}
+
+}  // namespace convscale

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <iosfwd>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bench/options.hpp"
+#include "common/backend.hpp"
+#include "common/output_file.hpp"
+#include "common/record.hpp"
+
+namespace convscale {
+
+/// Everything that a run writes. The constructor opens all files, so that one that cannot be written is found before the run.
+class Outputs {
+ public:
+  /// Throws ResourceError.
+  Outputs(const Options& options, std::ostream& out, std::ostream& err);
+
+  /// Where the text goes: standard output, or standard error if a format took that.
+  std::ostream& text() { return *text_; }
+
+  /// Writes images.npy, filters.npy and results.npy if they were asked for.
+  void save(const Config& config, const HostBuffers& buffers);
+  /// Writes the formats that were asked for, and proves that standard output took all.
+  void write(const Report& report);
+
+ private:
+  using Format = std::string (*)(const Report&);
+  void open(const std::optional<std::string>& target, Format format);
+
+  std::ostream& out_;
+  std::ostream* text_;
+  std::vector<std::pair<Format, std::optional<OutputFile>>> formats_;  // no file: standard output
+  std::vector<OutputFile> arrays_;                                     // images, filters, results; empty if not asked for
+};
+
+}  // namespace convscale

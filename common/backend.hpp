@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/bound.hpp"
+#include "common/config.hpp"
+
+namespace convscale {
+
+/// Images first..last-1 of the workload.
+struct ImageRange {
+  std::int64_t first = 0;
+  std::int64_t last = 0;
+  bool operator==(const ImageRange&) const = default;
+};
+
+/// Host memory of one workload, contiguous and row-major, elements of the configuration's dtype. Owned by the caller.
+struct HostBuffers {
+  std::byte* images = nullptr;   ///< (images, height, width)
+  std::byte* filters = nullptr;  ///< (images, K, K)
+  std::byte* results = nullptr;  ///< (images, out_height, out_width)
+};
+
+/// Where the time of one iteration went on a device; unions of intervals, since streams overlap.
+struct Phases {
+  double upload_s = 0;
+  double kernel_s = 0;
+  double download_s = 0;
+};
+
+/// What a backend can say of itself, for the record.
+struct BackendFacts {
+  std::string kernel;                  ///< the one that `auto` took
+  std::vector<int> cpus;               ///< processor of each worker; empty where unpinned or on a device
+  std::optional<std::string> device;   ///< null on the CPU
+  std::int64_t line_bytes = 64;        ///< granularity of memory traffic: a cache line, or a sector on a GPU
+  std::int64_t last_cache_bytes = 0;   ///< 0: unknown
+  bool direct = true;                  ///< false: FLOPs are not those of the direct sum, so no compute bound holds
+  bool quantised = true;               ///< workers take whole images, one at a time
+  Transfer transfer;                   ///< bytes over the link in one iteration of this scope
+  std::vector<std::string> warnings;
+};
+
+/// Runs iterations of one configuration: the convolution of all images. The life of one, as the runner drives it:
+///
+///     prepare(buffers)      setup: placement, registration, allocation; the buffers hold no data yet
+///     (the runner fills images and filters)
+///     load()                setup: the buffers hold their data; a backend that keeps copies takes them
+///     for each iteration:
+///       measure_ceilings()  one pass of each ceiling
+///       poison()            every result holds the reserved NaN, wherever results live
+///       start(all) wait(all)            <- timed, with the host's steady clock
+///       collect()           results are in the host's buffer
+///
+/// Methods throw ResourceError on a fault. One thread drives a backend.
+class Backend {
+ public:
+  Backend() = default;
+  virtual ~Backend() = default;
+  Backend(const Backend&) = delete;
+  Backend& operator=(const Backend&) = delete;
+
+  virtual BackendFacts facts() const = 0;
+  /// Bytes of host memory that it takes beside the buffers.
+  virtual std::int64_t scratch_bytes() const = 0;
+
+  virtual void prepare(const HostBuffers& buffers) = 0;
+  virtual void load() {}
+  /// One sample of each ceiling, with the same workers over the same buffers.
+  virtual Ceilings measure_ceilings() = 0;
+  virtual void poison() = 0;
+  /// Asynchronous. Several ranges may be under way; they are worked on in the order in which they were started.
+  virtual void start(ImageRange range) = 0;
+  /// Blocks until `range`, which was started as such, and all ranges started before it are done.
+  virtual void wait(ImageRange range) = 0;
+  virtual void collect() {}
+  /// Of the last iteration; null where there are no phases.
+  virtual std::optional<Phases> phases() const { return std::nullopt; }
+  /// Seconds that each worker was busy in the last iteration; empty if unknown.
+  virtual std::vector<double> busy_s() const { return {}; }
+};
+
+/// One line of `--list`: a kernel, or a device.
+struct Listing {
+  std::string name;
+  std::string description;
+  std::string unsupported;  ///< why this machine or build cannot; empty if it can
+};
+
+/// A backend in the program's table.
+struct BackendEntry {
+  std::string name;
+  std::function<std::vector<Listing>()> kernels;  ///< fastest first
+  std::function<std::vector<Listing>()> devices;
+  /// Throws UnsupportedError (no such backend, kernel or device here) or UsageError (a kernel name that nobody knows).
+  std::function<std::unique_ptr<Backend>(const Config&)> create;
+};
+using BackendTable = std::vector<BackendEntry>;
+
+}  // namespace convscale

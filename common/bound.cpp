@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/bound.hpp"
+
+namespace convscale {
+
+std::string_view name_of(Limit limit) {
+  switch (limit) {
+    case Limit::kMemory:
+      return "memory";
+    case Limit::kCompute:
+      return "compute";
+    case Limit::kTransfer:
+      break;
+  }
+  return "transfer";
+}
+
+std::optional<Bound> compute_bound(const Shape& shape, Method method, Dtype dtype, std::int64_t line_bytes,
+                                   const Ceilings& ceilings, const Transfer& transfer) {
+  Bound bound;
+  bound.bytes = least_bytes(shape, method, dtype, line_bytes);
+  bound.flops = flops(shape, method);
+  bound.ceilings = ceilings;
+  bool known = false;
+  const auto consider = [&](Limit limit, std::int64_t amount, std::optional<double> rate) {
+    if (!rate || *rate <= 0) return;
+    known = true;
+    const double time_s = static_cast<double>(amount) / *rate;
+    if (time_s <= bound.time_s) return;
+    bound.time_s = time_s;
+    bound.limit = limit;
+  };
+  consider(Limit::kMemory, bound.bytes, ceilings.read_bytes_per_s);
+  consider(Limit::kCompute, bound.flops, ceilings.peak_flops_per_s);
+  consider(Limit::kTransfer, transfer.up_bytes, ceilings.up_bytes_per_s);
+  consider(Limit::kTransfer, transfer.down_bytes, ceilings.down_bytes_per_s);
+  consider(Limit::kTransfer, transfer.up_bytes + transfer.down_bytes, ceilings.duplex_bytes_per_s);
+  if (!known) return std::nullopt;
+  return bound;
+}
+
+double image_balance(std::int64_t images, std::int64_t workers) {
+  const std::int64_t most = (images + workers - 1) / workers;
+  return static_cast<double>(images) / static_cast<double>(workers * most);
+}
+
+}  // namespace convscale

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string_view>
+
+namespace convscale {
+
+/// How this binary was built. `git` is empty when the source was no git checkout.
+struct BuildInfo {
+  std::string_view version;
+  std::string_view git;
+  std::string_view type;
+  std::string_view compiler;
+  std::string_view flags;
+};
+
+BuildInfo build_info();
+
+}  // namespace convscale

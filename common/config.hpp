@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "common/shape.hpp"
+#include "common/vocabulary.hpp"
+
+namespace convscale {
+
+/// One configuration: everything that a row of the table is measured under.
+struct Config {
+  std::string backend = "cpu";
+  std::string kernel = "auto";
+  Method method = Method::kFull;
+  Scope scope = Scope::kEndToEnd;
+  Dtype dtype = Dtype::kFloat64;
+  Shape shape;
+  Fill fill = Fill::kRandom;
+  std::uint64_t seed = 0;
+  int num_workers = 4;
+  int iterations = 10;
+  int burns = 2;
+  Schedule schedule = Schedule::kStatic;
+  Bind bind = Bind::kSpread;
+  HostMemory host_memory = HostMemory::kPinned;
+  bool verify = true;
+};
+
+}  // namespace convscale

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace convscale {
+
+/// The program's exit codes. Libraries throw; only `run_program` turns errors into codes.
+enum class ExitCode : int {
+  kOk = 0,
+  kUsage = 2,
+  kUnsupported = 3,
+  kVerification = 4,
+  kFailure = 5,
+  kInterrupted = 130,
+};
+
+/// An error with an exit code. `what()` is one line: what, where, and what would work.
+class Error : public std::runtime_error {
+ public:
+  Error(ExitCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
+  ExitCode code() const { return code_; }
+
+ private:
+  ExitCode code_;
+};
+
+/// A bad option, value, combination or input file.
+class UsageError : public Error {
+ public:
+  explicit UsageError(const std::string& message) : Error(ExitCode::kUsage, message) {}
+};
+
+/// A backend, kernel or device that this build or machine does not have.
+class UnsupportedError : public Error {
+ public:
+  explicit UnsupportedError(const std::string& message) : Error(ExitCode::kUnsupported, message) {}
+};
+
+/// It cannot finish: memory, an output that cannot be written, a fault of a device or network.
+class ResourceError : public Error {
+ public:
+  explicit ResourceError(const std::string& message) : Error(ExitCode::kFailure, message) {}
+};
+
+}  // namespace convscale

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/limits.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "common/error.hpp"
+
+namespace convscale {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::optional<std::int64_t> read_number(const fs::path& path) {
+  std::ifstream file(path);
+  std::int64_t value = 0;
+  if (file >> value) return value;
+  return std::nullopt;  // missing, or "max"
+}
+
+/// The number behind `key` in a file of lines "key value" or "key: value kB".
+std::optional<std::int64_t> read_field(const fs::path& path, const std::string& key) {
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
+    std::istringstream fields(line);
+    std::string name;
+    std::int64_t value = 0;
+    if (fields >> name >> value && (name == key || name == key + ":")) return value;
+  }
+  return std::nullopt;
+}
+
+/// The folders of this process's cgroup for `controller` ("" is version 2) and all its parents, innermost first. In a container
+/// the path that /proc names may lie outside of what is mounted; then only the mounted root counts.
+std::vector<fs::path> cgroup_folders(const SystemPaths& paths, const std::string& controller) {
+  std::vector<fs::path> folders;
+  std::ifstream file(paths.proc / "self/cgroup");
+  for (std::string line; std::getline(file, line);) {  // "4:memory:/path", "0::/path"
+    const std::size_t first = line.find(':');
+    const std::size_t second = line.find(':', first + 1);
+    if (first == std::string::npos || second == std::string::npos) continue;
+    const std::string names = "," + line.substr(first + 1, second - first - 1) + ",";
+    if (controller.empty() ? names != ",," : names.find("," + controller + ",") == std::string::npos) continue;
+    const fs::path root = paths.cgroup / controller;
+    for (fs::path path = line.substr(second + 1);; path = path.parent_path()) {
+      const fs::path folder = root / path.relative_path();
+      if (fs::is_directory(folder)) folders.push_back(folder);
+      if (!path.has_relative_path()) break;
+    }
+  }
+  return folders;
+}
+
+void take_least(std::optional<std::int64_t>& least, std::int64_t value) {
+  least = least ? std::min(*least, value) : value;
+}
+
+void take_cgroup_headroom(std::optional<std::int64_t>& least, const fs::path& folder, const char* limit_file,
+                          const char* usage_file, const char* reclaimable_key) {
+  const auto limit = read_number(folder / limit_file);
+  const auto usage = read_number(folder / usage_file);
+  if (!limit || !usage) return;
+  const std::int64_t reclaimable = read_field(folder / "memory.stat", reclaimable_key).value_or(0);
+  take_least(least, std::max<std::int64_t>(0, *limit - *usage + reclaimable));
+}
+
+}  // namespace
+
+std::optional<std::int64_t> total_memory_bytes(const SystemPaths& paths) {
+  const auto kib = read_field(paths.proc / "meminfo", "MemTotal");
+  return kib ? std::optional(*kib * 1024) : std::nullopt;
+}
+
+std::optional<std::int64_t> available_memory_bytes(const SystemPaths& paths) {
+  std::optional<std::int64_t> least;
+  if (const auto kib = read_field(paths.proc / "meminfo", "MemAvailable")) least = *kib * 1024;
+  for (const fs::path& folder : cgroup_folders(paths, "")) {
+    take_cgroup_headroom(least, folder, "memory.max", "memory.current", "inactive_file");
+  }
+  for (const fs::path& folder : cgroup_folders(paths, "memory")) {
+    take_cgroup_headroom(least, folder, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file");
+  }
+  return least;
+}
+
+std::optional<double> cpu_quota(const SystemPaths& paths) {
+  std::optional<double> least;
+  const auto take = [&](std::optional<std::int64_t> quota, std::optional<std::int64_t> period) {
+    if (!quota || !period || *quota <= 0 || *period <= 0) return;
+    const double cpus = static_cast<double>(*quota) / static_cast<double>(*period);
+    least = least ? std::min(*least, cpus) : cpus;
+  };
+  for (const fs::path& folder : cgroup_folders(paths, "")) {
+    std::ifstream file(folder / "cpu.max");
+    std::int64_t quota = 0, period = 0;
+    if (file >> quota >> period) take(quota, period);
+  }
+  for (const fs::path& folder : cgroup_folders(paths, "cpu")) {
+    take(read_number(folder / "cpu.cfs_quota_us"), read_number(folder / "cpu.cfs_period_us"));
+  }
+  return least;
+}
+
+void check_memory(std::int64_t bytes, const SystemPaths& paths) {
+  const auto available = available_memory_bytes(paths);
+  if (!available || bytes <= *available) return;
+  throw ResourceError(fmt::format(
+      "this run needs {:.2f} GB of memory and {:.2f} GB are available (cgroup limits included); a smaller --mem would do",
+      static_cast<double>(bytes) * 1e-9, static_cast<double>(*available) * 1e-9));
+}
+
+}  // namespace convscale

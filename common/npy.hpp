@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "common/vocabulary.hpp"
+
+namespace convscale {
+
+class OutputFile;
+
+/// Element types of a .npy file that can be read.
+enum class NpyType { kFloat32, kFloat64, kUint8, kUint16 };
+
+/// The header of a .npy file (NEP 1, format versions 1 to 3).
+struct NpyHeader {
+  NpyType type = NpyType::kFloat64;
+  bool fortran_order = false;
+  std::vector<std::int64_t> shape;
+  std::size_t data_offset = 0;
+};
+
+/// Reads the header from the first bytes of a file. Throws UsageError, naming `path`.
+NpyHeader parse_npy_header(std::span<const std::byte> bytes, const std::string& path);
+
+/// A stack (N, H, W), or one (H, W) read as (1, H, W), in a .npy file: mapped, not loaded, and converted item by item. float32,
+/// float64, uint8 or uint16, little-endian, C or Fortran order. Item reads may run in parallel.
+class NpyStack {
+ public:
+  /// Throws UsageError: missing, truncated, not numeric, empty, not 2-D or 3-D.
+  explicit NpyStack(const std::filesystem::path& path);
+  ~NpyStack();
+  NpyStack(NpyStack&& other) noexcept;
+  NpyStack& operator=(NpyStack&&) = delete;
+
+  std::int64_t count() const { return count_; }
+  std::int64_t height() const { return height_; }
+  std::int64_t width() const { return width_; }
+  NpyType type() const { return header_.type; }
+  const std::string& path() const { return path_; }
+
+  /// Converts item `index` to (height, width), row-major. NaNs become the canonical quiet NaN.
+  template <class T>
+  void read(std::int64_t index, T* out) const;
+
+ private:
+  template <class T, class Stored>
+  void read_as(std::int64_t index, T* out) const;
+  void forget(std::int64_t index) const;
+
+  std::string path_;
+  NpyHeader header_;
+  std::int64_t count_ = 0, height_ = 0, width_ = 0;
+  std::byte* mapping_ = nullptr;
+  std::size_t mapped_bytes_ = 0;
+};
+
+/// Writes a C-order array of `dtype` and `shape`; `data` holds all its elements.
+void write_npy(OutputFile& file, Dtype dtype, std::span<const std::int64_t> shape, std::span<const std::byte> data);
+
+}  // namespace convscale

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/output_file.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "common/error.hpp"
+
+namespace convscale {
+
+namespace fs = std::filesystem;
+
+OutputFile::OutputFile(const fs::path& target) : target_(target) {
+  std::error_code ignored;
+  // A symbolic link stays one: what it points to is replaced.
+  const fs::path real = fs::is_symlink(target, ignored) ? fs::weakly_canonical(target, ignored) : target;
+  struct stat status {};
+  const bool exists = stat(real.c_str(), &status) == 0;
+  if (exists && S_ISDIR(status.st_mode)) fail(EISDIR);
+  if (exists && access(real.c_str(), W_OK) != 0) fail(errno);
+  if (exists && !S_ISREG(status.st_mode)) {
+    fd_ = open(real.c_str(), O_WRONLY | O_CLOEXEC);
+    if (fd_ < 0) fail(errno);
+    return;
+  }
+  std::string name = real.string() + ".partial-XXXXXX";
+  fd_ = mkostemp(name.data(), O_CLOEXEC);
+  if (fd_ < 0) fail(errno);
+  temporary_ = name;
+  target_ = real;
+  const mode_t mask = umask(0);  // mkostemp makes it private; the target gets what any new file would get
+  umask(mask);
+  fchmod(fd_, exists ? status.st_mode & 07777 : 0666 & ~mask);
+}
+
+OutputFile::~OutputFile() {
+  if (fd_ >= 0) close(fd_);
+  if (!temporary_.empty()) unlink(temporary_.c_str());
+}
+
+OutputFile::OutputFile(OutputFile&& other) noexcept
+    : target_(std::move(other.target_)),
+      temporary_(std::exchange(other.temporary_, {})),
+      fd_(std::exchange(other.fd_, -1)) {}
+
+void OutputFile::fail(int error_number) const {
+  throw ResourceError(fmt::format("cannot write {}: {}; give a file in a folder that exists and is writable",
+                                  target_.string(), std::strerror(error_number)));
+}
+
+void OutputFile::write(std::string_view text) { write(std::as_bytes(std::span(text))); }
+
+void OutputFile::write(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(fd_, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) fail(errno);
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+  }
+}
+
+void OutputFile::commit() {
+  if (close(std::exchange(fd_, -1)) != 0) fail(errno);
+  if (temporary_.empty()) return;
+  if (rename(temporary_.c_str(), target_.c_str()) != 0) fail(errno);
+  temporary_.clear();
+}
+
+}  // namespace convscale

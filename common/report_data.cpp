@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+// The machine-readable formats. CSV and Markdown are the JSON's records laid flat, so a field is named in one place only.
+#include <fmt/format.h>
+
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "common/build_info.hpp"
+#include "common/report.hpp"
+
+namespace convscale {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+template <class T>
+Json nullable(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+Json nullable_text(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+
+Json to_json_value(const HostInfo& host) {
+  Json caches = Json::array();
+  for (const Cache& cache : host.caches) caches.push_back({{"name", cache.name}, {"bytes", cache.bytes}, {"count", cache.count}});
+  return {{"name", host.name},
+          {"os", host.os},
+          {"cpu", nullable_text(host.cpu)},
+          {"sockets", host.sockets},
+          {"cores", host.cores},
+          {"threads", host.threads},
+          {"smt", host.smt},
+          {"numa_nodes", host.numa_nodes},
+          {"caches", caches},
+          {"memory_bytes", nullable(host.memory_bytes)},
+          {"isa", host.isa},
+          {"affinity", host.affinity},
+          {"governor", nullable(host.governor)},
+          {"huge_pages", nullable(host.huge_pages)},
+          {"hypervisor", nullable(host.hypervisor)},
+          {"load", nullable(host.load)}};
+}
+
+Json bound_value(const Record& r) {
+  const std::optional<Bound>& bound = r.bound;
+  const auto rate = [&](std::optional<double> Ceilings::*ceiling) { return bound ? nullable(bound->ceilings.*ceiling) : Json(nullptr); };
+  return {{"limit", bound ? Json(name_of(bound->limit)) : Json(nullptr)},
+          {"time_s", bound ? Json(bound->time_s) : Json(nullptr)},
+          {"fraction", nullable(r.fraction)},
+          {"bytes", bound ? Json(bound->bytes) : Json(nullptr)},
+          {"flops", bound ? Json(bound->flops) : Json(nullptr)},
+          {"read_bytes_per_s", rate(&Ceilings::read_bytes_per_s)},
+          {"peak_flops_per_s", rate(&Ceilings::peak_flops_per_s)},
+          {"up_bytes_per_s", rate(&Ceilings::up_bytes_per_s)},
+          {"down_bytes_per_s", rate(&Ceilings::down_bytes_per_s)}};
+}
+
+Json to_json_value(const Record& r) {
+  const Config& c = r.config;
+  const Shape& s = c.shape;
+  const auto of_summary = [&](double Summary::*figure) { return r.summary ? Json((*r.summary).*figure) : Json(nullptr); };
+  const auto of_phases = [&](double Phases::*phase) { return r.phases ? Json((*r.phases).*phase) : Json(nullptr); };
+  const auto of_workers = [&](double WorkerTimes::*time) { return r.workers ? Json((*r.workers).*time) : Json(nullptr); };
+  const bool verified = r.verification.status != VerificationStatus::kSkipped;
+  return {{"status", name_of(r.status)},
+          {"reason", nullable_text(r.reason)},
+          {"warnings", r.warnings},
+          {"backend", c.backend},
+          {"kernel", r.facts.kernel.empty() ? c.kernel : r.facts.kernel},
+          {"method", name_of(c.method)},
+          {"scope", name_of(c.scope)},
+          {"dtype", name_of(c.dtype)},
+          {"height", s.height},
+          {"width", s.width},
+          {"images", s.images},
+          {"filter_size", s.filter_size},
+          {"stride", s.stride},
+          {"fill", name_of(c.fill)},
+          {"seed", c.seed},
+          {"num_workers", c.num_workers},
+          {"cpus", r.facts.cpus.empty() ? Json(nullptr) : Json(r.facts.cpus)},
+          {"device", nullable(r.facts.device)},
+          {"host_memory", r.facts.device ? Json(name_of(c.host_memory)) : Json(nullptr)},
+          {"schedule", name_of(c.schedule)},
+          {"bind", name_of(c.bind)},
+          {"ranks", 1},
+          {"distribute", nullptr},
+          {"iterations", c.iterations},
+          {"burns", c.burns},
+          {"work_time", nullptr},
+          {"interleaved", false},
+          {"setup_s", r.setup_s},
+          {"generation_s", r.generation_s},
+          {"verification_s", verified ? Json(r.verification_s) : Json(nullptr)},
+          {"times_s", r.times_s},
+          {"mean_s", of_summary(&Summary::mean)},
+          {"std_s", of_summary(&Summary::std)},
+          {"min_s", of_summary(&Summary::min)},
+          {"median_s", of_summary(&Summary::median)},
+          {"max_s", of_summary(&Summary::max)},
+          {"cv", of_summary(&Summary::cv)},
+          {"outliers", r.summary ? Json(r.summary->outliers) : Json(nullptr)},
+          {"images_per_s", nullable(images_per_s(r))},
+          {"pixels_per_s", nullable(pixels_per_s(r))},
+          {"bytes_per_s", nullable(bytes_per_s(r))},
+          {"flops_per_s", nullable(flops_per_s(r))},
+          {"bound", bound_value(r)},
+          {"phases",
+           {{"upload_s", of_phases(&Phases::upload_s)},
+            {"kernel_s", of_phases(&Phases::kernel_s)},
+            {"download_s", of_phases(&Phases::download_s)}}},
+          {"workers",
+           {{"busy_min_s", of_workers(&WorkerTimes::busy_min_s)},
+            {"busy_max_s", of_workers(&WorkerTimes::busy_max_s)},
+            {"balance", nullable(r.balance)}}},
+          {"per_rank", nullptr},
+          {"wire_bytes", nullptr},
+          {"communication_share", nullptr},
+          {"verification",
+           {{"status", name_of(r.verification.status)},
+            {"outputs", verified ? Json(r.verification.outputs) : Json(nullptr)},
+            {"max_error_of_bound", verified ? Json(r.verification.max_error_of_bound) : Json(nullptr)}}},
+          {"digest", r.digest ? Json(fmt::format("{:016x}", *r.digest)) : Json(nullptr)}};
+}
+
+using Columns = std::vector<std::pair<std::string, std::string>>;
+
+std::string cell_text(const Json& value) {
+  if (value.is_null()) return "";
+  if (value.is_string()) return value.get<std::string>();
+  if (!value.is_array()) return value.dump();
+  std::string joined;
+  for (const Json& element : value) joined += (joined.empty() ? "" : value[0].is_string() ? "; " : " ") + cell_text(element);
+  return joined;
+}
+
+void flatten(const Json& object, const std::string& prefix, Columns& columns) {
+  for (const auto& [key, value] : object.items()) {
+    if (value.is_object()) {
+      flatten(value, prefix + key + ".", columns);
+    } else {
+      columns.emplace_back(prefix + key, cell_text(value));
+    }
+  }
+}
+
+std::vector<Columns> flat_records(const Report& report) {
+  std::vector<Columns> rows;
+  for (const Record& record : report.records) flatten(to_json_value(record), "", rows.emplace_back());
+  return rows;
+}
+
+std::string csv_quoted(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + "\"";
+}
+
+std::string markdown_escaped(const std::string& text) {
+  std::string escaped;
+  for (const char c : text) escaped += c == '|' ? std::string("\\|") : std::string(1, c == '\n' ? ' ' : c);
+  return escaped;
+}
+
+std::string joined(const Columns& row, std::string_view separator, const std::function<std::string(const std::pair<std::string, std::string>&)>& cell) {
+  std::string line;
+  for (std::size_t i = 0; i < row.size(); ++i) line += (i > 0 ? std::string(separator) : "") + cell(row[i]);
+  return line;
+}
+
+}  // namespace
+
+std::string to_json(const Report& report) {
+  const BuildInfo build = build_info();
+  Json document = {{"schema_version", "1"},
+                   {"program", {{"name", "convscale"}, {"version", build.version}, {"git", nullable_text(std::string(build.git))}, {"argv", report.argv}}},
+                   {"started_at", report.started_at},
+                   {"interrupted", report.interrupted},
+                   {"build",
+                    {{"type", build.type},
+                     {"compiler", build.compiler},
+                     {"flags", build.flags},
+                     {"cuda", nullptr},
+                     {"cudnn", nullptr},
+                     {"mpi", nullptr}}},
+                   {"host", to_json_value(report.host)},
+                   {"devices", Json::array()},
+                   {"ranks", 1},
+                   {"records", Json::array()}};
+  for (const Record& record : report.records) document["records"].push_back(to_json_value(record));
+  // Names from outside (a host's, an argument's) need not be UTF-8.
+  return document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+std::string to_csv(const Report& report) {
+  std::string text;
+  for (const Columns& row : flat_records(report)) {
+    if (text.empty()) text += joined(row, ",", [](const auto& column) { return csv_quoted(column.first); }) + "\r\n";
+    text += joined(row, ",", [](const auto& column) { return csv_quoted(column.second); }) + "\r\n";
+  }
+  return text;
+}
+
+std::string to_markdown(const Report& report) {
+  std::string text;
+  for (const Columns& row : flat_records(report)) {
+    if (text.empty()) {
+      text += "| " + joined(row, " | ", [](const auto& column) { return markdown_escaped(column.first); }) + " |\n";
+      text += "|" + joined(row, "|", [](const auto&) { return std::string("---"); }) + "|\n";
+    }
+    text += "| " + joined(row, " | ", [](const auto& column) { return markdown_escaped(column.second); }) + " |\n";
+  }
+  return text;
+}
+
+}  // namespace convscale

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/summary.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <vector>
+
+namespace convscale {
+
+double median_of(std::span<const double> samples) {
+  std::vector<double> sorted(samples.begin(), samples.end());
+  std::sort(sorted.begin(), sorted.end());
+  const std::size_t middle = sorted.size() / 2;
+  return sorted.size() % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+Summary summarize(std::span<const double> samples) {
+  const auto n = static_cast<double>(samples.size());
+  Summary s;
+  s.mean = std::accumulate(samples.begin(), samples.end(), 0.0) / n;
+  double squares = 0;
+  for (const double x : samples) squares += (x - s.mean) * (x - s.mean);
+  s.std = std::sqrt(squares / n);
+  s.cv = s.mean > 0 ? s.std / s.mean : 0;
+  s.median = median_of(samples);
+  const auto [min, max] = std::minmax_element(samples.begin(), samples.end());
+  s.min = *min;
+  s.max = *max;
+
+  std::vector<double> deviations;
+  for (const double x : samples) deviations.push_back(std::abs(x - s.median));
+  constexpr double kScale = 0.6745, kCutoff = 3.5;
+  const double mad = median_of(deviations);
+  for (const double deviation : deviations) {
+    if (mad > 0 && kScale * deviation / mad > kCutoff) ++s.outliers;
+  }
+  return s;
+}
+
+}  // namespace convscale

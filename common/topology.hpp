@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/vocabulary.hpp"
+
+struct hwloc_topology;
+
+namespace convscale {
+
+/// One cache level as the operating system reports it.
+struct Cache {
+  std::string name;        ///< "L1d", "L2", "L3", ...
+  std::int64_t bytes = 0;  ///< of one instance
+  int count = 0;           ///< instances that our processors reach
+};
+
+/// The processors that this process may use (affinity mask and cpuset cgroup), through hwloc.
+class Topology {
+ public:
+  /// The machine that we run on.
+  Topology();
+  /// A synthetic machine in hwloc's notation, for tests: "pack:2 [numa] core:4 pu:2".
+  explicit Topology(const std::string& synthetic);
+
+  int sockets() const;
+  int cores() const;
+  int threads() const;
+  int numa_nodes() const;
+  std::string cpu_model() const;  ///< empty if unknown
+  std::vector<Cache> caches() const;
+  std::int64_t last_cache_bytes() const;  ///< of all instances of the last level together; 0 if unknown
+  std::string affinity() const;           ///< as a list: "0-3,8"
+
+  /// Processors (operating system's numbers) in the order in which workers take them. `spread`: one hardware thread of each
+  /// core first, over the NUMA nodes in turn, SMT siblings last. `compact`: neighbours first, SMT siblings together.
+  /// `none`: empty.
+  std::vector<int> order(Bind bind) const;
+
+  /// Pins the calling thread to processor `cpu`. Throws ResourceError.
+  void pin(int cpu) const;
+
+ private:
+  struct Destroy {
+    void operator()(hwloc_topology* topology) const;
+  };
+  std::unique_ptr<hwloc_topology, Destroy> topology_;
+};
+
+}  // namespace convscale

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "common/npy.hpp"
+#include "common/shape.hpp"
+#include "common/vocabulary.hpp"
+
+namespace convscale {
+
+class ThreadTeam;
+
+/// Images and filters by global index: generated, or read from files. The same bits for any number of workers or ranks.
+class Workload {
+ public:
+  /// Generated data, or that of files in place of images, filters or both; their sizes already stand in `shape`. Filters of a file
+  /// are one for all images or one each.
+  Workload(const Shape& shape, Fill fill, std::uint64_t seed, std::shared_ptr<const NpyStack> images = nullptr,
+           std::shared_ptr<const NpyStack> filters = nullptr);
+
+  const Shape& shape() const { return shape_; }
+
+  /// Writes image `index`: (height, width), row-major.
+  template <class T>
+  void image(std::int64_t index, T* out) const;
+  /// Writes filter `index`: (filter_size, filter_size), row-major, not flipped.
+  template <class T>
+  void filter(std::int64_t index, T* out) const;
+
+  /// Writes all images (images, height, width) and filters (images, filter_size, filter_size), in parallel over bands of rows.
+  /// Throws UsageError where a tap of a file is not finite.
+  template <class T>
+  void fill(T* images, T* filters, ThreadTeam& team) const;
+
+ private:
+  Shape shape_;
+  Fill fill_;
+  std::uint64_t seed_;
+  std::shared_ptr<const NpyStack> images_;
+  std::shared_ptr<const NpyStack> filters_;
+};
+
+}  // namespace convscale

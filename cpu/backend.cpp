@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cpu/backend.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <deque>
+#include <optional>
+#include <utility>
+
+#include "common/buffer.hpp"
+#include "common/digest.hpp"
+#include "common/error.hpp"
+#include "common/host.hpp"
+#include "common/limits.hpp"
+#include "common/thread_team.hpp"
+#include "common/topology.hpp"
+#include "cpu/ceilings.hpp"
+#include "cpu/convolve.hpp"
+#include "cpu/kernel_table.hpp"
+#include "cpu/schedule.hpp"
+
+namespace convscale {
+namespace {
+
+/// Touches every page that holds a byte of begin..end, so that it lies near the calling thread.
+void first_touch(std::byte* begin, std::byte* end) {
+  const std::int64_t page = page_bytes();
+  for (volatile std::byte* p = begin; p < end; p += page) *p = std::byte{0};
+  if (begin < end) *const_cast<volatile std::byte*>(end - 1) = std::byte{0};
+}
+
+template <class T>
+class CpuBackend final : public Backend {
+ public:
+  CpuBackend(const Config& config, const Kernel& kernel)
+      : config_(config),
+        kernel_(kernel),
+        cpus_(topology_.order(config.bind)),
+        scratch_shape_(config.method == Method::kFull ? full_scratch(config.shape, sizeof(T)) : ScratchShape{}),
+        workers_(static_cast<std::size_t>(config.num_workers)),
+        team_(
+            config.num_workers,
+            [this](int worker) {
+              if (!cpus_.empty()) topology_.pin(cpu_of(worker));
+            },
+            /*spin=*/config.num_workers <= topology_.threads()) {}
+
+  BackendFacts facts() const override {
+    BackendFacts facts;
+    facts.kernel = kernel_.name;
+    if (!cpus_.empty()) {
+      for (int worker = 0; worker < config_.num_workers; ++worker) facts.cpus.push_back(cpu_of(worker));
+    }
+    facts.last_cache_bytes = topology_.last_cache_bytes();
+    facts.quantised = config_.schedule != Schedule::kSplit;
+    if (config_.num_workers > topology_.threads()) {
+      facts.warnings.push_back(
+          fmt::format("{} workers share {} processors", config_.num_workers, topology_.threads()));
+    }
+    if (const auto quota = cpu_quota(); quota && *quota < config_.num_workers) {
+      facts.warnings.push_back(
+          fmt::format("{} workers share a cgroup quota of {:.2f} processors", config_.num_workers, *quota));
+    }
+    return facts;
+  }
+
+  std::int64_t scratch_bytes() const override {
+    return config_.num_workers * scratch_shape_.elements() * static_cast<std::int64_t>(sizeof(T));
+  }
+
+  void prepare(const HostBuffers& buffers) override {
+    images_ = reinterpret_cast<T*>(buffers.images);
+    filters_ = reinterpret_cast<T*>(buffers.filters);
+    results_ = reinterpret_cast<T*>(buffers.results);
+    const std::int64_t scratch_bytes = scratch_shape_.elements() * static_cast<std::int64_t>(sizeof(T));
+    for (Worker& worker : workers_) worker.scratch = PageBuffer(scratch_bytes, "scratch");
+    const Shape& s = config_.shape;
+    team_.run([&](int worker) {
+      for_each_own_band(worker, [&](const RowBand& band) {
+        // The pixels that only this band needs; the few that two bands share go to whoever comes first.
+        const bool last = band.row_end == s.out_height();
+        T* image = images_ + band.image * s.pixels();
+        touch(image + std::min(band.row_begin * s.stride, s.height) * s.width,
+              image + (last ? s.height : std::min(band.row_end * s.stride, s.height)) * s.width);
+        T* results = results_ + band.image * s.outputs();
+        touch(results + band.row_begin * s.out_width(), results + band.row_end * s.out_width());
+      });
+      const PageBuffer& scratch = workers_[static_cast<std::size_t>(worker)].scratch;
+      first_touch(scratch.data(), scratch.data() + scratch.bytes());
+    });
+    meter_.emplace(supported_ceiling_loops(), team_, buffers.images,
+                   s.images * s.pixels() * static_cast<std::int64_t>(sizeof(T)), config_.dtype);
+  }
+
+  Ceilings measure_ceilings() override { return meter_->sample(); }
+
+  void poison() override {
+    const Shape& s = config_.shape;
+    team_.run([&](int worker) {
+      workers_[static_cast<std::size_t>(worker)].busy_s = 0;
+      for_each_own_band(worker, [&](const RowBand& band) {
+        T* results = results_ + band.image * s.outputs();
+        std::fill(results + band.row_begin * s.out_width(), results + band.row_end * s.out_width(), poison_value<T>());
+      });
+    });
+  }
+
+  void start(ImageRange range) override {
+    auto next = std::make_shared<std::atomic<std::int64_t>>(range.first);
+    const auto ticket = team_.start([this, range, next](int worker) {
+      const auto begin = std::chrono::steady_clock::now();
+      Worker& self = workers_[static_cast<std::size_t>(worker)];
+      const Shape& s = config_.shape;
+      if (config_.schedule == Schedule::kDynamic) {
+        for (std::int64_t i = (*next)++; i < range.last; i = (*next)++) convolve({i, 0, s.out_height()}, self);
+      } else {
+        for_each_band(range, s.out_height(), config_.schedule == Schedule::kStatic, config_.num_workers, worker,
+                      [&](const RowBand& band) { convolve(band, self); });
+      }
+      self.busy_s += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    });
+    under_way_.emplace_back(range, ticket);
+  }
+
+  void wait(ImageRange range) override {
+    while (!under_way_.empty()) {
+      const auto [oldest, ticket] = under_way_.front();
+      under_way_.pop_front();
+      team_.wait(ticket);
+      if (oldest == range) return;
+    }
+  }
+
+  std::vector<double> busy_s() const override {
+    std::vector<double> busy;
+    for (const Worker& worker : workers_) busy.push_back(worker.busy_s);
+    return busy;
+  }
+
+ private:
+  struct alignas(64) Worker {  // a line each, so that workers do not share one
+    PageBuffer scratch;
+    double busy_s = 0;
+  };
+
+  int cpu_of(int worker) const { return cpus_[static_cast<std::size_t>(worker) % cpus_.size()]; }
+
+  static void touch(T* begin, T* end) {
+    first_touch(reinterpret_cast<std::byte*>(begin), reinterpret_cast<std::byte*>(end));
+  }
+
+  /// The bands whose pages lie near `worker`: those that it computes, or with schedule `dynamic` would compute with `static`.
+  template <class Body>
+  void for_each_own_band(int worker, Body&& body) const {
+    for_each_band({0, config_.shape.images}, config_.shape.out_height(), config_.schedule != Schedule::kSplit,
+                  config_.num_workers, worker, body);
+  }
+
+  void convolve(const RowBand& band, const Worker& worker) const {
+    const Shape& s = config_.shape;
+    const Image<T> image{.pixels = images_ + band.image * s.pixels(),
+                         .height = s.height,
+                         .width = s.width,
+                         .taps = filters_ + band.image * s.taps(),
+                         .filter_size = s.filter_size,
+                         .stride = s.stride};
+    T* out = results_ + band.image * s.outputs() + band.row_begin * s.out_width();
+    const Operations<T>& operations = kernel_.operations<T>();
+    if (config_.method == Method::kStrided) {
+      operations.strided_rows(image, band.row_begin, band.row_end, out);
+    } else {
+      convolve_full(operations, image, band.row_begin, band.row_end, scratch_shape_,
+                    reinterpret_cast<T*>(worker.scratch.data()), out);
+    }
+  }
+
+  const Config config_;
+  const Kernel& kernel_;
+  const Topology topology_;
+  const std::vector<int> cpus_;  // in the order in which workers take them
+  const ScratchShape scratch_shape_;
+  std::vector<Worker> workers_;
+  T* images_ = nullptr;
+  T* filters_ = nullptr;
+  T* results_ = nullptr;
+  std::optional<CeilingMeter> meter_;
+  std::deque<std::pair<ImageRange, ThreadTeam::Ticket>> under_way_;
+  ThreadTeam team_;  // last, so that its threads end before what they work on
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> make_cpu_backend(const Config& config, std::span<const Kernel* const> kernels) {
+  const Kernel& kernel = find_kernel(config.kernel, kernels, instruction_sets());
+  return dispatch(config.dtype, [&]<class T>() -> std::unique_ptr<Backend> {
+    return std::make_unique<CpuBackend<T>>(config, kernel);
+  });
+}
+
+BackendEntry cpu_backend() {
+  const auto kernels = [] {
+    const auto available = instruction_sets();
+    std::vector<Listing> listings;
+    for (const Kernel* kernel : cpu_kernels()) {
+      const std::string missing = missing_isa(kernel->isa, available);
+      listings.push_back({kernel->name, kernel->description, missing.empty() ? "" : "this processor has no " + missing});
+    }
+    return listings;
+  };
+  const auto devices = [] {
+    const Topology topology;
+    return std::vector<Listing>{{"cpu",
+                                 fmt::format("{}, {} sockets, {} cores, {} threads, processors {}", topology.cpu_model(),
+                                             topology.sockets(), topology.cores(), topology.threads(), topology.affinity()),
+                                 ""}};
+  };
+  return {.name = "cpu",
+          .kernels = kernels,
+          .devices = devices,
+          .create = [](const Config& config) { return make_cpu_backend(config, cpu_kernels()); }};
+}
+
+}  // namespace convscale

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "common/backend.hpp"
+#include "cpu/kernel.hpp"
+
+namespace convscale {
+
+/// The CPU backend's line in the program's table.
+BackendEntry cpu_backend();
+
+/// A CPU backend that takes its kernel from `kernels`; `cpu_backend` is this with `cpu_kernels()`.
+std::unique_ptr<Backend> make_cpu_backend(const Config& config, std::span<const Kernel* const> kernels);
+
+}  // namespace convscale

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "common/bound.hpp"
+#include "common/thread_team.hpp"
+#include "common/vocabulary.hpp"
+#include "cpu/kernel.hpp"
+
+namespace convscale {
+
+/// Measures what the memory and the arithmetic units give to a team of workers.
+class CeilingMeter {
+ public:
+  /// Reads will go over `bytes` at `data` (at a multiple of 64), evenly dealt to the workers of `team` in order; at most the last 63
+  /// bytes stay unread. All three outlive the meter.
+  CeilingMeter(const CeilingLoops& loops, ThreadTeam& team, const std::byte* data, std::int64_t bytes, Dtype dtype);
+
+  /// One pass of each. The read bandwidth is null for a buffer under 64 bytes.
+  Ceilings sample();
+
+ private:
+  double read_pass(int streams);
+  double fma_pass();
+  void calibrate();
+
+  const CeilingLoops& loops_;
+  ThreadTeam& team_;
+  const std::byte* data_;
+  std::int64_t lines_;
+  Dtype dtype_;
+  int streams_ = 0;  // 0: not yet calibrated
+  std::int64_t fma_rounds_ = 0;
+};
+
+/// The widest loops that this machine supports.
+const CeilingLoops& supported_ceiling_loops();
+
+}  // namespace convscale

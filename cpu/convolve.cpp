@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cpu/convolve.hpp"
+
+#include <algorithm>
+
+namespace convscale {
+namespace {
+
+/// A band that stays in the second-level cache beside the rows of pixels that it is made from.
+constexpr std::int64_t kBandBytes = 160 << 10;
+/// Kernels work on groups of 4 and 5 rows; a band is a multiple of both where it can be.
+constexpr std::int64_t kRowGroup = 20, kLeastRows = 5;
+
+}  // namespace
+
+ScratchShape full_scratch(const Shape& shape, std::int64_t element_bytes) {
+  if (shape.stride == 1) return {};
+  constexpr std::int64_t kLine = 64;
+  const std::int64_t row_bytes = (shape.full_width() * element_bytes + kLine - 1) / kLine * kLine;
+  std::int64_t rows = std::max(kBandBytes / row_bytes, kLeastRows);
+  if (rows > kRowGroup) rows = rows / kRowGroup * kRowGroup;
+  return {std::min(rows, shape.full_height()), row_bytes / element_bytes};
+}
+
+template <class T>
+void convolve_full(const Operations<T>& kernel, const Image<T>& image, std::int64_t row_begin, std::int64_t row_end,
+                   const ScratchShape& scratch_shape, T* scratch, T* out) {
+  const std::int64_t stride = image.stride, out_width = image.out_width();
+  if (stride == 1) return kernel.full_rows(image, row_begin, row_end, out, out_width);
+
+  const std::int64_t last = std::min(row_end * stride, image.full_height());
+  for (std::int64_t band = row_begin * stride; band < last; band += scratch_shape.rows) {
+    const std::int64_t band_end = std::min(band + scratch_shape.rows, last);
+    kernel.full_rows(image, band, band_end, scratch, scratch_shape.pitch);
+    for (std::int64_t i = (band + stride - 1) / stride; i * stride < band_end; ++i) {
+      const T* row = scratch + (i * stride - band) * scratch_shape.pitch;
+      T* target = out + (i - row_begin) * out_width;
+      for (std::int64_t j = 0; j < out_width; ++j) target[j] = row[j * stride];
+    }
+  }
+}
+
+template void convolve_full(const Operations<double>&, const Image<double>&, std::int64_t, std::int64_t, const ScratchShape&,
+                            double*, double*);
+template void convolve_full(const Operations<float>&, const Image<float>&, std::int64_t, std::int64_t, const ScratchShape&,
+                            float*, float*);
+
+}  // namespace convscale

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cpu/kernel_table.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "common/error.hpp"
+
+namespace convscale {
+
+// A kernel's line. Each names the kernel that a file of kernels/ defines, fastest first.
+#if defined(__x86_64__)
+#define CONVSCALE_X86_KERNELS(X) \
+  X(avx512)                      \
+  X(avx2)
+#define CONVSCALE_X86_CEILINGS(X) \
+  X(avx512)                       \
+  X(avx2)
+#else
+#define CONVSCALE_X86_KERNELS(X)
+#define CONVSCALE_X86_CEILINGS(X)
+#endif
+#define CONVSCALE_KERNELS(X) \
+  CONVSCALE_X86_KERNELS(X)   \
+  X(scalar)                  \
+  X(eigen)
+#define CONVSCALE_CEILINGS(X) \
+  CONVSCALE_X86_CEILINGS(X)   \
+  X(portable)
+
+#define CONVSCALE_DECLARE(kernel) extern const Kernel kernel##_kernel;
+#define CONVSCALE_ADDRESS(kernel) &kernel##_kernel,
+CONVSCALE_KERNELS(CONVSCALE_DECLARE)
+#define CONVSCALE_DECLARE_CEILING(set) extern const CeilingLoops set##_ceiling_loops;
+#define CONVSCALE_CEILING_ADDRESS(set) &set##_ceiling_loops,
+CONVSCALE_CEILINGS(CONVSCALE_DECLARE_CEILING)
+
+std::span<const Kernel* const> cpu_kernels() {
+  static constexpr const Kernel* kTable[] = {CONVSCALE_KERNELS(CONVSCALE_ADDRESS)};
+  return kTable;
+}
+
+std::span<const CeilingLoops* const> cpu_ceiling_loops() {
+  static constexpr const CeilingLoops* kTable[] = {CONVSCALE_CEILINGS(CONVSCALE_CEILING_ADDRESS)};
+  return kTable;
+}
+
+std::string missing_isa(unsigned needed, std::span<const std::string> available) {
+  static constexpr struct {
+    unsigned bit;
+    const char* sets[4];
+  } kSets[] = {{kIsaAvx2, {"avx2", "fma"}}, {kIsaAvx512, {"avx512f", "avx512dq", "avx512bw", "avx512vl"}}};
+  std::vector<std::string> missing;
+  for (const auto& [bit, sets] : kSets) {
+    if ((needed & bit) == 0) continue;
+    for (const char* set : sets) {
+      if (set != nullptr && std::find(available.begin(), available.end(), set) == available.end()) missing.emplace_back(set);
+    }
+  }
+  return fmt::format("{}", fmt::join(missing, ", "));
+}
+
+const Kernel& find_kernel(std::string_view name, std::span<const Kernel* const> kernels, std::span<const std::string> available) {
+  std::vector<std::string_view> names, supported;
+  const Kernel* named = nullptr;
+  for (const Kernel* kernel : kernels) {
+    names.emplace_back(kernel->name);
+    if (name == kernel->name) named = kernel;
+    if (missing_isa(kernel->isa, available).empty()) {
+      supported.emplace_back(kernel->name);
+      if (name == "auto" && named == nullptr) named = kernel;
+    }
+  }
+  if (named == nullptr) {
+    throw UsageError(fmt::format("--kernel {}: no such kernel of backend cpu; expected auto, {}", name, fmt::join(names, ", ")));
+  }
+  if (const std::string missing = missing_isa(named->isa, available); !missing.empty()) {
+    throw UnsupportedError(fmt::format("--kernel {}: this processor has no {}; supported here: auto, {}", name, missing,
+                                       fmt::join(supported, ", ")));
+  }
+  return *named;
+}
+
+}  // namespace convscale

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// avx512: the vector kernel family (vector_kernel.hpp) for AVX-512, and a path of its own for the 4 x 4 filter with a stride of 5:
+//
+//     for i, j:  out[i][j] = sum over a, b < 4 of taps[a][b] * pixels[5i - a][5j - b]
+//
+// 32 FLOPs and, with float64, 160 bytes of pixels an output: memory bandwidth decides, and what counts is that every line is asked
+// for early and once. The windows do not overlap. Rows are read as they lie in memory, five vectors (5 x lanes columns, which hold
+// `lanes` windows) at a time, and multiplied by taps laid out to the same period of five; each fifth column belongs to no window and
+// is masked out. Four rows summed, two shifts and adds leave each window's sum in its last column, from where four permutes pack
+// them. Rows of the windows after next are prefetched.
+#include "cpu/kernels/vector_avx512.hpp"
+#include "cpu/kernels/vector_ceilings.hpp"
+#include "cpu/kernels/vector_kernel.hpp"
+
+namespace convscale {
+namespace {
+
+constexpr int kSize = 4, kStride = 5, kVectors = 5;
+
+/// Window sums stand in columns 0, 5, 10, ...: for vector v, lane l of `lane` takes the packed lane l so far, or a lane of v.
+template <class V>
+struct PackIndices {
+  alignas(64) typename V::Index lane[kVectors][V::kLanes];
+
+  constexpr PackIndices() : lane{} {
+    for (int v = 0; v < kVectors; ++v) {
+      for (int l = 0; l < V::kLanes; ++l) {
+        const int column = kStride * l;
+        lane[v][l] = static_cast<typename V::Index>(column / V::kLanes == v ? V::kLanes + column % V::kLanes : l);
+      }
+    }
+  }
+};
+template <class V>
+constexpr PackIndices<V> kPack{};
+
+/// The taps in the columns' period of five, and which columns belong to a window.
+template <class V>
+struct Pattern {
+  typename V::Register taps[kSize][kVectors];
+  typename V::Mask used[kVectors];
+
+  explicit Pattern(const typename V::Element* filter) {
+    for (int v = 0; v < kVectors; ++v) {
+      unsigned bits = 0;
+      for (int l = 0; l < V::kLanes; ++l) bits |= (tap_column(v * V::kLanes + l) < kSize ? 1u : 0u) << l;
+      used[v] = static_cast<typename V::Mask>(bits);
+      for (int a = 0; a < kSize; ++a) {
+        alignas(64) typename V::Element row[V::kLanes];
+        for (int l = 0; l < V::kLanes; ++l) {
+          const int b = tap_column(v * V::kLanes + l);
+          row[l] = b < kSize ? filter[a * kSize + b] : 0;
+        }
+        taps[a][v] = V::load(row);
+      }
+    }
+  }
+  /// Column x belongs to the window that ends in column 5j >= x, with tap b = 5j - x; b = 4 is none.
+  static constexpr int tap_column(int x) { return (kStride - x % kStride) % kStride; }
+};
+
+/// One row of outputs from the pixel rows y - a, a_begin <= a < a_end. kInterior: all four.
+template <class V, bool kInterior>
+inline void strided_row(const Image<typename V::Element>& image, const Pattern<V>& pattern, std::int64_t y, std::int64_t a_begin,
+                        std::int64_t a_end, typename V::Element* out) {
+  using T = typename V::Element;
+  using Register = typename V::Register;
+  constexpr std::int64_t kGroup = kVectors * V::kLanes;
+  const std::int64_t out_width = image.out_width();
+  Register carried = V::zero(), carried_pairs = V::zero();  // last vector of the group to the left
+  for (std::int64_t j = 0; j < out_width; j += V::kLanes) {
+    const std::int64_t x = kStride * j;
+    const T* start = image.pixels + y * image.width + x;
+    Register sums[kVectors];
+#pragma GCC unroll 5
+    for (int v = 0; v < kVectors; ++v) sums[v] = V::zero();
+    if (kInterior && x + kGroup <= image.width) {
+#pragma GCC unroll 4
+      for (int a = 0; a < kSize; ++a) {
+#pragma GCC unroll 5
+        for (int v = 0; v < kVectors; ++v) {
+          const T* p = start - a * image.width + v * V::kLanes;
+          __builtin_prefetch(p + 2 * kStride * image.width, 0, 2);
+          sums[v] = V::fma(V::load(p), pattern.taps[a][v], sums[v], pattern.used[v]);
+        }
+      }
+    } else {
+#pragma GCC unroll 4
+      for (int a = 0; a < kSize; ++a) {
+        if (!kInterior && (a < a_begin || a >= a_end)) continue;
+#pragma GCC unroll 5
+        for (int v = 0; v < kVectors; ++v) {
+          const auto inside = static_cast<typename V::Mask>(V::lanes(0, image.width - (x + v * V::kLanes)) & pattern.used[v]);
+          sums[v] = V::fma(V::load(start - a * image.width + v * V::kLanes, inside), pattern.taps[a][v], sums[v], inside);
+        }
+      }
+    }
+    // Column x: first x-1 + x, then (x-3 + x-2) + (x-1 + x).
+    Register pairs[kVectors];
+#pragma GCC unroll 5
+    for (int v = 0; v < kVectors; ++v) pairs[v] = V::add(sums[v], V::template shift_in<1>(v > 0 ? sums[v - 1] : carried, sums[v]));
+    Register packed = V::zero();
+#pragma GCC unroll 5
+    for (int v = 0; v < kVectors; ++v) {
+      const Register windows = V::add(pairs[v], V::template shift_in<2>(v > 0 ? pairs[v - 1] : carried_pairs, pairs[v]));
+      packed = V::select(packed, kPack<V>.lane[v], windows);
+    }
+    carried = sums[kVectors - 1];
+    carried_pairs = pairs[kVectors - 1];
+    V::store(out + j, packed, V::lanes(0, out_width - j));
+  }
+}
+
+template <class V>
+void strided_rows_any(const Image<typename V::Element>& image, std::int64_t row_begin, std::int64_t row_end,
+                      typename V::Element* out) {
+  if (image.filter_size != kSize || image.stride != kStride) return strided_rows<V>(image, row_begin, row_end, out);
+  const Pattern<V> pattern(image.taps);
+  for (std::int64_t i = row_begin; i < row_end; ++i, out += image.out_width()) {
+    const std::int64_t y = i * kStride;
+    const std::int64_t a_begin = y >= image.height ? y - image.height + 1 : 0, a_end = y < kSize ? y + 1 : kSize;
+    if (a_begin == 0 && a_end == kSize) {
+      strided_row<V, true>(image, pattern, y, a_begin, a_end, out);
+    } else {
+      strided_row<V, false>(image, pattern, y, a_begin, a_end, out);
+    }
+  }
+}
+
+}  // namespace
+
+extern const Kernel avx512_kernel = {
+    .name = "avx512",
+    .description = "register blocks of 4 or 5 rows; strided 4 x 4 by 5 at memory speed",
+    .isa = kIsaAvx512,
+    .float64 = {full_rows<Avx512Float64>, strided_rows_any<Avx512Float64>},
+    .float32 = {full_rows<Avx512Float32>, strided_rows_any<Avx512Float32>},
+};
+
+extern const CeilingLoops avx512_ceiling_loops = make_ceiling_loops<Avx512Float64, Avx512Float32>("avx512", kIsaAvx512);
+
+}  // namespace convscale

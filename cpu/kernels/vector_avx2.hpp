@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <immintrin.h>
+
+#include "cpu/kernel.hpp"
+
+/// Vectors of AVX2 for the kernel family in vector_kernel.hpp. Masked-off lanes touch no memory and load as 0.
+namespace convscale {
+namespace {
+
+struct Avx2Float64 {
+  using Element = double;
+  using Register = __m256d;
+  using Mask = __m256i;
+  static constexpr int kLanes = 4;
+  static constexpr int kRows = 4, kColumns = 2;                // block of outputs for any K: 8 accumulators of 16 registers
+  static constexpr int kRowsFilter4 = 4, kColumnsFilter4 = 2;  // and for K = 4
+
+  static Register zero() { return _mm256_setzero_pd(); }
+  static Register broadcast(double x) { return _mm256_set1_pd(x); }
+  static Register load(const double* p) { return _mm256_loadu_pd(p); }
+  static Register load(const double* p, Mask mask) { return _mm256_maskload_pd(p, mask); }
+  static void store(double* p, Register v) { _mm256_storeu_pd(p, v); }
+  static void store(double* p, Register v, Mask mask) { _mm256_maskstore_pd(p, mask, v); }
+  static Register add(Register a, Register b) { return _mm256_add_pd(a, b); }
+  static Register fma(Register a, Register b, Register c) { return _mm256_fmadd_pd(a, b, c); }
+  /// p[0], p[stride], p[2 stride], ...
+  static Register gather(const double* p, std::int64_t stride) {
+    return _mm256_set_pd(p[3 * stride], p[2 * stride], p[stride], p[0]);
+  }
+  /// Lanes l with begin <= l < end.
+  static Mask lanes(std::int64_t begin, std::int64_t end) {
+    const __m256i index = _mm256_set_epi64x(3, 2, 1, 0);
+    return _mm256_andnot_si256(_mm256_cmpgt_epi64(_mm256_set1_epi64x(begin), index),
+                               _mm256_cmpgt_epi64(_mm256_set1_epi64x(end), index));
+  }
+  static double sum(Register v) {
+    alignas(32) double x[kLanes];
+    _mm256_store_pd(x, v);
+    return (x[0] + x[1]) + (x[2] + x[3]);
+  }
+};
+
+struct Avx2Float32 {
+  using Element = float;
+  using Register = __m256;
+  using Mask = __m256i;
+  static constexpr int kLanes = 8;
+  static constexpr int kRows = 4, kColumns = 2;
+  static constexpr int kRowsFilter4 = 4, kColumnsFilter4 = 2;
+
+  static Register zero() { return _mm256_setzero_ps(); }
+  static Register broadcast(float x) { return _mm256_set1_ps(x); }
+  static Register load(const float* p) { return _mm256_loadu_ps(p); }
+  static Register load(const float* p, Mask mask) { return _mm256_maskload_ps(p, mask); }
+  static void store(float* p, Register v) { _mm256_storeu_ps(p, v); }
+  static void store(float* p, Register v, Mask mask) { _mm256_maskstore_ps(p, mask, v); }
+  static Register add(Register a, Register b) { return _mm256_add_ps(a, b); }
+  static Register fma(Register a, Register b, Register c) { return _mm256_fmadd_ps(a, b, c); }
+  static Register gather(const float* p, std::int64_t stride) {
+    return _mm256_set_ps(p[7 * stride], p[6 * stride], p[5 * stride], p[4 * stride], p[3 * stride], p[2 * stride], p[stride],
+                         p[0]);
+  }
+  static Mask lanes(std::int64_t begin, std::int64_t end) {
+    const auto clamp = [](std::int64_t x) { return static_cast<int>(x < 0 ? 0 : x > kLanes ? kLanes : x); };
+    const __m256i index = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    return _mm256_andnot_si256(_mm256_cmpgt_epi32(_mm256_set1_epi32(clamp(begin)), index),
+                               _mm256_cmpgt_epi32(_mm256_set1_epi32(clamp(end)), index));
+  }
+  static double sum(Register v) {
+    alignas(32) float x[kLanes];
+    _mm256_store_ps(x, v);
+    double total = 0;
+    for (const float lane : x) total += static_cast<double>(lane);
+    return total;
+  }
+};
+
+}  // namespace
+}  // namespace convscale

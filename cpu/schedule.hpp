@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "common/backend.hpp"
+#include "common/thread_team.hpp"
+
+namespace convscale {
+
+/// Kept rows row_begin..row_end of one image: what a worker computes at a time.
+struct RowBand {
+  std::int64_t image = 0;
+  std::int64_t row_begin = 0;
+  std::int64_t row_end = 0;
+  bool operator==(const RowBand&) const = default;
+};
+
+/// Calls `body(RowBand)` for worker `worker`'s part of `range`, in order. `whole_images` (schedule `static`): a contiguous block of
+/// images. Otherwise (`split`): a contiguous block of the rows of all images, so that one large image uses every worker.
+template <class Body>
+void for_each_band(ImageRange range, std::int64_t out_height, bool whole_images, int workers, int worker, Body&& body) {
+  const std::int64_t images = range.last - range.first;
+  Block rows;
+  if (whole_images) {
+    const Block block = block_of(images, workers, worker);
+    rows = {block.begin * out_height, block.end * out_height};
+  } else {
+    rows = block_of(images * out_height, workers, worker);
+  }
+  for (std::int64_t row = rows.begin; row < rows.end;) {
+    const std::int64_t image = row / out_height, first = row % out_height;
+    const std::int64_t count = std::min(out_height - first, rows.end - row);
+    body(RowBand{range.first + image, first, first + count});
+    row += count;
+  }
+}
+
+}  // namespace convscale
