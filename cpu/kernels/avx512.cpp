@@ -59,55 +59,81 @@ struct Pattern {
   static constexpr int tap_column(int x) { return (kStride - x % kStride) % kStride; }
 };
 
-/// One row of outputs from the pixel rows y - a, a_begin <= a < a_end. kInterior: all four.
-template <class V, bool kInterior>
+/// Turns the sums of a group of columns into the windows' sums, from left to right along a row.
+template <class V>
+class Packer {
+ public:
+  using Register = typename V::Register;
+
+  /// `sums`: in column x the products of column x, summed over the filter's rows. Returns one output a lane.
+  Register pack(const Register* sums) {
+    // Column x: first x-1 + x, then (x-3 + x-2) + (x-1 + x).
+    Register packed = V::zero();
+#pragma GCC unroll 5
+    for (int v = 0; v < kVectors; ++v) {
+      const Register pairs = V::add(sums[v], V::template shift_in<1>(last_sums_, sums[v]));
+      const Register windows = V::add(pairs, V::template shift_in<2>(last_pairs_, pairs));
+      packed = V::select(packed, kPack<V>.lane[v], windows);
+      last_sums_ = sums[v];
+      last_pairs_ = pairs;
+    }
+    return packed;
+  }
+
+ private:
+  Register last_sums_ = V::zero(), last_pairs_ = V::zero();  // of the vector to the left
+};
+
+/// One row of outputs whose windows have all their rows inside the image, from pixel row y upwards.
+template <class V>
 inline void strided_row(const Image<typename V::Element>& image, const Pattern<V>& pattern, std::int64_t y, std::int64_t a_begin,
                         std::int64_t a_end, typename V::Element* out) {
   using T = typename V::Element;
   using Register = typename V::Register;
   constexpr std::int64_t kGroup = kVectors * V::kLanes;
-  const std::int64_t out_width = image.out_width();
-  Register carried = V::zero(), carried_pairs = V::zero();  // last vector of the group to the left
-  for (std::int64_t j = 0; j < out_width; j += V::kLanes) {
-    const std::int64_t x = kStride * j;
-    const T* start = image.pixels + y * image.width + x;
+  const std::int64_t width = image.width, out_width = image.out_width();
+  const std::int64_t ahead = 2 * kStride * width;
+  const T* row = image.pixels + y * width;
+  Packer<V> packer;
+  std::int64_t x = 0, j = 0;
+  if (a_begin == 0 && a_end == kSize) {
+    const T* p0 = row;
+    const T* p1 = row - width;
+    const T* p2 = p1 - width;
+    const T* p3 = p2 - width;
+    for (; x + kGroup <= width; x += kGroup, j += V::kLanes, p0 += kGroup, p1 += kGroup, p2 += kGroup, p3 += kGroup) {
+      Register sums[kVectors];
+#pragma GCC unroll 5
+      for (int v = 0; v < kVectors; ++v) {
+        const std::int64_t c = v * V::kLanes;
+        sums[v] = V::multiply(V::load(p0 + c), pattern.taps[0][v], pattern.used[v]);
+        sums[v] = V::fma(V::load(p1 + c), pattern.taps[1][v], sums[v], pattern.used[v]);
+        sums[v] = V::fma(V::load(p2 + c), pattern.taps[2][v], sums[v], pattern.used[v]);
+        sums[v] = V::fma(V::load(p3 + c), pattern.taps[3][v], sums[v], pattern.used[v]);
+      }
+#pragma GCC unroll 5
+      for (int v = 0; v < kVectors; ++v) {
+        const std::int64_t c = v * V::kLanes + ahead;
+        __builtin_prefetch(p0 + c, 0, 2);
+        __builtin_prefetch(p1 + c, 0, 2);
+        __builtin_prefetch(p2 + c, 0, 2);
+        __builtin_prefetch(p3 + c, 0, 2);
+      }
+      V::store(out + j, packer.pack(sums));
+    }
+  }
+  for (; j < out_width; x += kGroup, j += V::kLanes) {
     Register sums[kVectors];
 #pragma GCC unroll 5
-    for (int v = 0; v < kVectors; ++v) sums[v] = V::zero();
-    if (kInterior && x + kGroup <= image.width) {
-#pragma GCC unroll 4
-      for (int a = 0; a < kSize; ++a) {
-#pragma GCC unroll 5
-        for (int v = 0; v < kVectors; ++v) {
-          const T* p = start - a * image.width + v * V::kLanes;
-          __builtin_prefetch(p + 2 * kStride * image.width, 0, 2);
-          sums[v] = V::fma(V::load(p), pattern.taps[a][v], sums[v], pattern.used[v]);
-        }
-      }
-    } else {
-#pragma GCC unroll 4
-      for (int a = 0; a < kSize; ++a) {
-        if (!kInterior && (a < a_begin || a >= a_end)) continue;
-#pragma GCC unroll 5
-        for (int v = 0; v < kVectors; ++v) {
-          const auto inside = static_cast<typename V::Mask>(V::lanes(0, image.width - (x + v * V::kLanes)) & pattern.used[v]);
-          sums[v] = V::fma(V::load(start - a * image.width + v * V::kLanes, inside), pattern.taps[a][v], sums[v], inside);
-        }
-      }
-    }
-    // Column x: first x-1 + x, then (x-3 + x-2) + (x-1 + x).
-    Register pairs[kVectors];
-#pragma GCC unroll 5
-    for (int v = 0; v < kVectors; ++v) pairs[v] = V::add(sums[v], V::template shift_in<1>(v > 0 ? sums[v - 1] : carried, sums[v]));
-    Register packed = V::zero();
-#pragma GCC unroll 5
     for (int v = 0; v < kVectors; ++v) {
-      const Register windows = V::add(pairs[v], V::template shift_in<2>(v > 0 ? pairs[v - 1] : carried_pairs, pairs[v]));
-      packed = V::select(packed, kPack<V>.lane[v], windows);
+      const std::int64_t c = x + v * V::kLanes;
+      sums[v] = V::zero();
+      const auto inside = static_cast<typename V::Mask>(V::lanes(0, width - c) & pattern.used[v]);
+      for (std::int64_t a = a_begin; a < a_end && c < width; ++a) {
+        sums[v] = V::fma(V::load(row - a * width + c, inside), pattern.taps[a][v], sums[v], inside);
+      }
     }
-    carried = sums[kVectors - 1];
-    carried_pairs = pairs[kVectors - 1];
-    V::store(out + j, packed, V::lanes(0, out_width - j));
+    V::store(out + j, packer.pack(sums), V::lanes(0, out_width - j));
   }
 }
 
@@ -119,11 +145,7 @@ void strided_rows_any(const Image<typename V::Element>& image, std::int64_t row_
   for (std::int64_t i = row_begin; i < row_end; ++i, out += image.out_width()) {
     const std::int64_t y = i * kStride;
     const std::int64_t a_begin = y >= image.height ? y - image.height + 1 : 0, a_end = y < kSize ? y + 1 : kSize;
-    if (a_begin == 0 && a_end == kSize) {
-      strided_row<V, true>(image, pattern, y, a_begin, a_end, out);
-    } else {
-      strided_row<V, false>(image, pattern, y, a_begin, a_end, out);
-    }
+    strided_row<V>(image, pattern, y, a_begin, a_end, out);
   }
 }
 

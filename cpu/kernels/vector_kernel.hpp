@@ -45,11 +45,13 @@ inline void full_block(const Image<ElementOf<V>>& image, const typename V::Regis
     for (int c = 0; c < kC; ++c) sums[i][c] = V::zero();
   }
 
+  const T* next_row = image.pixels + (y - (k - 1)) * image.width + x;
   // Pixel row d of the block is image row y - (K-1) + d; it meets tap row a = i + K-1 - d of output row i.
   const auto add_row = [&](std::int64_t d, bool all_rows) __attribute__((always_inline)) {
     const std::int64_t row_index = y - (k - 1) + d;
+    const T* row = next_row;
+    next_row += image.width;
     if (!kInterior && (row_index < 0 || row_index >= image.height)) return;
-    const T* row = image.pixels + row_index * image.width + x;
     // The block below needs kR rows that nobody has read yet; without this their misses wait for the arithmetic to reach them.
     if (kInterior && d >= k - 1) prefetch<V, kC>(row + kR * image.width);
 #pragma GCC unroll 4
@@ -59,6 +61,7 @@ inline void full_block(const Image<ElementOf<V>>& image, const typename V::Regis
       for (int c = 0; c < kC; ++c) {
         const std::int64_t shift = c * V::kLanes - b;
         pixels[c] = kInterior ? V::load(row + shift) : V::load(row + shift, V::lanes(-(x + shift), image.width - (x + shift)));
+        asm("" : "+v"(pixels[c]));  // else GCC loads it once for each multiply-add that uses it
       }
 #pragma GCC unroll 8
       for (int i = 0; i < kR; ++i) {
