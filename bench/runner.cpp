@@ -11,7 +11,6 @@
 #include <string>
 
 #include "common/buffer.hpp"
-#include "common/digest.hpp"
 #include "common/error.hpp"
 #include "common/limits.hpp"
 #include "common/thread_team.hpp"
@@ -97,8 +96,7 @@ void check_digest(Samples& samples, const Digest& digest, int iteration) {
   samples.digest = digest;
 }
 
-template <class T>
-Samples iterate(const Config& config, Backend& backend, std::span<const T> results, const RunContext& context) {
+Samples iterate(const Config& config, Backend& backend, const RunContext& context) {
   const ImageRange all{0, config.shape.images};
   const int total = config.burns + config.iterations;
   Samples samples;
@@ -111,11 +109,11 @@ Samples iterate(const Config& config, Backend& backend, std::span<const T> resul
     backend.wait(all);
     const auto end = Clock::now();
 
-    backend.collect();
-    check_digest(samples, digest_of(results, 0, context.helpers), iteration);
+    check_digest(samples, backend.digest(), iteration);
     if (iteration >= config.burns) add(samples, backend, ceilings, seconds_between(begin, end));
     context.progress.update(static_cast<double>(iteration + 1) / total);
   }
+  backend.collect();
   return samples;
 }
 
@@ -188,7 +186,7 @@ Record measure_as(const Config& config, const Workload& workload, const RunConte
   record.setup_s += timed([&] { backend->load(); });
 
   context.progress.begin("measuring");
-  const Samples samples = iterate<T>(config, *backend, results, context);
+  const Samples samples = iterate(config, *backend, context);
   summarise(record, samples);
   warn(record);
 

@@ -11,6 +11,7 @@
 
 #include "common/bound.hpp"
 #include "common/config.hpp"
+#include "common/digest.hpp"
 
 namespace convscale {
 
@@ -57,7 +58,8 @@ struct BackendFacts {
 ///       measure_ceilings()  one pass of each ceiling
 ///       poison()            every result holds the reserved NaN, wherever results live
 ///       start(all) wait(all)            <- timed, with the host's steady clock
-///       collect()           results are in the host's buffer
+///       digest()            of the results, wherever they live
+///     collect()             the last results are in the host's buffer
 ///
 /// Methods throw ResourceError on a fault. One thread drives a backend.
 class Backend {
@@ -80,6 +82,8 @@ class Backend {
   virtual void start(ImageRange range) = 0;
   /// Blocks until `range`, which was started as such, and all ranges started before it are done.
   virtual void wait(ImageRange range) = 0;
+  /// Of all results; see digest_of.
+  virtual Digest digest() = 0;
   virtual void collect() {}
   /// Of the last iteration; null where there are no phases.
   virtual std::optional<Phases> phases() const { return std::nullopt; }

@@ -3,14 +3,11 @@
 
 #include <bit>
 #include <cstdint>
-#include <limits>
 #include <span>
 
 #include "common/host_device.hpp"
 
 namespace convscale {
-
-class ThreadTeam;
 
 /// The finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA'14; Stafford's variant 13): a bijection of 64 bits.
 CONVSCALE_HOST_DEVICE constexpr std::uint64_t mix64(std::uint64_t x) {
@@ -55,16 +52,28 @@ CONVSCALE_HOST_DEVICE constexpr std::uint64_t digest_term(std::uint64_t index, T
   return mix64(bits ^ mix64(index + 0x9E37'79B9'7F4A'7C15));
 }
 
-/// A digest of results and how many of them still hold the poison.
+/// A digest of results and how many of them still hold the poison. Parts add up in any order.
 struct Digest {
   std::uint64_t value = 0;
   std::int64_t unwritten = 0;
-  bool operator==(const Digest&) const = default;
+
+  constexpr bool operator==(const Digest&) const = default;
+  constexpr Digest& operator+=(const Digest& other) {
+    value += other.value;
+    unwritten += other.unwritten;
+    return *this;
+  }
 };
 
-/// The sum modulo 2^64 of the terms of `results`, the first of which has the global index `first_index`; the order of summation
-/// does not matter, so neither does the number of threads of `team`.
+/// The sum modulo 2^64 of the terms of `results`, the first of which has the global index `first_index`.
 template <class T>
-Digest digest_of(std::span<const T> results, std::uint64_t first_index, ThreadTeam& team);
+constexpr Digest digest_of(std::span<const T> results, std::uint64_t first_index) {
+  Digest sum;
+  for (const T value : results) {
+    sum.value += digest_term(first_index++, value);
+    sum.unwritten += bits_of(value) == kPoisonBits<T> ? 1 : 0;
+  }
+  return sum;
+}
 
 }  // namespace convscale

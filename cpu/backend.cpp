@@ -135,6 +135,22 @@ class CpuBackend final : public Backend {
     }
   }
 
+  Digest digest() override {
+    const Shape& s = config_.shape;
+    team_.run([&](int worker) {
+      Digest sum;
+      for_each_own_band(worker, [&](const RowBand& band) {
+        const std::int64_t first = band.image * s.outputs() + band.row_begin * s.out_width();
+        const std::int64_t count = (band.row_end - band.row_begin) * s.out_width();
+        sum += digest_of(std::span<const T>(results_ + first, static_cast<std::size_t>(count)), static_cast<std::uint64_t>(first));
+      });
+      workers_[static_cast<std::size_t>(worker)].digest = sum;
+    });
+    Digest sum;
+    for (const Worker& worker : workers_) sum += worker.digest;
+    return sum;
+  }
+
   std::vector<double> busy_s() const override {
     std::vector<double> busy;
     for (const Worker& worker : workers_) busy.push_back(worker.busy_s);
@@ -145,6 +161,7 @@ class CpuBackend final : public Backend {
   struct alignas(64) Worker {  // a line each, so that workers do not share one
     PageBuffer scratch;
     double busy_s = 0;
+    Digest digest;
   };
 
   int cpu_of(int worker) const { return cpus_[static_cast<std::size_t>(worker) % cpus_.size()]; }
