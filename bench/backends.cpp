@@ -11,7 +11,10 @@ namespace {
 BackendEntry missing_backend(const std::string& name, const std::string& why) {
   return {.name = name,
           .kernels = [] { return std::vector<Listing>{}; },
-          .devices = [name, why] { return std::vector<Listing>{{name, "", why}}; },
+          .devices =
+              [name, why] {
+                return std::vector<Listing>{{name, "", why}};
+              },
           .create = [name, why](const Config&) -> std::unique_ptr<Backend> {
             throw UnsupportedError("--backend " + name + ": " + why + "; --backend cpu runs here");
           }};
@@ -19,6 +22,8 @@ BackendEntry missing_backend(const std::string& name, const std::string& why) {
 
 }  // namespace
 
-BackendTable backends() { return {cpu_backend(), missing_backend("cuda", "this build has no CUDA")}; }
+BackendTable backends() {
+  return {cpu_backend(), missing_backend("cuda", "this build has no CUDA")};
+}
 
 }  // namespace convscale

@@ -5,7 +5,8 @@
 
 namespace convscale {
 
-/// The program's backends. A backend that this build lacks stands here too, and says why when it is asked for.
+/// The program's backends. A backend that this build lacks stands here too, and says why when it is
+/// asked for.
 BackendTable backends();
 
 }  // namespace convscale

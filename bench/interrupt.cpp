@@ -23,7 +23,9 @@ void install_interrupt_handlers() {
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
   std::signal(SIGHUP, on_signal);
-  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an output that cannot be written, and is reported as one
+  std::signal(
+      SIGPIPE,
+      SIG_IGN);  // a closed pipe is an output that cannot be written, and is reported as one
 }
 
 bool interrupted() { return signal_came != 0; }

@@ -3,7 +3,8 @@
 
 namespace convscale {
 
-/// SIGINT, SIGTERM and SIGHUP set a flag that the runner looks at between its steps; a second one ends the program at once.
+/// SIGINT, SIGTERM and SIGHUP set a flag that the runner looks at between its steps; a second one
+/// ends the program at once.
 void install_interrupt_handlers();
 
 /// True once a signal has come.

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/options.hpp"
 
+#include "bench/values.hpp"
+#include "common/error.hpp"
+
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
-
-#include "bench/values.hpp"
-#include "common/error.hpp"
 
 namespace convscale {
 namespace {
@@ -16,14 +16,17 @@ namespace {
 constexpr std::int64_t kMaxWorkers = 65536, kMaxIterations = 1'000'000, kMaxFilterSize = 31;
 constexpr std::int64_t kMaxStride = std::int64_t{1} << 31;
 
-/// The options as they were typed. Every value is read by values.hpp, so that all messages are of one kind.
+/// The options as they were typed. Every value is read by values.hpp, so that all messages are of
+/// one kind.
 struct Text {
   std::string num_workers = "4", iterations = "10", burns = "2", size = "1000", mem = "33554432";
-  std::string backend = "cpu", kernel = "auto", method = "full", scope = "end-to-end", dtype = "float64";
+  std::string backend = "cpu", kernel = "auto", method = "full", scope = "end-to-end",
+              dtype = "float64";
   std::string filter_size = "4", stride = "5", fill = "random", seed = "0";
   std::string schedule = "static", bind = "spread", host_memory = "pinned";
   std::string images, filters, save, json, csv, md;
-  bool no_verify = false, list = false, version = false, quiet = false, no_progress = false, dragon = false;
+  bool no_verify = false, list = false, version = false, quiet = false, no_progress = false,
+       dragon = false;
 };
 
 template <class E>
@@ -32,41 +35,52 @@ std::string choices() {
 }
 
 void declare(CLI::App& app, Text& text) {
-  const auto add = [&](const char* group, const char* name, std::string& value, const std::string& type, const char* help) {
+  const auto add = [&](const char* group, const char* name, std::string& value,
+                       const std::string& type, const char* help) {
     CLI::Option* option = app.add_option(name, value, help)->group(group)->type_name(type);
     if (!value.empty()) option->capture_default_str();
     return option;
   };
   const char* work = "Workload";
   add(work, "--size", text.size, "SIDE|HxW", "Image size in pixels");
-  add(work, "--mem", text.mem, "PIXELS", "Pixels of all images together; suffixes k M G T, Ki Mi Gi Ti");
+  add(work, "--mem", text.mem, "PIXELS",
+      "Pixels of all images together; suffixes k M G T, Ki Mi Gi Ti");
   add(work, "--filter-size", text.filter_size, "K", "Filters are K x K, 1 to 31");
   add(work, "--stride", text.stride, "S", "Every S-th row and column of the result is kept");
-  add(work, "--dtype", text.dtype, choices<Dtype>(), "Element type; with --images the file's own if that is a float");
+  add(work, "--dtype", text.dtype, choices<Dtype>(),
+      "Element type; with --images the file's own if that is a float");
   add(work, "--fill", text.fill, "random|zeros|integers", "What the images and filters hold");
   add(work, "--seed", text.seed, "N", "Of the generator");
-  add(work, "--images", text.images, "FILE.npy", "Read images (N, H, W) or (H, W) instead of generating them");
+  add(work, "--images", text.images, "FILE.npy",
+      "Read images (N, H, W) or (H, W) instead of generating them");
   add(work, "--filters", text.filters, "FILE.npy", "Read N filters (N, K, K), or one for all");
   add(work, "--save", text.save, "DIR", "Write images.npy, filters.npy and results.npy there");
   const char* how = "Measurement";
   add(how, "--backend", text.backend, "cpu|cuda", "Where to run");
-  add(how, "--kernel", text.kernel, "NAME", "Implementation; auto takes the fastest one here; see --list");
-  add(how, "--method", text.method, choices<Method>(), "All outputs, then decimated; or only the kept ones");
-  add(how, "--scope", text.scope, choices<Scope>(), "From and to host memory, or data that stays on the device");
+  add(how, "--kernel", text.kernel, "NAME",
+      "Implementation; auto takes the fastest one here; see --list");
+  add(how, "--method", text.method, choices<Method>(),
+      "All outputs, then decimated; or only the kept ones");
+  add(how, "--scope", text.scope, choices<Scope>(),
+      "From and to host memory, or data that stays on the device");
   add(how, "--host-memory", text.host_memory, choices<HostMemory>(), "Host memory of a GPU run");
-  add(how, "-w,--num_workers,--num-workers", text.num_workers, "N", "Worker threads, or streams of a GPU");
+  add(how, "-w,--num_workers,--num-workers", text.num_workers, "N",
+      "Worker threads, or streams of a GPU");
   add(how, "--iterations", text.iterations, "N", "Measured iterations");
   add(how, "--burns", text.burns, "N", "Iterations before that, not measured");
   add(how, "--schedule", text.schedule, choices<Schedule>(), "How images are dealt to workers");
   add(how, "--bind", text.bind, choices<Bind>(), "How workers are pinned to processors");
-  app.add_flag("--no-verify", text.no_verify, "Do not compare the results with the reference")->group(how);
+  app.add_flag("--no-verify", text.no_verify, "Do not compare the results with the reference")
+      ->group(how);
   const char* output = "Output";
   add(output, "--json", text.json, "FILE", "Write the full record; - is standard output");
   add(output, "--csv", text.csv, "FILE", "Write the records as CSV");
   add(output, "--md", text.md, "FILE", "Write the records as a Markdown table");
-  app.add_flag("--list", text.list, "List kernels and devices and why some are not supported here")->group(output);
+  app.add_flag("--list", text.list, "List kernels and devices and why some are not supported here")
+      ->group(output);
   app.add_flag("--version", text.version, "Print the version and how it was built")->group(output);
-  app.add_flag("--quiet", text.quiet, "Print the original's four lines, verification and FOM only")->group(output);
+  app.add_flag("--quiet", text.quiet, "Print the original's four lines, verification and FOM only")
+      ->group(output);
   app.add_flag("--no-progress", text.no_progress, "No progress bar on the terminal")->group(output);
   app.add_flag("--dragon", text.dragon)->group("");
   app.footer("Example: convscale --num_workers 8 --method full --size 1080x1920 --json run.json");
@@ -76,8 +90,9 @@ void declare(CLI::App& app, Text& text) {
 std::string single(std::string_view option, const std::string& text) {
   std::vector<std::string> elements = split_list(option, text);
   if (elements.size() > 1) {
-    throw UsageError(fmt::format("{} {}: this version measures one configuration a run; give one value, such as {} {}", option, text,
-                                 option, elements.front()));
+    throw UsageError(fmt::format(
+        "{} {}: this version measures one configuration a run; give one value, such as {} {}",
+        option, text, option, elements.front()));
   }
   return elements.front();
 }
@@ -86,10 +101,12 @@ std::optional<std::string> non_empty(const std::string& text) {
   return text.empty() ? std::nullopt : std::optional(text);
 }
 
-void forbid_beside(const CLI::App& app, const char* file_option, std::initializer_list<const char*> others) {
+void forbid_beside(const CLI::App& app, const char* file_option,
+                   std::initializer_list<const char*> others) {
   for (const char* other : others) {
     if (app.count(other) > 0) {
-      throw UsageError(fmt::format("{} beside {}: it is read from the file; leave {} out", other, file_option, other));
+      throw UsageError(fmt::format("{} beside {}: it is read from the file; leave {} out", other,
+                                   file_option, other));
     }
   }
 }
@@ -103,7 +120,8 @@ void read_images(const CLI::App& app, const Text& text, Options& options, Config
     config.shape.width = options.images->width();
     config.fill = Fill::kFile;
     if (app.count("--dtype") == 0) {
-      config.dtype = options.images->type() == NpyType::kFloat32 ? Dtype::kFloat32 : Dtype::kFloat64;
+      config.dtype =
+          options.images->type() == NpyType::kFloat32 ? Dtype::kFloat32 : Dtype::kFloat64;
     }
     return;
   }
@@ -113,8 +131,8 @@ void read_images(const CLI::App& app, const Text& text, Options& options, Config
   config.shape.width = size.width;
   config.shape.images = pixels / config.shape.pixels();
   if (config.shape.images == 0) {
-    throw UsageError(fmt::format("--mem {}: holds no image of {}x{}; --mem {} would hold one", text.mem, size.height, size.width,
-                                 config.shape.pixels()));
+    throw UsageError(fmt::format("--mem {}: holds no image of {}x{}; --mem {} would hold one",
+                                 text.mem, size.height, size.width, config.shape.pixels()));
   }
 }
 
@@ -127,12 +145,14 @@ void read_filters(const CLI::App& app, const Text& text, Options& options, Confi
   options.filters = std::make_shared<NpyStack>(text.filters);
   const NpyStack& filters = *options.filters;
   if (filters.height() != filters.width() || filters.height() > kMaxFilterSize) {
-    throw UsageError(fmt::format("{}: filters are {}x{}; give square ones of at most {}x{}", text.filters, filters.height(),
-                                 filters.width(), kMaxFilterSize, kMaxFilterSize));
+    throw UsageError(fmt::format("{}: filters are {}x{}; give square ones of at most {}x{}",
+                                 text.filters, filters.height(), filters.width(), kMaxFilterSize,
+                                 kMaxFilterSize));
   }
   if (filters.count() != 1 && filters.count() != config.shape.images) {
-    throw UsageError(fmt::format("{}: {} filters for {} images; give one for each image, or one for all", text.filters,
-                                 filters.count(), config.shape.images));
+    throw UsageError(
+        fmt::format("{}: {} filters for {} images; give one for each image, or one for all",
+                    text.filters, filters.count(), config.shape.images));
   }
   config.shape.filter_size = filters.height();
 }
@@ -148,10 +168,13 @@ Config read_config(const CLI::App& app, const Text& text, Options& options) {
   config.schedule = parse_name<Schedule>("--schedule", text.schedule);
   config.bind = parse_name<Bind>("--bind", text.bind);
   config.fill = parse_name<Fill>("--fill", text.fill);
-  if (config.fill == Fill::kFile) reject_value("--fill", text.fill, "random, zeros or integers; --images FILE.npy reads a file");
+  if (config.fill == Fill::kFile)
+    reject_value("--fill", text.fill, "random, zeros or integers; --images FILE.npy reads a file");
   config.seed = parse_seed("--seed", text.seed);
-  config.num_workers = static_cast<int>(parse_count("--num_workers", single("--num_workers", text.num_workers), 1, kMaxWorkers));
-  config.iterations = static_cast<int>(parse_count("--iterations", text.iterations, 1, kMaxIterations));
+  config.num_workers = static_cast<int>(
+      parse_count("--num_workers", single("--num_workers", text.num_workers), 1, kMaxWorkers));
+  config.iterations =
+      static_cast<int>(parse_count("--iterations", text.iterations, 1, kMaxIterations));
   config.burns = static_cast<int>(parse_count("--burns", text.burns, 0, kMaxIterations));
   config.shape.stride = parse_count("--stride", text.stride, 1, kMaxStride);
   config.verify = !text.no_verify;
@@ -163,7 +186,10 @@ Config read_config(const CLI::App& app, const Text& text, Options& options) {
 }  // namespace
 
 Options parse_options(const std::vector<std::string>& args) {
-  CLI::App app("Measures how fast this machine convolves images, verified, against what the hardware allows.", "convscale");
+  CLI::App app(
+      "Measures how fast this machine convolves images, verified, against what the hardware "
+      "allows.",
+      "convscale");
   Text text;
   declare(app, text);
   Options options;
@@ -182,7 +208,9 @@ Options parse_options(const std::vector<std::string>& args) {
   options.version = text.version;
   if (options.list || options.version) return options;
   if (text.dragon) {
-    throw UsageError("--dragon: this program has no Dragon runtime; scripts/baseline.py runs the original's way beside it");
+    throw UsageError(
+        "--dragon: this program has no Dragon runtime; scripts/baseline.py runs the original's way "
+        "beside it");
   }
   options.quiet = text.quiet;
   options.progress = !text.no_progress;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "common/config.hpp"
+#include "common/npy.hpp"
+
 #include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "common/config.hpp"
-#include "common/npy.hpp"
 
 namespace convscale {
 

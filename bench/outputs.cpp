@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/outputs.hpp"
 
+#include "common/error.hpp"
+#include "common/report.hpp"
+
 #include <fmt/format.h>
 
 #include <array>
 #include <ostream>
 #include <span>
 
-#include "common/error.hpp"
-#include "common/report.hpp"
-
 namespace convscale {
 
-Outputs::Outputs(const Options& options, std::ostream& out, std::ostream& err) : out_(out), text_(&out) {
+Outputs::Outputs(const Options& options, std::ostream& out, std::ostream& err)
+    : out_(out), text_(&out) {
   open(options.json, to_json);
   open(options.csv, to_csv);
   open(options.md, to_markdown);
@@ -23,10 +24,12 @@ Outputs::Outputs(const Options& options, std::ostream& out, std::ostream& err) :
   std::error_code error;
   std::filesystem::create_directories(*options.save, error);
   if (error) {
-    throw ResourceError(fmt::format("cannot make the folder {}: {}; give --save a folder that can be written",
-                                    options.save->string(), error.message()));
+    throw ResourceError(
+        fmt::format("cannot make the folder {}: {}; give --save a folder that can be written",
+                    options.save->string(), error.message()));
   }
-  for (const char* name : {"images.npy", "filters.npy", "results.npy"}) arrays_.emplace_back(*options.save / name);
+  for (const char* name : {"images.npy", "filters.npy", "results.npy"})
+    arrays_.emplace_back(*options.save / name);
 }
 
 void Outputs::open(const std::optional<std::string>& target, Format format) {
@@ -41,7 +44,8 @@ void Outputs::open(const std::optional<std::string>& target, Format format) {
 void Outputs::save(const Config& config, const HostBuffers& buffers) {
   if (arrays_.empty()) return;
   const Shape& s = config.shape;
-  const auto write = [&](OutputFile& file, const std::byte* data, std::array<std::int64_t, 3> shape) {
+  const auto write = [&](OutputFile& file, const std::byte* data,
+                         std::array<std::int64_t, 3> shape) {
     const std::int64_t bytes = shape[0] * shape[1] * shape[2] * size_of(config.dtype);
     write_npy(file, config.dtype, shape, {data, static_cast<std::size_t>(bytes)});
   };

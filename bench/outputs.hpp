@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "bench/options.hpp"
+#include "common/backend.hpp"
+#include "common/output_file.hpp"
+#include "common/record.hpp"
+
 #include <filesystem>
 #include <iosfwd>
 #include <optional>
@@ -8,14 +13,10 @@
 #include <utility>
 #include <vector>
 
-#include "bench/options.hpp"
-#include "common/backend.hpp"
-#include "common/output_file.hpp"
-#include "common/record.hpp"
-
 namespace convscale {
 
-/// Everything that a run writes. The constructor opens all files, so that one that cannot be written is found before the run.
+/// Everything that a run writes. The constructor opens all files, so that one that cannot be
+/// written is found before the run.
 class Outputs {
  public:
   /// Throws ResourceError.
@@ -36,7 +37,7 @@ class Outputs {
   std::ostream& out_;
   std::ostream* text_;
   std::vector<std::pair<Format, std::optional<OutputFile>>> formats_;  // no file: standard output
-  std::vector<OutputFile> arrays_;                                     // images, filters, results; empty if not asked for
+  std::vector<OutputFile> arrays_;  // images, filters, results; empty if not asked for
 };
 
 }  // namespace convscale

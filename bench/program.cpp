@@ -1,17 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/program.hpp"
 
-#include <fmt/chrono.h>
-#include <fmt/format.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <cmath>
-#include <ctime>
-#include <iostream>
-#include <memory>
-#include <new>
-
 #include "bench/interrupt.hpp"
 #include "bench/options.hpp"
 #include "bench/outputs.hpp"
@@ -23,20 +12,34 @@
 #include "common/report.hpp"
 #include "common/thread_team.hpp"
 
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <ctime>
+#include <iostream>
+#include <memory>
+#include <new>
+
 namespace convscale {
 namespace {
 
 std::string version_text() {
   const BuildInfo build = build_info();
   return fmt::format("convscale {}{}\n{} build, {}, flags {}\n", build.version,
-                     build.git.empty() ? "" : fmt::format(" (git {})", build.git), build.type, build.compiler, build.flags);
+                     build.git.empty() ? "" : fmt::format(" (git {})", build.git), build.type,
+                     build.compiler, build.flags);
 }
 
 std::string listing_text(const BackendTable& backends) {
   std::string text;
-  const auto add = [&](const std::string& backend, const char* kind, const std::vector<Listing>& listings) {
+  const auto add = [&](const std::string& backend, const char* kind,
+                       const std::vector<Listing>& listings) {
     for (const Listing& item : listings) {
-      const std::string state = item.unsupported.empty() ? "supported" : "not supported: " + item.unsupported;
+      const std::string state =
+          item.unsupported.empty() ? "supported" : "not supported: " + item.unsupported;
       text += fmt::format("{:<6} {:<7} {:<8} {}{}\n", backend, kind, item.name, state,
                           item.description.empty() ? "" : " (" + item.description + ")");
     }
@@ -56,7 +59,8 @@ int helper_count(const Topology& topology) {
 
 /// Where several codes apply, the one that a user must know of first: 130, 4, 5, 3.
 ExitCode worse(ExitCode a, ExitCode b) {
-  for (const ExitCode code : {ExitCode::kInterrupted, ExitCode::kVerification, ExitCode::kFailure, ExitCode::kUnsupported}) {
+  for (const ExitCode code : {ExitCode::kInterrupted, ExitCode::kVerification, ExitCode::kFailure,
+                              ExitCode::kUnsupported}) {
     if (a == code || b == code) return code;
   }
   return a;
@@ -77,7 +81,8 @@ ExitCode code_of(const Record& record) {
 
 class Run {
  public:
-  Run(const std::vector<std::string>& args, Options options, const BackendTable& backends, std::ostream& out, std::ostream& err)
+  Run(const std::vector<std::string>& args, Options options, const BackendTable& backends,
+      std::ostream& out, std::ostream& err)
       : options_(std::move(options)), backends_(backends), err_(err), outputs_(options_, out, err) {
     const Topology topology;
     report_.argv = args;
@@ -99,7 +104,8 @@ class Run {
   /// Measures one configuration; what goes wrong is part of its record.
   ExitCode run_one(const Config& config) {
     Progress progress(err_, options_.progress && &err_ == &std::cerr && isatty(STDERR_FILENO) != 0);
-    const Workload workload(config.shape, config.fill, config.seed, options_.images, options_.filters);
+    const Workload workload(config.shape, config.fill, config.seed, options_.images,
+                            options_.filters);
     try {
       report_.records.push_back(
           measure(config, workload,
@@ -107,7 +113,9 @@ class Run {
                    .helpers = *helpers_,
                    .progress = progress,
                    .interrupted = interrupted,
-                   .on_results = [this](const Config& c, const HostBuffers& buffers) { outputs_.save(c, buffers); }}));
+                   .on_results = [this](const Config& c, const HostBuffers& buffers) {
+                     outputs_.save(c, buffers);
+                   }}));
       const Record& record = report_.records.back();
       progress.clear();
       if (!record.reason.empty()) err_ << "convscale: " << record.reason << "\n";
@@ -127,14 +135,16 @@ class Run {
 
   void print() {
     std::ostream& text = outputs_.text();
-    const bool any_ran = std::any_of(report_.records.begin(), report_.records.end(), [](const Record& r) { return r.summary.has_value(); });
+    const bool any_ran = std::any_of(report_.records.begin(), report_.records.end(),
+                                     [](const Record& r) { return r.summary.has_value(); });
     if (!any_ran) return;
     if (report_.records.size() == 1) text << original_lines(report_.records.front());
     if (!options_.quiet) text << "\n" << table_text(report_) << "\n";
     for (const Record& record : report_.records) text << verdict_lines(record);
     text.flush();
     for (const Record& record : report_.records) {
-      for (const std::string& warning : record.warnings) err_ << "convscale: warning: " << warning << "\n";
+      for (const std::string& warning : record.warnings)
+        err_ << "convscale: warning: " << warning << "\n";
     }
   }
 
@@ -148,7 +158,8 @@ class Run {
 
 }  // namespace
 
-int run_program(const std::vector<std::string>& args, const BackendTable& backends, std::ostream& out, std::ostream& err) {
+int run_program(const std::vector<std::string>& args, const BackendTable& backends,
+                std::ostream& out, std::ostream& err) {
   const auto fail = [&](ExitCode code, const std::string& message) {
     out.flush();
     err << "convscale: " << message << "\n";
@@ -157,7 +168,10 @@ int run_program(const std::vector<std::string>& args, const BackendTable& backen
   try {
     Options options = parse_options(args);
     if (options.answer || options.version || options.list) {
-      out << (options.answer ? *options.answer : options.version ? version_text() : listing_text(backends)) << std::flush;
+      out << (options.answer    ? *options.answer
+              : options.version ? version_text()
+                                : listing_text(backends))
+          << std::flush;
       if (!out) throw ResourceError("cannot write standard output: it was closed or is full");
       return static_cast<int>(ExitCode::kOk);
     }

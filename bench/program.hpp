@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "common/backend.hpp"
+
 #include <iosfwd>
 #include <string>
 #include <vector>
 
-#include "common/backend.hpp"
-
 namespace convscale {
 
-/// The whole program: parses `args` (args[0] is its name), measures, prints. Returns the exit code and throws nothing. `out` and `err`
-/// are standard output and standard error; files that were asked for are written too.
-int run_program(const std::vector<std::string>& args, const BackendTable& backends, std::ostream& out, std::ostream& err);
+/// The whole program: parses `args` (args[0] is its name), measures, prints. Returns the exit code
+/// and throws nothing. `out` and `err` are standard output and standard error; files that were
+/// asked for are written too.
+int run_program(const std::vector<std::string>& args, const BackendTable& backends,
+                std::ostream& out, std::ostream& err);
 
 }  // namespace convscale

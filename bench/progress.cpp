@@ -37,7 +37,8 @@ void Progress::draw(double done, Clock::time_point now) {
   std::string left;
   const double elapsed_s = std::chrono::duration<double>(now - began_).count();
   if (done > 0) left = fmt::format("  {:.1f} s left", elapsed_s / done * (1 - done));
-  terminal_ << fmt::format("\r\033[K{:<10} [{}] {:3.0f} %{}", what_, bar, 100 * done, left) << std::flush;
+  terminal_ << fmt::format("\r\033[K{:<10} [{}] {:3.0f} %{}", what_, bar, 100 * done, left)
+            << std::flush;
 }
 
 void Progress::clear() {

@@ -8,8 +8,8 @@
 
 namespace convscale {
 
-/// One line on a terminal that says what is going on and how long it will take; nothing where it is switched off. It is drawn between
-/// the timed regions only, and erased at the end.
+/// One line on a terminal that says what is going on and how long it will take; nothing where it is
+/// switched off. It is drawn between the timed regions only, and erased at the end.
 class Progress {
  public:
   Progress(std::ostream& terminal, bool enabled) : terminal_(terminal), enabled_(enabled) {}
@@ -19,7 +19,8 @@ class Progress {
 
   /// Begins a step: "generating", "measuring", ...
   void begin(std::string_view what);
-  /// The share of the step that is done, 0..1. May be called from any thread and often: it redraws ten times a second at most.
+  /// The share of the step that is done, 0..1. May be called from any thread and often: it redraws
+  /// ten times a second at most.
   void update(double done);
   /// Erases the line.
   void clear();

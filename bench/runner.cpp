@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/runner.hpp"
 
+#include "common/buffer.hpp"
+#include "common/error.hpp"
+#include "common/limits.hpp"
+#include "common/thread_team.hpp"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -9,11 +14,6 @@
 #include <memory>
 #include <span>
 #include <string>
-
-#include "common/buffer.hpp"
-#include "common/error.hpp"
-#include "common/limits.hpp"
-#include "common/thread_team.hpp"
 
 namespace convscale {
 namespace {
@@ -38,7 +38,8 @@ const BackendEntry& find_backend(const BackendTable& table, const std::string& n
     if (entry.name == name) return entry;
     names.push_back(entry.name);
   }
-  throw UsageError(fmt::format("--backend {}: no such backend; expected one of {}", name, fmt::join(names, ", ")));
+  throw UsageError(fmt::format("--backend {}: no such backend; expected one of {}", name,
+                               fmt::join(names, ", ")));
 }
 
 /// The memory of one configuration.
@@ -58,7 +59,8 @@ struct Buffers {
 /// What the iterations leave.
 struct Samples {
   std::vector<double> times_s;
-  std::vector<double> read_bytes_per_s, peak_flops_per_s, up_bytes_per_s, down_bytes_per_s, duplex_bytes_per_s;
+  std::vector<double> read_bytes_per_s, peak_flops_per_s, up_bytes_per_s, down_bytes_per_s,
+      duplex_bytes_per_s;
   std::vector<double> upload_s, kernel_s, download_s;
   std::vector<std::vector<double>> busy_s;  // of each worker
   std::optional<Digest> digest;
@@ -83,15 +85,18 @@ void add(Samples& samples, const Backend& backend, const Ceilings& ceilings, dou
   }
   const std::vector<double> busy = backend.busy_s();
   samples.busy_s.resize(busy.size());
-  for (std::size_t worker = 0; worker < busy.size(); ++worker) samples.busy_s[worker].push_back(busy[worker]);
+  for (std::size_t worker = 0; worker < busy.size(); ++worker)
+    samples.busy_s[worker].push_back(busy[worker]);
 }
 
 /// Compares an iteration's digest with the first one's.
 void check_digest(Samples& samples, const Digest& digest, int iteration) {
   if (digest.unwritten > 0) {
-    samples.failure = fmt::format("iteration {} left {} outputs unwritten", iteration, digest.unwritten);
+    samples.failure =
+        fmt::format("iteration {} left {} outputs unwritten", iteration, digest.unwritten);
   } else if (samples.digest && *samples.digest != digest) {
-    samples.failure = fmt::format("iteration {} has digest {:016x}, the ones before {:016x}", iteration, digest.value, samples.digest->value);
+    samples.failure = fmt::format("iteration {} has digest {:016x}, the ones before {:016x}",
+                                  iteration, digest.value, samples.digest->value);
   }
   samples.digest = digest;
 }
@@ -100,7 +105,8 @@ Samples iterate(const Config& config, Backend& backend, const RunContext& contex
   const ImageRange all{0, config.shape.images};
   const int total = config.burns + config.iterations;
   Samples samples;
-  for (int iteration = 0; iteration < total && !context.interrupted() && samples.failure.empty(); ++iteration) {
+  for (int iteration = 0; iteration < total && !context.interrupted() && samples.failure.empty();
+       ++iteration) {
     const Ceilings ceilings = backend.measure_ceilings();
     backend.poison();
 
@@ -134,11 +140,13 @@ void summarise(Record& record, const Samples& samples) {
                     .down_bytes_per_s = median_or_null(samples.down_bytes_per_s),
                     .duplex_bytes_per_s = median_or_null(samples.duplex_bytes_per_s)};
   if (!record.facts.direct) ceilings.peak_flops_per_s.reset();
-  record.bound = compute_bound(config.shape, config.method, config.dtype, record.facts.line_bytes, ceilings, record.facts.transfer);
+  record.bound = compute_bound(config.shape, config.method, config.dtype, record.facts.line_bytes,
+                               ceilings, record.facts.transfer);
   if (record.bound) record.fraction = record.bound->time_s / record.summary->median;
 
   if (!samples.kernel_s.empty()) {
-    record.phases = Phases{median_of(samples.upload_s), median_of(samples.kernel_s), median_of(samples.download_s)};
+    record.phases = Phases{median_of(samples.upload_s), median_of(samples.kernel_s),
+                           median_of(samples.download_s)};
   }
   if (!samples.busy_s.empty()) {
     std::vector<double> medians;
@@ -153,17 +161,22 @@ void warn(Record& record) {
   constexpr std::int64_t kCacheFactor = 4;
   const Shape& s = record.config.shape;
   if (record.summary && record.summary->cv > kNoisy) {
-    record.warnings.push_back(fmt::format("the times vary by {:.0f} % (coefficient of variation); is anything else running?",
-                                          100 * record.summary->cv));
+    record.warnings.push_back(fmt::format(
+        "the times vary by {:.0f} % (coefficient of variation); is anything else running?",
+        100 * record.summary->cv));
   }
   const std::int64_t working_set = Buffers::bytes(s, record.config.dtype);
   if (working_set < kCacheFactor * record.facts.last_cache_bytes) {
-    record.warnings.push_back(fmt::format("the working set of {:.1f} MB is under 4 times the last cache of {:.1f} MB, which may hold much of it",
-                                          static_cast<double>(working_set) * 1e-6,
-                                          static_cast<double>(record.facts.last_cache_bytes) * 1e-6));
+    record.warnings.push_back(
+        fmt::format("the working set of {:.1f} MB is under 4 times the last cache of {:.1f} MB, "
+                    "which may hold much of it",
+                    static_cast<double>(working_set) * 1e-6,
+                    static_cast<double>(record.facts.last_cache_bytes) * 1e-6));
   }
   if (record.fraction && *record.fraction > kImpossible) {
-    record.warnings.push_back(fmt::format("{:.2f} of the bound is more than the hardware can do: this measurement is wrong", *record.fraction));
+    record.warnings.push_back(fmt::format(
+        "{:.2f} of the bound is more than the hardware can do: this measurement is wrong",
+        *record.fraction));
   }
 }
 
@@ -171,18 +184,22 @@ template <class T>
 Record measure_as(const Config& config, const Workload& workload, const RunContext& context) {
   Record record;
   record.config = config;
-  const std::unique_ptr<Backend> backend = find_backend(context.backends, config.backend).create(config);
+  const std::unique_ptr<Backend> backend =
+      find_backend(context.backends, config.backend).create(config);
   record.facts = backend->facts();
   record.warnings = record.facts.warnings;
-  if (record.facts.quantised) record.balance = image_balance(config.shape.images, config.num_workers);
+  if (record.facts.quantised)
+    record.balance = image_balance(config.shape.images, config.num_workers);
 
   check_memory(Buffers::bytes(config.shape, config.dtype) + backend->scratch_bytes());
   const Buffers buffers(config.shape, config.dtype);
-  const std::span<T> images = buffers.images.as<T>(), filters = buffers.filters.as<T>(), results = buffers.results.as<T>();
+  const std::span<T> images = buffers.images.as<T>(), filters = buffers.filters.as<T>(),
+                     results = buffers.results.as<T>();
 
   context.progress.begin("generating");
   record.setup_s = timed([&] { backend->prepare(buffers.host()); });
-  record.generation_s = timed([&] { workload.fill(images.data(), filters.data(), context.helpers); });
+  record.generation_s =
+      timed([&] { workload.fill(images.data(), filters.data(), context.helpers); });
   record.setup_s += timed([&] { backend->load(); });
 
   context.progress.begin("measuring");
@@ -193,10 +210,11 @@ Record measure_as(const Config& config, const Workload& workload, const RunConte
   if (config.verify && samples.digest && !context.interrupted()) {
     context.progress.begin("verifying");
     record.verification_s = timed([&] {
-      record.verification = verify<T>(config.shape, images.data(), filters.data(), results.data(), context.helpers, [&](double done) {
-        context.progress.update(done);
-        return !context.interrupted();
-      });
+      record.verification = verify<T>(config.shape, images.data(), filters.data(), results.data(),
+                                      context.helpers, [&](double done) {
+                                        context.progress.update(done);
+                                        return !context.interrupted();
+                                      });
     });
   }
   if (record.verification.status == VerificationStatus::kFailed) {
@@ -210,14 +228,16 @@ Record measure_as(const Config& config, const Workload& workload, const RunConte
     record.reason = "interrupted by a signal";
   }
   context.progress.clear();
-  if (samples.digest && record.status != Status::kInterrupted) context.on_results(config, buffers.host());
+  if (samples.digest && record.status != Status::kInterrupted)
+    context.on_results(config, buffers.host());
   return record;
 }
 
 }  // namespace
 
 Record measure(const Config& config, const Workload& workload, const RunContext& context) {
-  return dispatch(config.dtype, [&]<class T>() { return measure_as<T>(config, workload, context); });
+  return dispatch(config.dtype,
+                  [&]<class T>() { return measure_as<T>(config, workload, context); });
 }
 
 }  // namespace convscale

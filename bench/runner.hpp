@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <functional>
-
 #include "bench/progress.hpp"
 #include "common/backend.hpp"
 #include "common/record.hpp"
 #include "common/workload.hpp"
+
+#include <functional>
 
 namespace convscale {
 
@@ -22,8 +22,8 @@ struct RunContext {
   std::function<void(const Config&, const HostBuffers&)> on_results;
 };
 
-/// Measures one configuration. The record says how it ended: `ok`, `failed` (a result was wrong) or `interrupted`. Throws UsageError,
-/// UnsupportedError and ResourceError.
+/// Measures one configuration. The record says how it ended: `ok`, `failed` (a result was wrong) or
+/// `interrupted`. Throws UsageError, UnsupportedError and ResourceError.
 Record measure(const Config& config, const Workload& workload, const RunContext& context);
 
 }  // namespace convscale

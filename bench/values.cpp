@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/values.hpp"
 
+#include "common/error.hpp"
+
 #include <fmt/format.h>
 
 #include <charconv>
 #include <limits>
 #include <optional>
-
-#include "common/error.hpp"
 
 namespace convscale {
 namespace {
@@ -29,7 +29,8 @@ void reject_value(std::string_view option, std::string_view text, std::string_vi
   throw UsageError(fmt::format("{} {}: expected {}", option, text.empty() ? "''" : text, expected));
 }
 
-std::int64_t parse_count(std::string_view option, std::string_view text, std::int64_t min, std::int64_t max) {
+std::int64_t parse_count(std::string_view option, std::string_view text, std::int64_t min,
+                         std::int64_t max) {
   const auto value = to_number<std::int64_t>(text);
   if (!value || *value < min || *value > max) {
     reject_value(option, text, fmt::format("a whole number from {} to {}", min, max));
@@ -47,10 +48,18 @@ std::int64_t parse_pixels(std::string_view option, std::string_view text) {
   static constexpr struct {
     std::string_view suffix;
     std::int64_t factor;
-  } kUnits[] = {{"Ki", std::int64_t{1} << 10}, {"Mi", std::int64_t{1} << 20}, {"Gi", std::int64_t{1} << 30}, {"Ti", std::int64_t{1} << 40},
-                {"k", 1'000},   {"M", 1'000'000}, {"G", 1'000'000'000}, {"T", 1'000'000'000'000}};
-  constexpr std::int64_t kMaxPixels = std::int64_t{1} << 48;  // so that no product of sizes overflows
-  constexpr std::string_view kExpected = "a count of pixels from 1 to 281474976710656, such as 33554432, 32Mi or 1G";
+  } kUnits[] = {{"Ki", std::int64_t{1} << 10},
+                {"Mi", std::int64_t{1} << 20},
+                {"Gi", std::int64_t{1} << 30},
+                {"Ti", std::int64_t{1} << 40},
+                {"k", 1'000},
+                {"M", 1'000'000},
+                {"G", 1'000'000'000},
+                {"T", 1'000'000'000'000}};
+  constexpr std::int64_t kMaxPixels = std::int64_t{1}
+                                      << 48;  // so that no product of sizes overflows
+  constexpr std::string_view kExpected =
+      "a count of pixels from 1 to 281474976710656, such as 33554432, 32Mi or 1G";
   std::string_view digits = text;
   std::int64_t pixels = 1;
   for (const auto& unit : kUnits) {
@@ -60,7 +69,8 @@ std::int64_t parse_pixels(std::string_view option, std::string_view text) {
     break;
   }
   const auto value = to_number<std::int64_t>(digits);
-  if (!value || *value < 1 || __builtin_mul_overflow(pixels, *value, &pixels) || pixels > kMaxPixels) {
+  if (!value || *value < 1 || __builtin_mul_overflow(pixels, *value, &pixels) ||
+      pixels > kMaxPixels) {
     reject_value(option, text, kExpected);
   }
   return pixels;
@@ -69,9 +79,11 @@ std::int64_t parse_pixels(std::string_view option, std::string_view text) {
 ImageSize parse_size(std::string_view option, std::string_view text) {
   const std::size_t x = text.find('x');
   const auto height = to_number<std::int64_t>(text.substr(0, x));
-  const auto width = x == std::string_view::npos ? height : to_number<std::int64_t>(text.substr(x + 1));
+  const auto width =
+      x == std::string_view::npos ? height : to_number<std::int64_t>(text.substr(x + 1));
   if (!height || !width || *height < 1 || *width < 1 || *height > kMaxSide || *width > kMaxSide) {
-    reject_value(option, text, "SIDE or HEIGHTxWIDTH in pixels, each at least 1, such as 1000 or 480x640");
+    reject_value(option, text,
+                 "SIDE or HEIGHTxWIDTH in pixels, each at least 1, such as 1000 or 480x640");
   }
   return {*height, *width};
 }
@@ -81,7 +93,8 @@ std::vector<std::string> split_list(std::string_view option, std::string_view te
   for (std::size_t begin = 0; begin <= text.size();) {
     const std::size_t end = std::min(text.find(',', begin), text.size());
     elements.emplace_back(text.substr(begin, end - begin));
-    if (elements.back().empty()) reject_value(option, text, "a value, or values separated by commas");
+    if (elements.back().empty())
+      reject_value(option, text, "a value, or values separated by commas");
     begin = end + 1;
   }
   return elements;

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "common/vocabulary.hpp"
+
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "common/vocabulary.hpp"
-
-/// Values of options, from text. All throw UsageError, which names the option, what was given, what was expected and an example.
-/// No locale changes what they read.
+/// Values of options, from text. All throw UsageError, which names the option, what was given, what
+/// was expected and an example. No locale changes what they read.
 namespace convscale {
 
 struct ImageSize {
@@ -18,12 +18,14 @@ struct ImageSize {
 };
 
 /// A whole number min..max in decimal digits.
-std::int64_t parse_count(std::string_view option, std::string_view text, std::int64_t min, std::int64_t max);
+std::int64_t parse_count(std::string_view option, std::string_view text, std::int64_t min,
+                         std::int64_t max);
 
 /// A seed: 0 .. 2^64 - 1.
 std::uint64_t parse_seed(std::string_view option, std::string_view text);
 
-/// A count of pixels: digits, optionally with k, M, G, T (powers of 1000) or Ki, Mi, Gi, Ti (of 1024).
+/// A count of pixels: digits, optionally with k, M, G, T (powers of 1000) or Ki, Mi, Gi, Ti (of
+/// 1024).
 std::int64_t parse_pixels(std::string_view option, std::string_view text);
 
 /// "1000" (square) or "480x640" (height x width).
@@ -32,14 +34,16 @@ ImageSize parse_size(std::string_view option, std::string_view text);
 /// The elements of a comma-separated list; at least one, none empty.
 std::vector<std::string> split_list(std::string_view option, std::string_view text);
 
-[[noreturn]] void reject_value(std::string_view option, std::string_view text, std::string_view expected);
+[[noreturn]] void reject_value(std::string_view option, std::string_view text,
+                               std::string_view expected);
 
 /// One of the names of enumeration E.
 template <class E>
 E parse_name(std::string_view option, std::string_view text) {
   if (const auto value = from_name<E>(text)) return *value;
   std::string expected = "one of";
-  for (const std::string_view name : kNames<E>) expected += std::string(name == kNames<E>.front() ? " " : ", ") + std::string(name);
+  for (const std::string_view name : kNames<E>)
+    expected += std::string(name == kNames<E>.front() ? " " : ", ") + std::string(name);
   reject_value(option, text, expected);
 }
 

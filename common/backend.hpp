@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "common/bound.hpp"
+#include "common/config.hpp"
+#include "common/digest.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -8,10 +12,6 @@
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "common/bound.hpp"
-#include "common/config.hpp"
-#include "common/digest.hpp"
 
 namespace convscale {
 
@@ -22,7 +22,8 @@ struct ImageRange {
   bool operator==(const ImageRange&) const = default;
 };
 
-/// Host memory of one workload, contiguous and row-major, elements of the configuration's dtype. Owned by the caller.
+/// Host memory of one workload, contiguous and row-major, elements of the configuration's dtype.
+/// Owned by the caller.
 struct HostBuffers {
   std::byte* images = nullptr;   ///< (images, height, width)
   std::byte* filters = nullptr;  ///< (images, K, K)
@@ -38,23 +39,24 @@ struct Phases {
 
 /// What a backend can say of itself, for the record.
 struct BackendFacts {
-  std::string kernel;                  ///< the one that `auto` took
-  std::vector<int> cpus;               ///< processor of each worker; empty where unpinned or on a device
-  std::optional<std::string> device;   ///< null on the CPU
-  std::int64_t line_bytes = 64;        ///< granularity of memory traffic: a cache line, or a sector on a GPU
-  std::int64_t last_cache_bytes = 0;   ///< 0: unknown
-  bool direct = true;                  ///< false: FLOPs are not those of the direct sum, so no compute bound holds
-  bool quantised = true;               ///< workers take whole images, one at a time
-  Transfer transfer;                   ///< bytes over the link in one iteration of this scope
+  std::string kernel;     ///< the one that `auto` took
+  std::vector<int> cpus;  ///< processor of each worker; empty where unpinned or on a device
+  std::optional<std::string> device;  ///< null on the CPU
+  std::int64_t line_bytes =
+      64;  ///< granularity of memory traffic: a cache line, or a sector on a GPU
+  std::int64_t last_cache_bytes = 0;  ///< 0: unknown
+  bool direct = true;  ///< false: FLOPs are not those of the direct sum, so no compute bound holds
+  bool quantised = true;  ///< workers take whole images, one at a time
+  Transfer transfer;      ///< bytes over the link in one iteration of this scope
   std::vector<std::string> warnings;
 };
 
-/// Runs iterations of one configuration: the convolution of all images. The life of one, as the runner drives it:
+/// Runs iterations of one configuration: the convolution of all images. The life of one, as the
+/// runner drives it:
 ///
-///     prepare(buffers)      setup: placement, registration, allocation; the buffers hold no data yet
-///     (the runner fills images and filters)
-///     load()                setup: the buffers hold their data; a backend that keeps copies takes them
-///     for each iteration:
+///     prepare(buffers)      setup: placement, registration, allocation; the buffers hold no data
+///     yet (the runner fills images and filters) load()                setup: the buffers hold
+///     their data; a backend that keeps copies takes them for each iteration:
 ///       measure_ceilings()  one pass of each ceiling
 ///       poison()            every result holds the reserved NaN, wherever results live
 ///       start(all) wait(all)            <- timed, with the host's steady clock
@@ -78,7 +80,8 @@ class Backend {
   /// One sample of each ceiling, with the same workers over the same buffers.
   virtual Ceilings measure_ceilings() = 0;
   virtual void poison() = 0;
-  /// Asynchronous. Several ranges may be under way; they are worked on in the order in which they were started.
+  /// Asynchronous. Several ranges may be under way; they are worked on in the order in which they
+  /// were started.
   virtual void start(ImageRange range) = 0;
   /// Blocks until `range`, which was started as such, and all ranges started before it are done.
   virtual void wait(ImageRange range) = 0;
@@ -103,7 +106,8 @@ struct BackendEntry {
   std::string name;
   std::function<std::vector<Listing>()> kernels;  ///< fastest first
   std::function<std::vector<Listing>()> devices;
-  /// Throws UnsupportedError (no such backend, kernel or device here) or UsageError (a kernel name that nobody knows).
+  /// Throws UnsupportedError (no such backend, kernel or device here) or UsageError (a kernel name
+  /// that nobody knows).
   std::function<std::unique_ptr<Backend>(const Config&)> create;
 };
 using BackendTable = std::vector<BackendEntry>;

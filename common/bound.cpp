@@ -15,8 +15,9 @@ std::string_view name_of(Limit limit) {
   return "transfer";
 }
 
-std::optional<Bound> compute_bound(const Shape& shape, Method method, Dtype dtype, std::int64_t line_bytes,
-                                   const Ceilings& ceilings, const Transfer& transfer) {
+std::optional<Bound> compute_bound(const Shape& shape, Method method, Dtype dtype,
+                                   std::int64_t line_bytes, const Ceilings& ceilings,
+                                   const Transfer& transfer) {
   Bound bound;
   bound.bytes = least_bytes(shape, method, dtype, line_bytes);
   bound.flops = flops(shape, method);

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "common/shape.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <string_view>
 
-#include "common/shape.hpp"
-
 namespace convscale {
 
-/// What the hardware reached in the same process: measured, not looked up. Null: not measured, or no such ceiling.
+/// What the hardware reached in the same process: measured, not looked up. Null: not measured, or
+/// no such ceiling.
 struct Ceilings {
   std::optional<double> read_bytes_per_s;
   std::optional<double> peak_flops_per_s;
@@ -36,12 +37,15 @@ struct Bound {
   Ceilings ceilings;
 };
 
-/// The roofline (Williams, Waterman, Patterson, CACM 2009): max(least bytes / read bandwidth, FLOPs / peak, and for a device
-/// end to end up / up rate, down / down rate, both / duplex rate). Null if no ceiling is known.
-std::optional<Bound> compute_bound(const Shape& shape, Method method, Dtype dtype, std::int64_t line_bytes,
-                                   const Ceilings& ceilings, const Transfer& transfer = {});
+/// The roofline (Williams, Waterman, Patterson, CACM 2009): max(least bytes / read bandwidth, FLOPs
+/// / peak, and for a device end to end up / up rate, down / down rate, both / duplex rate). Null if
+/// no ceiling is known.
+std::optional<Bound> compute_bound(const Shape& shape, Method method, Dtype dtype,
+                                   std::int64_t line_bytes, const Ceilings& ceilings,
+                                   const Transfer& transfer = {});
 
-/// The most that `workers` equal workers reach of perfect balance when each takes whole images: N / (W ceil(N / W)).
+/// The most that `workers` equal workers reach of perfect balance when each takes whole images: N /
+/// (W ceil(N / W)).
 double image_balance(std::int64_t images, std::int64_t workers);
 
 }  // namespace convscale

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/buffer.hpp"
 
+#include "common/error.hpp"
+
 #include <fmt/format.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -8,8 +10,6 @@
 #include <cerrno>
 #include <cstring>
 #include <utility>
-
-#include "common/error.hpp"
 
 namespace convscale {
 namespace {
@@ -22,10 +22,11 @@ PageBuffer::PageBuffer(std::int64_t bytes, const char* purpose) : bytes_(bytes) 
   const auto size = static_cast<std::size_t>(bytes);
   const std::size_t slack = size >= kHugePage ? kHugePage : 0;  // to start on a huge page
   mapped_bytes_ = (size > 0 ? size : 1) + slack;
-  void* mapping = mmap(nullptr, mapped_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* mapping = mmap(nullptr, mapped_bytes_, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapping == MAP_FAILED) {
-    throw ResourceError(
-        fmt::format("cannot get {} bytes for the {}: {}; a smaller --mem would do", bytes, purpose, std::strerror(errno)));
+    throw ResourceError(fmt::format("cannot get {} bytes for the {}: {}; a smaller --mem would do",
+                                    bytes, purpose, std::strerror(errno)));
   }
   mapping_ = mapping;
   auto address = reinterpret_cast<std::uintptr_t>(mapping);

@@ -7,8 +7,9 @@
 
 namespace convscale {
 
-/// Zero-filled memory straight from the system: its pages get their place (NUMA node) only when they are first touched. It
-/// asks for huge pages, as NumPy does for large arrays. Starts on a page, or on a huge page if it is that large.
+/// Zero-filled memory straight from the system: its pages get their place (NUMA node) only when
+/// they are first touched. It asks for huge pages, as NumPy does for large arrays. Starts on a
+/// page, or on a huge page if it is that large.
 class PageBuffer {
  public:
   PageBuffer() = default;

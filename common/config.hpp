@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cstdint>
-#include <string>
-
 #include "common/shape.hpp"
 #include "common/vocabulary.hpp"
+
+#include <cstdint>
+#include <string>
 
 namespace convscale {
 

@@ -1,23 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "common/host_device.hpp"
+
 #include <bit>
 #include <cstdint>
 #include <span>
 
-#include "common/host_device.hpp"
-
 namespace convscale {
 
-/// The finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA'14; Stafford's variant 13): a bijection of 64 bits.
+/// The finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA'14; Stafford's variant 13): a bijection
+/// of 64 bits.
 CONVSCALE_HOST_DEVICE constexpr std::uint64_t mix64(std::uint64_t x) {
   x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
   x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
   return x ^ (x >> 31);
 }
 
-/// The results' reserved NaN patterns: what every output holds before an iteration. An output that still holds it was not
-/// written. No arithmetic makes this payload, and NaNs of input files are made canonical when they are loaded.
+/// The results' reserved NaN patterns: what every output holds before an iteration. An output that
+/// still holds it was not written. No arithmetic makes this payload, and NaNs of input files are
+/// made canonical when they are loaded.
 template <class T>
 inline constexpr std::uint64_t kPoisonBits = 0;
 template <>
@@ -40,9 +42,10 @@ T poison_value() {
   return std::bit_cast<T>(static_cast<Bits>(kPoisonBits<T>));
 }
 
-/// One output's term of the digest: mix64(bits ^ mix64(index + 0x9E3779B97F4A7C15)), where `bits` are those of the value
-/// widened to float64, with -0 read as +0 and every NaN as 0x7FF8000000000000. `index` counts outputs over all images of all
-/// ranks. Widening makes the digest of exact data (`--fill integers`) the same for both dtypes.
+/// One output's term of the digest: mix64(bits ^ mix64(index + 0x9E3779B97F4A7C15)), where `bits`
+/// are those of the value widened to float64, with -0 read as +0 and every NaN as
+/// 0x7FF8000000000000. `index` counts outputs over all images of all ranks. Widening makes the
+/// digest of exact data (`--fill integers`) the same for both dtypes.
 template <class T>
 CONVSCALE_HOST_DEVICE constexpr std::uint64_t digest_term(std::uint64_t index, T value) {
   const double wide = static_cast<double>(value);
@@ -65,7 +68,8 @@ struct Digest {
   }
 };
 
-/// The sum modulo 2^64 of the terms of `results`, the first of which has the global index `first_index`.
+/// The sum modulo 2^64 of the terms of `results`, the first of which has the global index
+/// `first_index`.
 template <class T>
 constexpr Digest digest_of(std::span<const T> results, std::uint64_t first_index) {
   Digest sum;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/host.hpp"
 
+#include "common/limits.hpp"
+
 #include <sys/utsname.h>
 
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
-
-#include "common/limits.hpp"
 
 #if defined(__x86_64__)
 #include <cpuid.h>

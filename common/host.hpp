@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "common/topology.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "common/topology.hpp"
 
 namespace convscale {
 
@@ -32,8 +32,8 @@ struct HostInfo {
 
 HostInfo host_info(const Topology& topology);
 
-/// Instruction sets of this processor that kernels here may ask for ("avx2", "fma", "avx512f", ...) and the operating system
-/// saves the registers of.
+/// Instruction sets of this processor that kernels here may ask for ("avx2", "fma", "avx512f", ...)
+/// and the operating system saves the registers of.
 std::vector<std::string> instruction_sets();
 
 }  // namespace convscale

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/limits.hpp"
 
+#include "common/error.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,8 +10,6 @@
 #include <sstream>
 #include <string>
 #include <vector>
-
-#include "common/error.hpp"
 
 namespace convscale {
 namespace {
@@ -35,8 +35,9 @@ std::optional<std::int64_t> read_field(const fs::path& path, const std::string& 
   return std::nullopt;
 }
 
-/// The folders of this process's cgroup for `controller` ("" is version 2) and all its parents, innermost first. In a container
-/// the path that /proc names may lie outside of what is mounted; then only the mounted root counts.
+/// The folders of this process's cgroup for `controller` ("" is version 2) and all its parents,
+/// innermost first. In a container the path that /proc names may lie outside of what is mounted;
+/// then only the mounted root counts.
 std::vector<fs::path> cgroup_folders(const SystemPaths& paths, const std::string& controller) {
   std::vector<fs::path> folders;
   std::ifstream file(paths.proc / "self/cgroup");
@@ -45,7 +46,9 @@ std::vector<fs::path> cgroup_folders(const SystemPaths& paths, const std::string
     const std::size_t second = line.find(':', first + 1);
     if (first == std::string::npos || second == std::string::npos) continue;
     const std::string names = "," + line.substr(first + 1, second - first - 1) + ",";
-    if (controller.empty() ? names != ",," : names.find("," + controller + ",") == std::string::npos) continue;
+    if (controller.empty() ? names != ",,"
+                           : names.find("," + controller + ",") == std::string::npos)
+      continue;
     const fs::path root = paths.cgroup / controller;
     for (fs::path path = line.substr(second + 1);; path = path.parent_path()) {
       const fs::path folder = root / path.relative_path();
@@ -60,8 +63,9 @@ void take_least(std::optional<std::int64_t>& least, std::int64_t value) {
   least = least ? std::min(*least, value) : value;
 }
 
-void take_cgroup_headroom(std::optional<std::int64_t>& least, const fs::path& folder, const char* limit_file,
-                          const char* usage_file, const char* reclaimable_key) {
+void take_cgroup_headroom(std::optional<std::int64_t>& least, const fs::path& folder,
+                          const char* limit_file, const char* usage_file,
+                          const char* reclaimable_key) {
   const auto limit = read_number(folder / limit_file);
   const auto usage = read_number(folder / usage_file);
   if (!limit || !usage) return;
@@ -83,7 +87,8 @@ std::optional<std::int64_t> available_memory_bytes(const SystemPaths& paths) {
     take_cgroup_headroom(least, folder, "memory.max", "memory.current", "inactive_file");
   }
   for (const fs::path& folder : cgroup_folders(paths, "memory")) {
-    take_cgroup_headroom(least, folder, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file");
+    take_cgroup_headroom(least, folder, "memory.limit_in_bytes", "memory.usage_in_bytes",
+                         "total_inactive_file");
   }
   return least;
 }
@@ -109,9 +114,10 @@ std::optional<double> cpu_quota(const SystemPaths& paths) {
 void check_memory(std::int64_t bytes, const SystemPaths& paths) {
   const auto available = available_memory_bytes(paths);
   if (!available || bytes <= *available) return;
-  throw ResourceError(fmt::format(
-      "this run needs {:.2f} GB of memory and {:.2f} GB are available (cgroup limits included); a smaller --mem would do",
-      static_cast<double>(bytes) * 1e-9, static_cast<double>(*available) * 1e-9));
+  throw ResourceError(
+      fmt::format("this run needs {:.2f} GB of memory and {:.2f} GB are available (cgroup limits "
+                  "included); a smaller --mem would do",
+                  static_cast<double>(bytes) * 1e-9, static_cast<double>(*available) * 1e-9));
 }
 
 }  // namespace convscale

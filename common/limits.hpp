@@ -13,14 +13,16 @@ struct SystemPaths {
   std::filesystem::path cgroup = "/sys/fs/cgroup";
 };
 
-/// Bytes that this process can still take: the kernel's MemAvailable, and in each memory cgroup that it is in (version 1 or 2,
-/// up to the root) the limit less what is used and cannot be reclaimed; whichever is least. Null if nothing is known.
+/// Bytes that this process can still take: the kernel's MemAvailable, and in each memory cgroup
+/// that it is in (version 1 or 2, up to the root) the limit less what is used and cannot be
+/// reclaimed; whichever is least. Null if nothing is known.
 std::optional<std::int64_t> available_memory_bytes(const SystemPaths& paths = {});
 
 /// Bytes of memory of the machine. Null if unknown.
 std::optional<std::int64_t> total_memory_bytes(const SystemPaths& paths = {});
 
-/// The CPU time that the cgroups allow, in processors (cpu.max; cpu.cfs_quota_us). Null where nothing limits it.
+/// The CPU time that the cgroups allow, in processors (cpu.max; cpu.cfs_quota_us). Null where
+/// nothing limits it.
 std::optional<double> cpu_quota(const SystemPaths& paths = {});
 
 /// Throws ResourceError if `bytes` more cannot be had, before anything is taken.

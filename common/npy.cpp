@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/npy.hpp"
 
+#include "common/buffer.hpp"
+#include "common/error.hpp"
+#include "common/output_file.hpp"
+
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -15,15 +19,12 @@
 #include <string_view>
 #include <utility>
 
-#include "common/buffer.hpp"
-#include "common/error.hpp"
-#include "common/output_file.hpp"
-
 namespace convscale {
 namespace {
 
 constexpr std::string_view kMagic = "\x93NUMPY";
-constexpr std::string_view kAccepted = "give a stack (N, H, W) or one image (H, W) of float32, float64, uint8 or uint16";
+constexpr std::string_view kAccepted =
+    "give a stack (N, H, W) or one image (H, W) of float32, float64, uint8 or uint16";
 
 [[noreturn]] void reject(const std::string& path, const std::string& problem) {
   throw UsageError(fmt::format("{}: {}; {}", path, problem, kAccepted));
@@ -56,18 +57,23 @@ NpyType parse_type(std::string_view value, const std::string& path) {
   static constexpr struct {
     std::string_view descr;
     NpyType type;
-  } kTypes[] = {{"'<f8'", NpyType::kFloat64}, {"'<f4'", NpyType::kFloat32}, {"'|u1'", NpyType::kUint8}, {"'<u2'", NpyType::kUint16}};
+  } kTypes[] = {{"'<f8'", NpyType::kFloat64},
+                {"'<f4'", NpyType::kFloat32},
+                {"'|u1'", NpyType::kUint8},
+                {"'<u2'", NpyType::kUint16}};
   for (const auto& candidate : kTypes) {
     if (value.starts_with(candidate.descr)) return candidate.type;
   }
   // A structured type is a list; a plain one ends with its closing quote.
   const std::size_t end = value.starts_with('\'') ? value.find('\'', 1) : value.find(']');
-  reject(path, fmt::format("its elements are of type {}", value.substr(0, end == std::string_view::npos ? end : end + 1)));
+  reject(path, fmt::format("its elements are of type {}",
+                           value.substr(0, end == std::string_view::npos ? end : end + 1)));
 }
 
 std::vector<std::int64_t> parse_shape(std::string_view value, const std::string& path) {
   const std::size_t close = value.find(')');
-  if (!value.starts_with('(') || close == std::string_view::npos) reject(path, "its .npy header has no shape");
+  if (!value.starts_with('(') || close == std::string_view::npos)
+    reject(path, "its .npy header has no shape");
   std::vector<std::int64_t> shape;
   std::string_view rest = value.substr(1, close - 1);
   while (true) {
@@ -75,7 +81,8 @@ std::vector<std::int64_t> parse_shape(std::string_view value, const std::string&
     if (digit == std::string_view::npos) return shape;
     std::int64_t size = 0;
     const auto [end, error] = std::from_chars(rest.data() + digit, rest.data() + rest.size(), size);
-    if (error != std::errc() || size < 0) reject(path, fmt::format("its shape is ({})", value.substr(1, close - 1)));
+    if (error != std::errc() || size < 0)
+      reject(path, fmt::format("its shape is ({})", value.substr(1, close - 1)));
     shape.push_back(size);
     rest.remove_prefix(static_cast<std::size_t>(end - rest.data()));
   }
@@ -92,9 +99,12 @@ T canonical(T value) {
 NpyHeader parse_npy_header(std::span<const std::byte> bytes, const std::string& path) {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   if (!text.starts_with(kMagic) || text.size() < 12) reject(path, "is no .npy file");
-  const auto byte = [&](std::size_t i) { return static_cast<std::size_t>(static_cast<unsigned char>(text[i])); };
+  const auto byte = [&](std::size_t i) {
+    return static_cast<std::size_t>(static_cast<unsigned char>(text[i]));
+  };
   const std::size_t version = byte(6);
-  if (version < 1 || version > 3) reject(path, fmt::format("is a .npy file of version {}, not 1 to 3", version));
+  if (version < 1 || version > 3)
+    reject(path, fmt::format("is a .npy file of version {}, not 1 to 3", version));
   const std::size_t start = version == 1 ? 10 : 12;
   std::size_t length = byte(8) | byte(9) << 8;
   if (version > 1) length |= byte(10) << 16 | byte(11) << 24;
@@ -126,16 +136,20 @@ NpyStack::NpyStack(const std::filesystem::path& path) : path_(path.string()) {
     header_ = parse_npy_header({mapping_, mapped_bytes_}, path_);
     const auto& shape = header_.shape;
     if (shape.size() != 2 && shape.size() != 3) {
-      reject(path_, fmt::format("has shape ({}), which is {}-D", fmt::join(shape, ", "), shape.size()));
+      reject(path_,
+             fmt::format("has shape ({}), which is {}-D", fmt::join(shape, ", "), shape.size()));
     }
     std::int64_t bytes = bytes_of(header_.type);
     for (const std::int64_t size : shape) {
-      if (size == 0) reject(path_, fmt::format("has shape ({}), which is empty", fmt::join(shape, ", ")));
-      if (__builtin_mul_overflow(bytes, size, &bytes)) reject(path_, "has a shape that no file can hold");
+      if (size == 0)
+        reject(path_, fmt::format("has shape ({}), which is empty", fmt::join(shape, ", ")));
+      if (__builtin_mul_overflow(bytes, size, &bytes))
+        reject(path_, "has a shape that no file can hold");
     }
     const auto present = static_cast<std::int64_t>(mapped_bytes_ - header_.data_offset);
     if (present < bytes) {
-      reject(path_, fmt::format("is truncated: its header promises {} bytes of data, {} are there", bytes, present));
+      reject(path_, fmt::format("is truncated: its header promises {} bytes of data, {} are there",
+                                bytes, present));
     }
     count_ = shape.size() == 3 ? shape[0] : 1;
     height_ = shape[shape.size() - 2];
@@ -162,18 +176,23 @@ NpyStack::NpyStack(NpyStack&& other) noexcept
 template <class T, class Stored>
 void NpyStack::read_as(std::int64_t index, T* out) const {
   const std::byte* data = mapping_ + header_.data_offset;
-  const auto stored = [data](std::int64_t element) {  // the data starts at a multiple of 64 in a well-made file only
-    Stored value;
-    std::memcpy(&value, data + element * static_cast<std::int64_t>(sizeof(Stored)), sizeof(Stored));
-    return canonical(static_cast<T>(value));
-  };
+  const auto stored =
+      [data](
+          std::int64_t element) {  // the data starts at a multiple of 64 in a well-made file only
+        Stored value;
+        std::memcpy(&value, data + element * static_cast<std::int64_t>(sizeof(Stored)),
+                    sizeof(Stored));
+        return canonical(static_cast<T>(value));
+      };
   if (!header_.fortran_order) {
-    for (std::int64_t i = 0; i < height_ * width_; ++i) out[i] = stored(index * height_ * width_ + i);
+    for (std::int64_t i = 0; i < height_ * width_; ++i)
+      out[i] = stored(index * height_ * width_ + i);
     forget(index);
     return;
   }
   for (std::int64_t y = 0; y < height_; ++y) {
-    for (std::int64_t x = 0; x < width_; ++x) out[y * width_ + x] = stored(index + count_ * (y + height_ * x));
+    for (std::int64_t x = 0; x < width_; ++x)
+      out[y * width_ + x] = stored(index + count_ * (y + height_ * x));
   }
 }
 
@@ -194,24 +213,29 @@ void NpyStack::read(std::int64_t index, T* out) const {
 template void NpyStack::read(std::int64_t, double*) const;
 template void NpyStack::read(std::int64_t, float*) const;
 
-/// Gives back the whole pages of an item, so that reading a file does not hold it in memory beside its converted copy.
+/// Gives back the whole pages of an item, so that reading a file does not hold it in memory beside
+/// its converted copy.
 void NpyStack::forget(std::int64_t index) const {
   const std::int64_t bytes = height_ * width_ * bytes_of(header_.type);
   const std::int64_t page = page_bytes();
   const std::int64_t begin = static_cast<std::int64_t>(header_.data_offset) + index * bytes;
   const std::int64_t first = (begin + page - 1) / page * page;
   const std::int64_t last = (begin + bytes) / page * page;
-  if (first < last) madvise(mapping_ + first, static_cast<std::size_t>(last - first), MADV_DONTNEED);
+  if (first < last)
+    madvise(mapping_ + first, static_cast<std::size_t>(last - first), MADV_DONTNEED);
 }
 
-void write_npy(OutputFile& file, Dtype dtype, std::span<const std::int64_t> shape, std::span<const std::byte> data) {
-  std::string header = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({},), }}",
-                                   dtype == Dtype::kFloat64 ? "<f8" : "<f4", fmt::join(shape, ", "));
+void write_npy(OutputFile& file, Dtype dtype, std::span<const std::int64_t> shape,
+               std::span<const std::byte> data) {
+  std::string header =
+      fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({},), }}",
+                  dtype == Dtype::kFloat64 ? "<f8" : "<f4", fmt::join(shape, ", "));
   constexpr std::size_t kPrefix = 10, kAlign = 64;
   header.append((kAlign - (kPrefix + header.size() + 1) % kAlign) % kAlign, ' ');
   header += '\n';
   std::string prefix(kMagic);
-  prefix += {'\1', '\0', static_cast<char>(header.size() & 0xff), static_cast<char>(header.size() >> 8)};
+  prefix +=
+      {'\1', '\0', static_cast<char>(header.size() & 0xff), static_cast<char>(header.size() >> 8)};
   file.write(prefix + header);
   file.write(data);
 }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "common/vocabulary.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string>
 #include <vector>
-
-#include "common/vocabulary.hpp"
 
 namespace convscale {
 
@@ -28,8 +28,9 @@ struct NpyHeader {
 /// Reads the header from the first bytes of a file. Throws UsageError, naming `path`.
 NpyHeader parse_npy_header(std::span<const std::byte> bytes, const std::string& path);
 
-/// A stack (N, H, W), or one (H, W) read as (1, H, W), in a .npy file: mapped, not loaded, and converted item by item. float32,
-/// float64, uint8 or uint16, little-endian, C or Fortran order. Item reads may run in parallel.
+/// A stack (N, H, W), or one (H, W) read as (1, H, W), in a .npy file: mapped, not loaded, and
+/// converted item by item. float32, float64, uint8 or uint16, little-endian, C or Fortran order.
+/// Item reads may run in parallel.
 class NpyStack {
  public:
   /// Throws UsageError: missing, truncated, not numeric, empty, not 2-D or 3-D.
@@ -61,6 +62,7 @@ class NpyStack {
 };
 
 /// Writes a C-order array of `dtype` and `shape`; `data` holds all its elements.
-void write_npy(OutputFile& file, Dtype dtype, std::span<const std::int64_t> shape, std::span<const std::byte> data);
+void write_npy(OutputFile& file, Dtype dtype, std::span<const std::int64_t> shape,
+               std::span<const std::byte> data);
 
 }  // namespace convscale

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/output_file.hpp"
 
+#include "common/error.hpp"
+
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -10,8 +12,6 @@
 #include <cstring>
 #include <utility>
 
-#include "common/error.hpp"
-
 namespace convscale {
 
 namespace fs = std::filesystem;
@@ -19,7 +19,8 @@ namespace fs = std::filesystem;
 OutputFile::OutputFile(const fs::path& target) : target_(target) {
   std::error_code ignored;
   // A symbolic link stays one: what it points to is replaced.
-  const fs::path real = fs::is_symlink(target, ignored) ? fs::weakly_canonical(target, ignored) : target;
+  const fs::path real =
+      fs::is_symlink(target, ignored) ? fs::weakly_canonical(target, ignored) : target;
   struct stat status {};
   const bool exists = stat(real.c_str(), &status) == 0;
   if (exists && S_ISDIR(status.st_mode)) fail(EISDIR);
@@ -34,7 +35,8 @@ OutputFile::OutputFile(const fs::path& target) : target_(target) {
   if (fd_ < 0) fail(errno);
   temporary_ = name;
   target_ = real;
-  const mode_t mask = umask(0);  // mkostemp makes it private; the target gets what any new file would get
+  const mode_t mask =
+      umask(0);  // mkostemp makes it private; the target gets what any new file would get
   umask(mask);
   fchmod(fd_, exists ? status.st_mode & 07777 : 0666 & ~mask);
 }
@@ -50,8 +52,9 @@ OutputFile::OutputFile(OutputFile&& other) noexcept
       fd_(std::exchange(other.fd_, -1)) {}
 
 void OutputFile::fail(int error_number) const {
-  throw ResourceError(fmt::format("cannot write {}: {}; give a file in a folder that exists and is writable",
-                                  target_.string(), std::strerror(error_number)));
+  throw ResourceError(
+      fmt::format("cannot write {}: {}; give a file in a folder that exists and is writable",
+                  target_.string(), std::strerror(error_number)));
 }
 
 void OutputFile::write(std::string_view text) { write(std::as_bytes(std::span(text))); }

@@ -9,9 +9,10 @@
 
 namespace convscale {
 
-/// A file that appears whole or not at all. The constructor already proves that it can be written: it opens a temporary file
-/// beside the target, which `commit` renames over it and the destructor removes otherwise. What is no regular file (a device, a
-/// pipe) is opened and written in place. Every failure is a ResourceError that names the target.
+/// A file that appears whole or not at all. The constructor already proves that it can be written:
+/// it opens a temporary file beside the target, which `commit` renames over it and the destructor
+/// removes otherwise. What is no regular file (a device, a pipe) is opened and written in place.
+/// Every failure is a ResourceError that names the target.
 class OutputFile {
  public:
   explicit OutputFile(const std::filesystem::path& target);

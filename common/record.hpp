@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cstdint>
-#include <optional>
-#include <string>
-#include <vector>
-
 #include "common/backend.hpp"
 #include "common/bound.hpp"
 #include "common/config.hpp"
@@ -13,13 +8,19 @@
 #include "common/summary.hpp"
 #include "common/verify.hpp"
 
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
 namespace convscale {
 
 enum class Status { kOk, kSkipped, kFailed, kInterrupted };
 std::string_view name_of(Status status);
 std::string_view name_of(VerificationStatus status);
 
-/// Busy time of the workers: of each worker its median over the iterations, and the least and most of them.
+/// Busy time of the workers: of each worker its median over the iterations, and the least and most
+/// of them.
 struct WorkerTimes {
   double busy_min_s = 0;
   double busy_max_s = 0;
@@ -32,18 +33,18 @@ struct Record {
   std::vector<std::string> warnings;
   Config config;
   BackendFacts facts;
-  double setup_s = 0;                  ///< placement, registration, allocation, upload of resident data
-  double generation_s = 0;             ///< making or reading the workload
+  double setup_s = 0;       ///< placement, registration, allocation, upload of resident data
+  double generation_s = 0;  ///< making or reading the workload
   double verification_s = 0;
-  std::vector<double> times_s;         ///< of the measured iterations
-  std::optional<Summary> summary;      ///< null if there are no times
+  std::vector<double> times_s;     ///< of the measured iterations
+  std::optional<Summary> summary;  ///< null if there are no times
   std::optional<Bound> bound;
-  std::optional<double> fraction;      ///< bound / median
+  std::optional<double> fraction;  ///< bound / median
   std::optional<Phases> phases;
   std::optional<WorkerTimes> workers;
-  std::optional<double> balance;       ///< see image_balance; null where it does not apply
+  std::optional<double> balance;  ///< see image_balance; null where it does not apply
   Verification verification;
-  std::optional<std::uint64_t> digest; ///< of the results
+  std::optional<std::uint64_t> digest;  ///< of the results
 };
 
 /// Figures that follow from a record's median; null without times.

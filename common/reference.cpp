@@ -18,7 +18,8 @@ Kept kept_inside(std::int64_t size, std::int64_t stride, std::int64_t offset) {
 }  // namespace
 
 template <class T>
-void ReferenceBand::compute(const Shape& s, const T* image, const T* filter, std::int64_t row_begin, std::int64_t row_end) {
+void ReferenceBand::compute(const Shape& s, const T* image, const T* filter, std::int64_t row_begin,
+                            std::int64_t row_end) {
   using Pixels = Eigen::Array<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
   using Strides = Eigen::Stride<Eigen::Dynamic, Eigen::Dynamic>;
 
@@ -33,17 +34,20 @@ void ReferenceBand::compute(const Shape& s, const T* image, const T* filter, std
       if (columns.begin >= columns.end) continue;
       const Eigen::Index height = rows.end - rows.begin, width = columns.end - columns.begin;
       const Eigen::Map<const Pixels, Eigen::Unaligned, Strides> pixels(
-          image + (rows.begin * s.stride - a) * s.width + (columns.begin * s.stride - b), height, width,
-          Strides(s.stride * s.width, s.stride));
+          image + (rows.begin * s.stride - a) * s.width + (columns.begin * s.stride - b), height,
+          width, Strides(s.stride * s.width, s.stride));
       const auto tap = static_cast<double>(filter[a * s.filter_size + b]);
-      expected.block(rows.begin - row_begin, columns.begin, height, width) += tap * pixels.template cast<double>();
+      expected.block(rows.begin - row_begin, columns.begin, height, width) +=
+          tap * pixels.template cast<double>();
       magnitude.block(rows.begin - row_begin, columns.begin, height, width) +=
           std::abs(tap) * pixels.template cast<double>().abs();
     }
   }
 }
 
-template void ReferenceBand::compute(const Shape&, const double*, const double*, std::int64_t, std::int64_t);
-template void ReferenceBand::compute(const Shape&, const float*, const float*, std::int64_t, std::int64_t);
+template void ReferenceBand::compute(const Shape&, const double*, const double*, std::int64_t,
+                                     std::int64_t);
+template void ReferenceBand::compute(const Shape&, const float*, const float*, std::int64_t,
+                                     std::int64_t);
 
 }  // namespace convscale

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The machine-readable formats. CSV and Markdown are the JSON's records laid flat, so a field is named in one place only.
-#include <fmt/format.h>
-
-#include <functional>
-#include <nlohmann/json.hpp>
-
+// The machine-readable formats. CSV and Markdown are the JSON's records laid flat, so a field is
+// named in one place only.
 #include "common/build_info.hpp"
 #include "common/report.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <functional>
 
 namespace convscale {
 namespace {
@@ -22,7 +23,8 @@ Json nullable_text(const std::string& text) { return text.empty() ? Json(nullptr
 
 Json to_json_value(const HostInfo& host) {
   Json caches = Json::array();
-  for (const Cache& cache : host.caches) caches.push_back({{"name", cache.name}, {"bytes", cache.bytes}, {"count", cache.count}});
+  for (const Cache& cache : host.caches)
+    caches.push_back({{"name", cache.name}, {"bytes", cache.bytes}, {"count", cache.count}});
   return {{"name", host.name},
           {"os", host.os},
           {"cpu", nullable_text(host.cpu)},
@@ -43,7 +45,9 @@ Json to_json_value(const HostInfo& host) {
 
 Json bound_value(const Record& r) {
   const std::optional<Bound>& bound = r.bound;
-  const auto rate = [&](std::optional<double> Ceilings::*ceiling) { return bound ? nullable(bound->ceilings.*ceiling) : Json(nullptr); };
+  const auto rate = [&](std::optional<double> Ceilings::*ceiling) {
+    return bound ? nullable(bound->ceilings.*ceiling) : Json(nullptr);
+  };
   return {{"limit", bound ? Json(name_of(bound->limit)) : Json(nullptr)},
           {"time_s", bound ? Json(bound->time_s) : Json(nullptr)},
           {"fraction", nullable(r.fraction)},
@@ -58,9 +62,15 @@ Json bound_value(const Record& r) {
 Json to_json_value(const Record& r) {
   const Config& c = r.config;
   const Shape& s = c.shape;
-  const auto of_summary = [&](double Summary::*figure) { return r.summary ? Json((*r.summary).*figure) : Json(nullptr); };
-  const auto of_phases = [&](double Phases::*phase) { return r.phases ? Json((*r.phases).*phase) : Json(nullptr); };
-  const auto of_workers = [&](double WorkerTimes::*time) { return r.workers ? Json((*r.workers).*time) : Json(nullptr); };
+  const auto of_summary = [&](double Summary::*figure) {
+    return r.summary ? Json((*r.summary).*figure) : Json(nullptr);
+  };
+  const auto of_phases = [&](double Phases::*phase) {
+    return r.phases ? Json((*r.phases).*phase) : Json(nullptr);
+  };
+  const auto of_workers = [&](double WorkerTimes::*time) {
+    return r.workers ? Json((*r.workers).*time) : Json(nullptr);
+  };
   const bool verified = r.verification.status != VerificationStatus::kSkipped;
   return {{"status", name_of(r.status)},
           {"reason", nullable_text(r.reason)},
@@ -119,7 +129,8 @@ Json to_json_value(const Record& r) {
           {"verification",
            {{"status", name_of(r.verification.status)},
             {"outputs", verified ? Json(r.verification.outputs) : Json(nullptr)},
-            {"max_error_of_bound", verified ? Json(r.verification.max_error_of_bound) : Json(nullptr)}}},
+            {"max_error_of_bound",
+             verified ? Json(r.verification.max_error_of_bound) : Json(nullptr)}}},
           {"digest", r.digest ? Json(fmt::format("{:016x}", *r.digest)) : Json(nullptr)}};
 }
 
@@ -130,7 +141,8 @@ std::string cell_text(const Json& value) {
   if (value.is_string()) return value.get<std::string>();
   if (!value.is_array()) return value.dump();
   std::string joined;
-  for (const Json& element : value) joined += (joined.empty() ? "" : value[0].is_string() ? "; " : " ") + cell_text(element);
+  for (const Json& element : value)
+    joined += (joined.empty() ? "" : value[0].is_string() ? "; " : " ") + cell_text(element);
   return joined;
 }
 
@@ -146,7 +158,8 @@ void flatten(const Json& object, const std::string& prefix, Columns& columns) {
 
 std::vector<Columns> flat_records(const Report& report) {
   std::vector<Columns> rows;
-  for (const Record& record : report.records) flatten(to_json_value(record), "", rows.emplace_back());
+  for (const Record& record : report.records)
+    flatten(to_json_value(record), "", rows.emplace_back());
   return rows;
 }
 
@@ -159,13 +172,17 @@ std::string csv_quoted(const std::string& text) {
 
 std::string markdown_escaped(const std::string& text) {
   std::string escaped;
-  for (const char c : text) escaped += c == '|' ? std::string("\\|") : std::string(1, c == '\n' ? ' ' : c);
+  for (const char c : text)
+    escaped += c == '|' ? std::string("\\|") : std::string(1, c == '\n' ? ' ' : c);
   return escaped;
 }
 
-std::string joined(const Columns& row, std::string_view separator, const std::function<std::string(const std::pair<std::string, std::string>&)>& cell) {
+std::string joined(
+    const Columns& row, std::string_view separator,
+    const std::function<std::string(const std::pair<std::string, std::string>&)>& cell) {
   std::string line;
-  for (std::size_t i = 0; i < row.size(); ++i) line += (i > 0 ? std::string(separator) : "") + cell(row[i]);
+  for (std::size_t i = 0; i < row.size(); ++i)
+    line += (i > 0 ? std::string(separator) : "") + cell(row[i]);
   return line;
 }
 
@@ -174,7 +191,11 @@ std::string joined(const Columns& row, std::string_view separator, const std::fu
 std::string to_json(const Report& report) {
   const BuildInfo build = build_info();
   Json document = {{"schema_version", "1"},
-                   {"program", {{"name", "convscale"}, {"version", build.version}, {"git", nullable_text(std::string(build.git))}, {"argv", report.argv}}},
+                   {"program",
+                    {{"name", "convscale"},
+                     {"version", build.version},
+                     {"git", nullable_text(std::string(build.git))},
+                     {"argv", report.argv}}},
                    {"started_at", report.started_at},
                    {"interrupted", report.interrupted},
                    {"build",
@@ -196,7 +217,9 @@ std::string to_json(const Report& report) {
 std::string to_csv(const Report& report) {
   std::string text;
   for (const Columns& row : flat_records(report)) {
-    if (text.empty()) text += joined(row, ",", [](const auto& column) { return csv_quoted(column.first); }) + "\r\n";
+    if (text.empty())
+      text +=
+          joined(row, ",", [](const auto& column) { return csv_quoted(column.first); }) + "\r\n";
     text += joined(row, ",", [](const auto& column) { return csv_quoted(column.second); }) + "\r\n";
   }
   return text;
@@ -206,10 +229,15 @@ std::string to_markdown(const Report& report) {
   std::string text;
   for (const Columns& row : flat_records(report)) {
     if (text.empty()) {
-      text += "| " + joined(row, " | ", [](const auto& column) { return markdown_escaped(column.first); }) + " |\n";
+      text +=
+          "| " +
+          joined(row, " | ", [](const auto& column) { return markdown_escaped(column.first); }) +
+          " |\n";
       text += "|" + joined(row, "|", [](const auto&) { return std::string("---"); }) + "|\n";
     }
-    text += "| " + joined(row, " | ", [](const auto& column) { return markdown_escaped(column.second); }) + " |\n";
+    text += "| " +
+            joined(row, " | ", [](const auto& column) { return markdown_escaped(column.second); }) +
+            " |\n";
   }
   return text;
 }

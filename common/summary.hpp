@@ -19,7 +19,8 @@ struct Summary {
 /// Median; the mean of the two middle ones for an even count. `samples` is not empty.
 double median_of(std::span<const double> samples);
 
-/// `samples` is not empty. Outliers: |0.6745 (x - median) / MAD| > 3.5 (Iglewicz and Hoaglin, 1993); none where the MAD is 0.
+/// `samples` is not empty. Outliers: |0.6745 (x - median) / MAD| > 3.5 (Iglewicz and Hoaglin,
+/// 1993); none where the MAD is 0.
 Summary summarize(std::span<const double> samples);
 
 }  // namespace convscale

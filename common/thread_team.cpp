@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/thread_team.hpp"
 
+#include "common/error.hpp"
+
 #include <fmt/format.h>
 
 #include <chrono>
 #include <system_error>
 #include <utility>
-
-#include "common/error.hpp"
 
 namespace convscale {
 namespace {
@@ -19,7 +19,8 @@ constexpr auto kSpinTime = std::chrono::microseconds(50);
 ThreadTeam::ThreadTeam(int size, const Job& on_start, bool spin) : spin_(spin) {
   threads_.reserve(static_cast<std::size_t>(size));
   // on_start is the first job, so that an error in it reaches the caller like any other.
-  queue_.push_back(std::make_shared<Work>(on_start ? on_start : [](int) {}, size));
+  queue_.push_back(std::make_shared<Work>(
+      on_start ? on_start : [](int) {}, size));
   try {
     for (int worker = 0; worker < size; ++worker) {
       threads_.emplace_back([this, worker] { loop(worker); });
@@ -31,7 +32,8 @@ ThreadTeam::ThreadTeam(int size, const Job& on_start, bool spin) : spin_(spin) {
     const std::size_t got = threads_.size();
     stop_and_join();
     throw ResourceError(
-        fmt::format("cannot start {} threads ({} started): {}; fewer workers would do", size, got, error.what()));
+        fmt::format("cannot start {} threads ({} started): {}; fewer workers would do", size, got,
+                    error.what()));
   } catch (...) {
     stop_and_join();
     throw;
@@ -89,7 +91,8 @@ void ThreadTeam::loop(int worker) {
 void ThreadTeam::await_ticket(Ticket seen) const {
   if (spin_) {
     const auto deadline = std::chrono::steady_clock::now() + kSpinTime;
-    while (started_ == seen && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+    while (started_ == seen && std::chrono::steady_clock::now() < deadline)
+      std::this_thread::yield();
   }
   started_.wait(seen);
 }
@@ -104,8 +107,8 @@ void ThreadTeam::finish(Work& work, std::exception_ptr error) {
     const std::scoped_lock lock(mutex_);
     if (!work.error) work.error = std::move(error);
   }
-  // Jobs finish in order: a thread is on its next job only after this one, so the last to leave this job is the first that
-  // can leave it as the last.
+  // Jobs finish in order: a thread is on its next job only after this one, so the last to leave
+  // this job is the first that can leave it as the last.
   if (work.left.fetch_sub(1) == 1) {
     finished_.fetch_add(1);
     finished_.notify_all();

@@ -14,7 +14,8 @@
 
 namespace convscale {
 
-/// Block `part` of `parts` of the indices 0..count: contiguous, in order, sizes that differ by at most one.
+/// Block `part` of `parts` of the indices 0..count: contiguous, in order, sizes that differ by at
+/// most one.
 struct Block {
   std::int64_t begin = 0;
   std::int64_t end = 0;
@@ -27,18 +28,21 @@ constexpr Block block_of(std::int64_t count, std::int64_t parts, std::int64_t pa
   return {begin, begin + quotient + (part < rest ? 1 : 0)};
 }
 
-/// A fixed team of threads that runs jobs: every thread calls the job once with its own index. Jobs are started without
-/// waiting, run in the order in which they were started, and each thread goes on to the next job on its own.
+/// A fixed team of threads that runs jobs: every thread calls the job once with its own index. Jobs
+/// are started without waiting, run in the order in which they were started, and each thread goes
+/// on to the next job on its own.
 ///
-/// One thread controls a team: `start`, `wait` and `run` are not to be called from several threads at once.
+/// One thread controls a team: `start`, `wait` and `run` are not to be called from several threads
+/// at once.
 class ThreadTeam {
  public:
   using Job = std::function<void(int worker)>;
   using Ticket = std::uint64_t;
 
-  /// Starts `size` >= 1 threads; each first calls `on_start(worker)` (to pin itself). `spin` lets a thread that ran out of work
-  /// look for more for some 50 us before it sleeps; right only where the team has its processors to itself.
-  /// Throws ResourceError if the system gives no more threads, and what `on_start` threw.
+  /// Starts `size` >= 1 threads; each first calls `on_start(worker)` (to pin itself). `spin` lets a
+  /// thread that ran out of work look for more for some 50 us before it sleeps; right only where
+  /// the team has its processors to itself. Throws ResourceError if the system gives no more
+  /// threads, and what `on_start` threw.
   explicit ThreadTeam(int size, const Job& on_start = {}, bool spin = false);
   ~ThreadTeam();
   ThreadTeam(const ThreadTeam&) = delete;
@@ -48,7 +52,8 @@ class ThreadTeam {
 
   /// Asynchronous: queues `job` for every thread.
   Ticket start(Job job);
-  /// Blocks until the job of `ticket` and all earlier ones are done; rethrows the first exception that one of them threw.
+  /// Blocks until the job of `ticket` and all earlier ones are done; rethrows the first exception
+  /// that one of them threw.
   void wait(Ticket ticket);
   /// start and wait.
   void run(Job job) { wait(start(std::move(job))); }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/topology.hpp"
 
+#include "common/error.hpp"
+
 #include <fmt/format.h>
 #include <hwloc.h>
 
 #include <cerrno>
 #include <cstring>
 #include <map>
-
-#include "common/error.hpp"
 
 namespace convscale {
 namespace {
@@ -27,7 +27,8 @@ hwloc_topology_t load(const std::string* synthetic) {
   }
   if (hwloc_topology_load(topology) != 0) {
     hwloc_topology_destroy(topology);
-    throw ResourceError(fmt::format("hwloc cannot read this machine's topology: {}", std::strerror(errno)));
+    throw ResourceError(
+        fmt::format("hwloc cannot read this machine's topology: {}", std::strerror(errno)));
   }
   return topology;
 }
@@ -39,7 +40,9 @@ int count(hwloc_topology_t topology, hwloc_obj_type_t type) {
 
 }  // namespace
 
-void Topology::Destroy::operator()(hwloc_topology* topology) const { hwloc_topology_destroy(topology); }
+void Topology::Destroy::operator()(hwloc_topology* topology) const {
+  hwloc_topology_destroy(topology);
+}
 
 Topology::Topology() : topology_(load(nullptr)) {}
 Topology::Topology(const std::string& synthetic) : topology_(load(&synthetic)) {}
@@ -62,11 +65,15 @@ std::vector<Cache> Topology::caches() const {
   static constexpr struct {
     hwloc_obj_type_t type;
     const char* name;
-  } kLevels[] = {{HWLOC_OBJ_L1CACHE, "L1d"}, {HWLOC_OBJ_L2CACHE, "L2"}, {HWLOC_OBJ_L3CACHE, "L3"}, {HWLOC_OBJ_L4CACHE, "L4"}};
+  } kLevels[] = {{HWLOC_OBJ_L1CACHE, "L1d"},
+                 {HWLOC_OBJ_L2CACHE, "L2"},
+                 {HWLOC_OBJ_L3CACHE, "L3"},
+                 {HWLOC_OBJ_L4CACHE, "L4"}};
   std::vector<Cache> caches;
   for (const auto& level : kLevels) {
     if (hwloc_obj_t object = hwloc_get_obj_by_type(topology_.get(), level.type, 0)) {
-      caches.push_back({level.name, static_cast<std::int64_t>(object->attr->cache.size), count(topology_.get(), level.type)});
+      caches.push_back({level.name, static_cast<std::int64_t>(object->attr->cache.size),
+                        count(topology_.get(), level.type)});
     }
   }
   return caches;
@@ -79,15 +86,17 @@ std::int64_t Topology::last_cache_bytes() const {
 
 std::string Topology::affinity() const {
   char* text = nullptr;
-  if (hwloc_bitmap_list_asprintf(&text, hwloc_topology_get_topology_cpuset(topology_.get())) < 0) return "";
+  if (hwloc_bitmap_list_asprintf(&text, hwloc_topology_get_topology_cpuset(topology_.get())) < 0)
+    return "";
   const std::unique_ptr<char, decltype(&std::free)> owner(text, &std::free);
   return text;
 }
 
 std::vector<int> Topology::order(Bind bind) const {
   if (bind == Bind::kNone) return {};
-  // hwloc's logical order of PUs has SMT siblings together and cores, caches and sockets side by side: that is `compact`.
-  // `spread` sorts by (SMT rank in the core, turn among the cores of the NUMA node, NUMA node).
+  // hwloc's logical order of PUs has SMT siblings together and cores, caches and sockets side by
+  // side: that is `compact`. `spread` sorts by (SMT rank in the core, turn among the cores of the
+  // NUMA node, NUMA node).
   struct Key {
     int smt, turn, node;
     auto operator<=>(const Key&) const = default;
@@ -97,7 +106,8 @@ std::vector<int> Topology::order(Bind bind) const {
   std::map<std::pair<int, int>, int> turns;  // (SMT rank, node): cores seen so far
   hwloc_obj_t last_core = nullptr;
   int smt = 0;
-  for (hwloc_obj_t pu = nullptr; (pu = hwloc_get_next_obj_by_type(topology_.get(), HWLOC_OBJ_PU, pu)) != nullptr;) {
+  for (hwloc_obj_t pu = nullptr;
+       (pu = hwloc_get_next_obj_by_type(topology_.get(), HWLOC_OBJ_PU, pu)) != nullptr;) {
     hwloc_obj_t core = hwloc_get_ancestor_obj_by_type(topology_.get(), HWLOC_OBJ_CORE, pu);
     smt = core != nullptr && core == last_core ? smt + 1 : 0;
     last_core = core;
@@ -113,10 +123,12 @@ std::vector<int> Topology::order(Bind bind) const {
 }
 
 void Topology::pin(int cpu) const {
-  const std::unique_ptr<hwloc_bitmap_s, decltype(&hwloc_bitmap_free)> set(hwloc_bitmap_alloc(), &hwloc_bitmap_free);
+  const std::unique_ptr<hwloc_bitmap_s, decltype(&hwloc_bitmap_free)> set(hwloc_bitmap_alloc(),
+                                                                          &hwloc_bitmap_free);
   hwloc_bitmap_only(set.get(), static_cast<unsigned>(cpu));
   if (hwloc_set_cpubind(topology_.get(), set.get(), HWLOC_CPUBIND_THREAD) != 0) {
-    throw ResourceError(fmt::format("cannot pin a worker to CPU {}: {}; --bind none would do", cpu, std::strerror(errno)));
+    throw ResourceError(fmt::format("cannot pin a worker to CPU {}: {}; --bind none would do", cpu,
+                                    std::strerror(errno)));
   }
 }
 

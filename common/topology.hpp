@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "common/vocabulary.hpp"
+
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "common/vocabulary.hpp"
 
 struct hwloc_topology;
 
@@ -34,12 +34,13 @@ class Topology {
   int numa_nodes() const;
   std::string cpu_model() const;  ///< empty if unknown
   std::vector<Cache> caches() const;
-  std::int64_t last_cache_bytes() const;  ///< of all instances of the last level together; 0 if unknown
-  std::string affinity() const;           ///< as a list: "0-3,8"
+  std::int64_t last_cache_bytes()
+      const;                     ///< of all instances of the last level together; 0 if unknown
+  std::string affinity() const;  ///< as a list: "0-3,8"
 
-  /// Processors (operating system's numbers) in the order in which workers take them. `spread`: one hardware thread of each
-  /// core first, over the NUMA nodes in turn, SMT siblings last. `compact`: neighbours first, SMT siblings together.
-  /// `none`: empty.
+  /// Processors (operating system's numbers) in the order in which workers take them. `spread`: one
+  /// hardware thread of each core first, over the NUMA nodes in turn, SMT siblings last. `compact`:
+  /// neighbours first, SMT siblings together. `none`: empty.
   std::vector<int> order(Bind bind) const;
 
   /// Pins the calling thread to processor `cpu`. Throws ResourceError.

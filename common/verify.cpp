@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/verify.hpp"
 
+#include "common/digest.hpp"
+#include "common/reference.hpp"
+#include "common/thread_team.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,10 +12,6 @@
 #include <cmath>
 #include <limits>
 #include <mutex>
-
-#include "common/digest.hpp"
-#include "common/reference.hpp"
-#include "common/thread_team.hpp"
 
 namespace convscale {
 namespace {
@@ -24,15 +24,16 @@ struct Worst {
 
 double error_of_bound(double got, double expected, double bound) {
   constexpr double kMismatch = std::numeric_limits<double>::infinity();
-  if (std::isnan(expected) || std::isnan(got)) return std::isnan(expected) && std::isnan(got) ? 0 : kMismatch;
+  if (std::isnan(expected) || std::isnan(got))
+    return std::isnan(expected) && std::isnan(got) ? 0 : kMismatch;
   if (std::isinf(expected) || std::isinf(got)) return got == expected ? 0 : kMismatch;
   const double error = std::abs(got - expected);
   return error == 0 ? 0 : error / bound;
 }
 
 template <class T>
-Worst worst_of_band(const Shape& s, const T* image, const T* filter, const T* results, std::int64_t row_begin,
-                    std::int64_t row_end, ReferenceBand& reference) {
+Worst worst_of_band(const Shape& s, const T* image, const T* filter, const T* results,
+                    std::int64_t row_begin, std::int64_t row_end, ReferenceBand& reference) {
   constexpr double kEps = std::numeric_limits<T>::epsilon();
   constexpr double kDenormal = std::numeric_limits<T>::denorm_min();
   reference.compute(s, image, filter, row_begin, row_end);
@@ -43,8 +44,9 @@ Worst worst_of_band(const Shape& s, const T* image, const T* filter, const T* re
       const T got = results[i * s.out_width() + j];
       const double expected = reference.expected(i - row_begin, j);
       const double bound = taps * (kEps * reference.magnitude(i - row_begin, j) + kDenormal);
-      const double error = bits_of(got) == kPoisonBits<T> ? std::numeric_limits<double>::infinity()
-                                                          : error_of_bound(static_cast<double>(got), expected, bound);
+      const double error = bits_of(got) == kPoisonBits<T>
+                               ? std::numeric_limits<double>::infinity()
+                               : error_of_bound(static_cast<double>(got), expected, bound);
       if (error > worst.error_of_bound) worst = {error, i * s.out_width() + j, expected};
     }
   }
@@ -54,10 +56,11 @@ Worst worst_of_band(const Shape& s, const T* image, const T* filter, const T* re
 }  // namespace
 
 template <class T>
-Verification verify(const Shape& s, const T* images, const T* filters, const T* results, ThreadTeam& team,
-                    const KeepGoing& keep_going) {
+Verification verify(const Shape& s, const T* images, const T* filters, const T* results,
+                    ThreadTeam& team, const KeepGoing& keep_going) {
   constexpr std::int64_t kBandOutputs = 1 << 15;  // 0.5 MiB of reference a thread
-  const std::int64_t band_rows = std::clamp<std::int64_t>(kBandOutputs / s.out_width(), 1, s.out_height());
+  const std::int64_t band_rows =
+      std::clamp<std::int64_t>(kBandOutputs / s.out_width(), 1, s.out_height());
   const std::int64_t bands = (s.out_height() + band_rows - 1) / band_rows;
 
   std::mutex mutex;
@@ -69,8 +72,9 @@ Verification verify(const Shape& s, const T* images, const T* filters, const T* 
     ReferenceBand reference;
     for (std::int64_t i = next++; i < s.images * bands && !stopped; i = next++) {
       const std::int64_t image = i / bands, row = i % bands * band_rows;
-      const Worst found = worst_of_band(s, images + image * s.pixels(), filters + image * s.taps(), results + image * s.outputs(),
-                                        row, std::min(row + band_rows, s.out_height()), reference);
+      const Worst found = worst_of_band(s, images + image * s.pixels(), filters + image * s.taps(),
+                                        results + image * s.outputs(), row,
+                                        std::min(row + band_rows, s.out_height()), reference);
       const std::scoped_lock lock(mutex);
       if (found.error_of_bound > worst.error_of_bound) {
         worst = found;
@@ -85,18 +89,22 @@ Verification verify(const Shape& s, const T* images, const T* filters, const T* 
   Verification result;
   result.outputs = s.images * s.outputs();
   result.max_error_of_bound = worst.error_of_bound;
-  result.status = worst.error_of_bound <= 1 ? VerificationStatus::kPassed : VerificationStatus::kFailed;
+  result.status =
+      worst.error_of_bound <= 1 ? VerificationStatus::kPassed : VerificationStatus::kFailed;
   if (result.status == VerificationStatus::kFailed) {
     const T got = results[worst_image * s.outputs() + worst.output];
-    result.failure = fmt::format("image {}, output ({}, {}): got {}, expected {}", worst_image, worst.output / s.out_width(),
-                                 worst.output % s.out_width(),
-                                 bits_of(got) == kPoisonBits<T> ? "nothing (never written)" : fmt::format("{:.17g}", got),
-                                 fmt::format("{:.17g}", worst.expected));
+    result.failure = fmt::format(
+        "image {}, output ({}, {}): got {}, expected {}", worst_image, worst.output / s.out_width(),
+        worst.output % s.out_width(),
+        bits_of(got) == kPoisonBits<T> ? "nothing (never written)" : fmt::format("{:.17g}", got),
+        fmt::format("{:.17g}", worst.expected));
   }
   return result;
 }
 
-template Verification verify(const Shape&, const double*, const double*, const double*, ThreadTeam&, const KeepGoing&);
-template Verification verify(const Shape&, const float*, const float*, const float*, ThreadTeam&, const KeepGoing&);
+template Verification verify(const Shape&, const double*, const double*, const double*, ThreadTeam&,
+                             const KeepGoing&);
+template Verification verify(const Shape&, const float*, const float*, const float*, ThreadTeam&,
+                             const KeepGoing&);
 
 }  // namespace convscale

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "common/shape.hpp"
+
 #include <cstdint>
 #include <functional>
 #include <string>
-
-#include "common/shape.hpp"
 
 namespace convscale {
 
@@ -17,21 +17,23 @@ enum class VerificationStatus { kPassed, kFailed, kSkipped };
 struct Verification {
   VerificationStatus status = VerificationStatus::kSkipped;
   std::int64_t outputs = 0;       ///< compared
-  double max_error_of_bound = 0;  ///< worst |got - expected| / bound; infinite where one is NaN or infinite and the other not
-  std::string failure;            ///< the worst output: its index, got and expected; empty if passed
+  double max_error_of_bound = 0;  ///< worst |got - expected| / bound; infinite where one is NaN or
+                                  ///< infinite and the other not
+  std::string failure;  ///< the worst output: its index, got and expected; empty if passed
 };
 
 /// Called now and then with the share that is done, 0..1, from any thread; false asks to stop.
 using KeepGoing = std::function<bool(double done)>;
 
-/// Compares `results` (images, out_height, out_width) with the reference on `images` (images, height, width) and `filters`
-/// (images, K, K), in parallel over bands of rows, so that no second copy of anything is held. An output passes if
+/// Compares `results` (images, out_height, out_width) with the reference on `images` (images,
+/// height, width) and `filters` (images, K, K), in parallel over bands of rows, so that no second
+/// copy of anything is held. An output passes if
 ///     |got - expected| <= K^2 * (eps(T) * sum(|tap| * |pixel|) + denorm_min(T)),
-/// the worst case of K^2 rounded products and sums in any order (Higham, "Accuracy and Stability of Numerical Algorithms",
-/// section 3.1), denormal ones included; NaN must meet NaN and an infinity the same infinity. The reserved poison never passes.
-/// Status `kSkipped` if `keep_going` said no.
+/// the worst case of K^2 rounded products and sums in any order (Higham, "Accuracy and Stability of
+/// Numerical Algorithms", section 3.1), denormal ones included; NaN must meet NaN and an infinity
+/// the same infinity. The reserved poison never passes. Status `kSkipped` if `keep_going` said no.
 template <class T>
-Verification verify(const Shape& shape, const T* images, const T* filters, const T* results, ThreadTeam& team,
-                    const KeepGoing& keep_going = {});
+Verification verify(const Shape& shape, const T* images, const T* filters, const T* results,
+                    ThreadTeam& team, const KeepGoing& keep_going = {});
 
 }  // namespace convscale

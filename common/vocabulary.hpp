@@ -10,8 +10,8 @@
 
 namespace convscale {
 
-/// The choices a user makes by name. Each enumeration has one list of names, in the order of its enumerators; the command
-/// line, the JSON and the messages all read it.
+/// The choices a user makes by name. Each enumeration has one list of names, in the order of its
+/// enumerators; the command line, the JSON and the messages all read it.
 enum class Dtype { kFloat64, kFloat32 };
 enum class Method { kFull, kStrided };
 enum class Scope { kEndToEnd, kResident };
@@ -29,7 +29,8 @@ inline constexpr std::array<std::string_view, 2> kNames<Method>{"full", "strided
 template <>
 inline constexpr std::array<std::string_view, 2> kNames<Scope>{"end-to-end", "resident"};
 template <>
-inline constexpr std::array<std::string_view, 4> kNames<Fill>{"random", "zeros", "integers", "file"};
+inline constexpr std::array<std::string_view, 4> kNames<Fill>{"random", "zeros", "integers",
+                                                              "file"};
 template <>
 inline constexpr std::array<std::string_view, 3> kNames<Schedule>{"static", "dynamic", "split"};
 template <>

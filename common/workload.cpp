@@ -1,25 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/workload.hpp"
 
+#include "common/error.hpp"
+#include "common/generator.hpp"
+#include "common/thread_team.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 #include <utility>
 
-#include "common/error.hpp"
-#include "common/generator.hpp"
-#include "common/thread_team.hpp"
-
 namespace convscale {
 namespace {
 
-/// Pixels begin..end of an image; `begin` is even, so that each Philox block, which makes two, is computed once.
+/// Pixels begin..end of an image; `begin` is even, so that each Philox block, which makes two, is
+/// computed once.
 template <class T>
-void generate_pixels(Fill fill, std::uint64_t seed, std::int64_t image, std::int64_t begin, std::int64_t end, T* out) {
+void generate_pixels(Fill fill, std::uint64_t seed, std::int64_t image, std::int64_t begin,
+                     std::int64_t end, T* out) {
   std::int64_t element = begin;
   for (; element + 2 <= end; element += 2) {
-    const generator::Words w = generator::words_of(seed, generator::Stream::kPixels, image, element / 2);
+    const generator::Words w =
+        generator::words_of(seed, generator::Stream::kPixels, image, element / 2);
     out[element] = generator::pixel_of<T>(fill, w.word[0], w.word[1]);
     out[element + 1] = generator::pixel_of<T>(fill, w.word[2], w.word[3]);
   }
@@ -28,9 +31,13 @@ void generate_pixels(Fill fill, std::uint64_t seed, std::int64_t image, std::int
 
 }  // namespace
 
-Workload::Workload(const Shape& shape, Fill fill, std::uint64_t seed, std::shared_ptr<const NpyStack> images,
-                   std::shared_ptr<const NpyStack> filters)
-    : shape_(shape), fill_(fill), seed_(seed), images_(std::move(images)), filters_(std::move(filters)) {}
+Workload::Workload(const Shape& shape, Fill fill, std::uint64_t seed,
+                   std::shared_ptr<const NpyStack> images, std::shared_ptr<const NpyStack> filters)
+    : shape_(shape),
+      fill_(fill),
+      seed_(seed),
+      images_(std::move(images)),
+      filters_(std::move(filters)) {}
 
 template <class T>
 void Workload::image(std::int64_t index, T* out) const {
@@ -41,28 +48,35 @@ void Workload::image(std::int64_t index, T* out) const {
 template <class T>
 void Workload::filter(std::int64_t index, T* out) const {
   if (!filters_) {
-    for (std::int64_t tap = 0; tap < shape_.taps(); ++tap) out[tap] = generator::tap<T>(fill_, seed_, index, tap);
+    for (std::int64_t tap = 0; tap < shape_.taps(); ++tap)
+      out[tap] = generator::tap<T>(fill_, seed_, index, tap);
     return;
   }
   filters_->read(filters_->count() == 1 ? 0 : index, out);
-  const T* bad = std::find_if_not(out, out + shape_.taps(), [](T tap) { return std::isfinite(tap); });
+  const T* bad =
+      std::find_if_not(out, out + shape_.taps(), [](T tap) { return std::isfinite(tap); });
   if (bad != out + shape_.taps()) {
-    throw UsageError(fmt::format("{}: tap {} of filter {} is {}; give finite taps", filters_->path(), bad - out, index, *bad));
+    throw UsageError(fmt::format("{}: tap {} of filter {} is {}; give finite taps",
+                                 filters_->path(), bad - out, index, *bad));
   }
 }
 
 template <class T>
 void Workload::fill(T* images, T* filters, ThreadTeam& team) const {
-  team.for_each_index(shape_.images, [&](std::int64_t i) { filter(i, filters + i * shape_.taps()); });
+  team.for_each_index(shape_.images,
+                      [&](std::int64_t i) { filter(i, filters + i * shape_.taps()); });
   if (images_) {
-    team.for_each_index(shape_.images, [&](std::int64_t i) { image(i, images + i * shape_.pixels()); });
+    team.for_each_index(shape_.images,
+                        [&](std::int64_t i) { image(i, images + i * shape_.pixels()); });
     return;
   }
-  constexpr std::int64_t kChunk = std::int64_t{1} << 16;  // so that one large image uses every thread
+  constexpr std::int64_t kChunk = std::int64_t{1}
+                                  << 16;  // so that one large image uses every thread
   const std::int64_t chunks = (shape_.pixels() + kChunk - 1) / kChunk;
   team.for_each_index(shape_.images * chunks, [&](std::int64_t i) {
     const std::int64_t index = i / chunks, begin = i % chunks * kChunk;
-    generate_pixels(fill_, seed_, index, begin, std::min(begin + kChunk, shape_.pixels()), images + index * shape_.pixels());
+    generate_pixels(fill_, seed_, index, begin, std::min(begin + kChunk, shape_.pixels()),
+                    images + index * shape_.pixels());
   });
 }
 

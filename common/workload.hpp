@@ -1,23 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cstdint>
-#include <memory>
-
 #include "common/npy.hpp"
 #include "common/shape.hpp"
 #include "common/vocabulary.hpp"
+
+#include <cstdint>
+#include <memory>
 
 namespace convscale {
 
 class ThreadTeam;
 
-/// Images and filters by global index: generated, or read from files. The same bits for any number of workers or ranks.
+/// Images and filters by global index: generated, or read from files. The same bits for any number
+/// of workers or ranks.
 class Workload {
  public:
-  /// Generated data, or that of files in place of images, filters or both; their sizes already stand in `shape`. Filters of a file
-  /// are one for all images or one each.
-  Workload(const Shape& shape, Fill fill, std::uint64_t seed, std::shared_ptr<const NpyStack> images = nullptr,
+  /// Generated data, or that of files in place of images, filters or both; their sizes already
+  /// stand in `shape`. Filters of a file are one for all images or one each.
+  Workload(const Shape& shape, Fill fill, std::uint64_t seed,
+           std::shared_ptr<const NpyStack> images = nullptr,
            std::shared_ptr<const NpyStack> filters = nullptr);
 
   const Shape& shape() const { return shape_; }
@@ -29,8 +31,8 @@ class Workload {
   template <class T>
   void filter(std::int64_t index, T* out) const;
 
-  /// Writes all images (images, height, width) and filters (images, filter_size, filter_size), in parallel over bands of rows.
-  /// Throws UsageError where a tap of a file is not finite.
+  /// Writes all images (images, height, width) and filters (images, filter_size, filter_size), in
+  /// parallel over bands of rows. Throws UsageError where a tap of a file is not finite.
   template <class T>
   void fill(T* images, T* filters, ThreadTeam& team) const;
 

@@ -1,16 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cpu/backend.hpp"
 
-#include <fmt/format.h>
-
-#include <algorithm>
-#include <atomic>
-#include <chrono>
-#include <cmath>
-#include <deque>
-#include <optional>
-#include <utility>
-
 #include "common/buffer.hpp"
 #include "common/digest.hpp"
 #include "common/error.hpp"
@@ -22,6 +12,16 @@
 #include "cpu/convolve.hpp"
 #include "cpu/kernel_table.hpp"
 #include "cpu/schedule.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <deque>
+#include <optional>
+#include <utility>
 
 namespace convscale {
 namespace {
@@ -40,7 +40,8 @@ class CpuBackend final : public Backend {
       : config_(config),
         kernel_(kernel),
         cpus_(topology_.order(config.bind)),
-        scratch_shape_(config.method == Method::kFull ? full_scratch(config.shape, sizeof(T)) : ScratchShape{}),
+        scratch_shape_(config.method == Method::kFull ? full_scratch(config.shape, sizeof(T))
+                                                      : ScratchShape{}),
         workers_(static_cast<std::size_t>(config.num_workers)),
         team_(
             config.num_workers,
@@ -53,7 +54,8 @@ class CpuBackend final : public Backend {
     BackendFacts facts;
     facts.kernel = kernel_.name;
     if (!cpus_.empty()) {
-      for (int worker = 0; worker < config_.num_workers; ++worker) facts.cpus.push_back(cpu_of(worker));
+      for (int worker = 0; worker < config_.num_workers; ++worker)
+        facts.cpus.push_back(cpu_of(worker));
     }
     facts.last_cache_bytes = topology_.last_cache_bytes();
     facts.quantised = config_.schedule != Schedule::kSplit;
@@ -62,8 +64,8 @@ class CpuBackend final : public Backend {
           fmt::format("{} workers share {} processors", config_.num_workers, topology_.threads()));
     }
     if (const auto quota = cpu_quota(); quota && *quota < config_.num_workers) {
-      facts.warnings.push_back(
-          fmt::format("{} workers share a cgroup quota of {:.2f} processors", config_.num_workers, *quota));
+      facts.warnings.push_back(fmt::format("{} workers share a cgroup quota of {:.2f} processors",
+                                           config_.num_workers, *quota));
     }
     return facts;
   }
@@ -76,12 +78,14 @@ class CpuBackend final : public Backend {
     images_ = reinterpret_cast<T*>(buffers.images);
     filters_ = reinterpret_cast<T*>(buffers.filters);
     results_ = reinterpret_cast<T*>(buffers.results);
-    const std::int64_t scratch_bytes = scratch_shape_.elements() * static_cast<std::int64_t>(sizeof(T));
+    const std::int64_t scratch_bytes =
+        scratch_shape_.elements() * static_cast<std::int64_t>(sizeof(T));
     for (Worker& worker : workers_) worker.scratch = PageBuffer(scratch_bytes, "scratch");
     const Shape& s = config_.shape;
     team_.run([&](int worker) {
       for_each_own_band(worker, [&](const RowBand& band) {
-        // The pixels that only this band needs; the few that two bands share go to whoever comes first.
+        // The pixels that only this band needs; the few that two bands share go to whoever comes
+        // first.
         const bool last = band.row_end == s.out_height();
         T* image = images_ + band.image * s.pixels();
         touch(image + std::min(band.row_begin * s.stride, s.height) * s.width,
@@ -104,7 +108,8 @@ class CpuBackend final : public Backend {
       workers_[static_cast<std::size_t>(worker)].busy_s = 0;
       for_each_own_band(worker, [&](const RowBand& band) {
         T* results = results_ + band.image * s.outputs();
-        std::fill(results + band.row_begin * s.out_width(), results + band.row_end * s.out_width(), poison_value<T>());
+        std::fill(results + band.row_begin * s.out_width(), results + band.row_end * s.out_width(),
+                  poison_value<T>());
       });
     });
   }
@@ -116,12 +121,15 @@ class CpuBackend final : public Backend {
       Worker& self = workers_[static_cast<std::size_t>(worker)];
       const Shape& s = config_.shape;
       if (config_.schedule == Schedule::kDynamic) {
-        for (std::int64_t i = (*next)++; i < range.last; i = (*next)++) convolve({i, 0, s.out_height()}, self);
+        for (std::int64_t i = (*next)++; i < range.last; i = (*next)++)
+          convolve({i, 0, s.out_height()}, self);
       } else {
-        for_each_band(range, s.out_height(), config_.schedule == Schedule::kStatic, config_.num_workers, worker,
+        for_each_band(range, s.out_height(), config_.schedule == Schedule::kStatic,
+                      config_.num_workers, worker,
                       [&](const RowBand& band) { convolve(band, self); });
       }
-      self.busy_s += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+      self.busy_s +=
+          std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     });
     under_way_.emplace_back(range, ticket);
   }
@@ -142,7 +150,8 @@ class CpuBackend final : public Backend {
       for_each_own_band(worker, [&](const RowBand& band) {
         const std::int64_t first = band.image * s.outputs() + band.row_begin * s.out_width();
         const std::int64_t count = (band.row_end - band.row_begin) * s.out_width();
-        sum += digest_of(std::span<const T>(results_ + first, static_cast<std::size_t>(count)), static_cast<std::uint64_t>(first));
+        sum += digest_of(std::span<const T>(results_ + first, static_cast<std::size_t>(count)),
+                         static_cast<std::uint64_t>(first));
       });
       workers_[static_cast<std::size_t>(worker)].digest = sum;
     });
@@ -170,11 +179,12 @@ class CpuBackend final : public Backend {
     first_touch(reinterpret_cast<std::byte*>(begin), reinterpret_cast<std::byte*>(end));
   }
 
-  /// The bands whose pages lie near `worker`: those that it computes, or with schedule `dynamic` would compute with `static`.
+  /// The bands whose pages lie near `worker`: those that it computes, or with schedule `dynamic`
+  /// would compute with `static`.
   template <class Body>
   void for_each_own_band(int worker, Body&& body) const {
-    for_each_band({0, config_.shape.images}, config_.shape.out_height(), config_.schedule != Schedule::kSplit,
-                  config_.num_workers, worker, body);
+    for_each_band({0, config_.shape.images}, config_.shape.out_height(),
+                  config_.schedule != Schedule::kSplit, config_.num_workers, worker, body);
   }
 
   void convolve(const RowBand& band, const Worker& worker) const {
@@ -211,7 +221,8 @@ class CpuBackend final : public Backend {
 
 }  // namespace
 
-std::unique_ptr<Backend> make_cpu_backend(const Config& config, std::span<const Kernel* const> kernels) {
+std::unique_ptr<Backend> make_cpu_backend(const Config& config,
+                                          std::span<const Kernel* const> kernels) {
   const Kernel& kernel = find_kernel(config.kernel, kernels, instruction_sets());
   return dispatch(config.dtype, [&]<class T>() -> std::unique_ptr<Backend> {
     return std::make_unique<CpuBackend<T>>(config, kernel);
@@ -224,21 +235,23 @@ BackendEntry cpu_backend() {
     std::vector<Listing> listings;
     for (const Kernel* kernel : cpu_kernels()) {
       const std::string missing = missing_isa(kernel->isa, available);
-      listings.push_back({kernel->name, kernel->description, missing.empty() ? "" : "this processor has no " + missing});
+      listings.push_back({kernel->name, kernel->description,
+                          missing.empty() ? "" : "this processor has no " + missing});
     }
     return listings;
   };
   const auto devices = [] {
     const Topology topology;
-    return std::vector<Listing>{{"cpu",
-                                 fmt::format("{}, {} sockets, {} cores, {} threads, processors {}", topology.cpu_model(),
-                                             topology.sockets(), topology.cores(), topology.threads(), topology.affinity()),
-                                 ""}};
+    return std::vector<Listing>{
+        {"cpu",
+         fmt::format("{}, {} sockets, {} cores, {} threads, processors {}", topology.cpu_model(),
+                     topology.sockets(), topology.cores(), topology.threads(), topology.affinity()),
+         ""}};
   };
-  return {.name = "cpu",
-          .kernels = kernels,
-          .devices = devices,
-          .create = [](const Config& config) { return make_cpu_backend(config, cpu_kernels()); }};
+  return {
+      .name = "cpu", .kernels = kernels, .devices = devices, .create = [](const Config& config) {
+        return make_cpu_backend(config, cpu_kernels());
+      }};
 }
 
 }  // namespace convscale

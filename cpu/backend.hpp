@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "common/backend.hpp"
+#include "cpu/kernel.hpp"
+
 #include <memory>
 #include <span>
 #include <vector>
-
-#include "common/backend.hpp"
-#include "cpu/kernel.hpp"
 
 namespace convscale {
 
@@ -14,6 +14,7 @@ namespace convscale {
 BackendEntry cpu_backend();
 
 /// A CPU backend that takes its kernel from `kernels`; `cpu_backend` is this with `cpu_kernels()`.
-std::unique_ptr<Backend> make_cpu_backend(const Config& config, std::span<const Kernel* const> kernels);
+std::unique_ptr<Backend> make_cpu_backend(const Config& config,
+                                          std::span<const Kernel* const> kernels);
 
 }  // namespace convscale

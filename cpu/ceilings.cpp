@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cpu/ceilings.hpp"
 
+#include "common/host.hpp"
+#include "common/summary.hpp"
+#include "cpu/kernel_table.hpp"
+
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
-
-#include "common/host.hpp"
-#include "common/summary.hpp"
-#include "cpu/kernel_table.hpp"
 
 namespace convscale {
 namespace {
@@ -18,7 +18,9 @@ using Clock = std::chrono::steady_clock;
 constexpr std::int64_t kLine = 64;
 constexpr double kFmaPassSeconds = 1e-3;
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 }  // namespace
 
@@ -30,7 +32,8 @@ const CeilingLoops& supported_ceiling_loops() {
   return *cpu_ceiling_loops().back();
 }
 
-CeilingMeter::CeilingMeter(const CeilingLoops& loops, ThreadTeam& team, const std::byte* data, std::int64_t bytes, Dtype dtype)
+CeilingMeter::CeilingMeter(const CeilingLoops& loops, ThreadTeam& team, const std::byte* data,
+                           std::int64_t bytes, Dtype dtype)
     : loops_(loops), team_(team), data_(data), lines_(bytes / kLine), dtype_(dtype) {}
 
 double CeilingMeter::read_pass(int streams) {
@@ -50,7 +53,8 @@ double CeilingMeter::fma_pass() {
   return flops / seconds_since(start);
 }
 
-/// Which number of side-by-side sequences reads fastest depends on the processor's prefetchers, so it is tried.
+/// Which number of side-by-side sequences reads fastest depends on the processor's prefetchers, so
+/// it is tried.
 void CeilingMeter::calibrate() {
   constexpr int kPasses = 3;
   double best = 0;
@@ -68,8 +72,10 @@ void CeilingMeter::calibrate() {
     const auto start = Clock::now();
     fma_pass();
     pass_s = seconds_since(start);
-    fma_rounds_ = std::max(fma_rounds_ + 1, static_cast<std::int64_t>(static_cast<double>(fma_rounds_) *
-                                                                      std::clamp(kFmaPassSeconds / pass_s, 1.0, 16.0)));
+    fma_rounds_ =
+        std::max(fma_rounds_ + 1,
+                 static_cast<std::int64_t>(static_cast<double>(fma_rounds_) *
+                                           std::clamp(kFmaPassSeconds / pass_s, 1.0, 16.0)));
   }
 }
 

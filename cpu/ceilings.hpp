@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
-
 #include "common/bound.hpp"
 #include "common/thread_team.hpp"
 #include "common/vocabulary.hpp"
 #include "cpu/kernel.hpp"
+
+#include <cstddef>
+#include <cstdint>
 
 namespace convscale {
 
 /// Measures what the memory and the arithmetic units give to a team of workers.
 class CeilingMeter {
  public:
-  /// Reads will go over `bytes` at `data` (at a multiple of 64), evenly dealt to the workers of `team` in order; at most the last 63
-  /// bytes stay unread. All three outlive the meter.
-  CeilingMeter(const CeilingLoops& loops, ThreadTeam& team, const std::byte* data, std::int64_t bytes, Dtype dtype);
+  /// Reads will go over `bytes` at `data` (at a multiple of 64), evenly dealt to the workers of
+  /// `team` in order; at most the last 63 bytes stay unread. All three outlive the meter.
+  CeilingMeter(const CeilingLoops& loops, ThreadTeam& team, const std::byte* data,
+               std::int64_t bytes, Dtype dtype);
 
   /// One pass of each. The read bandwidth is null for a buffer under 64 bytes.
   Ceilings sample();

@@ -23,8 +23,8 @@ ScratchShape full_scratch(const Shape& shape, std::int64_t element_bytes) {
 }
 
 template <class T>
-void convolve_full(const Operations<T>& kernel, const Image<T>& image, std::int64_t row_begin, std::int64_t row_end,
-                   const ScratchShape& scratch_shape, T* scratch, T* out) {
+void convolve_full(const Operations<T>& kernel, const Image<T>& image, std::int64_t row_begin,
+                   std::int64_t row_end, const ScratchShape& scratch_shape, T* scratch, T* out) {
   const std::int64_t stride = image.stride, out_width = image.out_width();
   if (stride == 1) return kernel.full_rows(image, row_begin, row_end, out, out_width);
 
@@ -40,9 +40,9 @@ void convolve_full(const Operations<T>& kernel, const Image<T>& image, std::int6
   }
 }
 
-template void convolve_full(const Operations<double>&, const Image<double>&, std::int64_t, std::int64_t, const ScratchShape&,
-                            double*, double*);
-template void convolve_full(const Operations<float>&, const Image<float>&, std::int64_t, std::int64_t, const ScratchShape&,
-                            float*, float*);
+template void convolve_full(const Operations<double>&, const Image<double>&, std::int64_t,
+                            std::int64_t, const ScratchShape&, double*, double*);
+template void convolve_full(const Operations<float>&, const Image<float>&, std::int64_t,
+                            std::int64_t, const ScratchShape&, float*, float*);
 
 }  // namespace convscale

@@ -3,11 +3,13 @@
 
 #include <cstdint>
 
-/// What a CPU kernel is. Plain data and functions, nothing of the standard library: files compiled for a newer instruction set
-/// include this, and an inline function that they compiled could otherwise be linked into code for every processor.
+/// What a CPU kernel is. Plain data and functions, nothing of the standard library: files compiled
+/// for a newer instruction set include this, and an inline function that they compiled could
+/// otherwise be linked into code for every processor.
 namespace convscale {
 
-/// One image with its filter, row-major and contiguous; the pixels stand as the user has them, with no padding.
+/// One image with its filter, row-major and contiguous; the pixels stand as the user has them, with
+/// no padding.
 template <class T>
 struct Image {
   const T* pixels;  ///< (height, width)
@@ -29,13 +31,18 @@ enum Isa : unsigned {
   kIsaAvx512 = 1u << 1,  ///< AVX-512 F, DQ, BW, VL
 };
 
-/// The operations of a kernel on elements of type T. All are pure functions that may run on any number of threads at once.
+/// The operations of a kernel on elements of type T. All are pure functions that may run on any
+/// number of threads at once.
 template <class T>
 struct Operations {
-  /// Rows row_begin..row_end of the full convolution, full_width() elements each, `pitch` elements apart, all of them stored:
-  ///     out[y - row_begin][x] = sum over a, b with 0 <= y-a < height, 0 <= x-b < width of taps[a][b] * pixels[y-a][x-b]
-  void (*full_rows)(const Image<T>& image, std::int64_t row_begin, std::int64_t row_end, T* out, std::int64_t pitch);
-  /// Kept rows row_begin..row_end, out_width() elements each, contiguous: the sum above at (y, x) = (i stride, j stride) only.
+  /// Rows row_begin..row_end of the full convolution, full_width() elements each, `pitch` elements
+  /// apart, all of them stored:
+  ///     out[y - row_begin][x] = sum over a, b with 0 <= y-a < height, 0 <= x-b < width of
+  ///     taps[a][b] * pixels[y-a][x-b]
+  void (*full_rows)(const Image<T>& image, std::int64_t row_begin, std::int64_t row_end, T* out,
+                    std::int64_t pitch);
+  /// Kept rows row_begin..row_end, out_width() elements each, contiguous: the sum above at (y, x) =
+  /// (i stride, j stride) only.
   void (*strided_rows)(const Image<T>& image, std::int64_t row_begin, std::int64_t row_end, T* out);
 };
 
@@ -61,8 +68,8 @@ struct Kernel {
 struct CeilingLoops {
   const char* name;
   unsigned isa;
-  /// Reads `bytes` (a multiple of 64, at a multiple of 64) once, as `streams` (1, 2, 4 or 8) sequences of 8 KiB side by side,
-  /// and returns a sum of them that keeps the loads alive.
+  /// Reads `bytes` (a multiple of 64, at a multiple of 64) once, as `streams` (1, 2, 4 or 8)
+  /// sequences of 8 KiB side by side, and returns a sum of them that keeps the loads alive.
   double (*read)(const void* data, std::int64_t bytes, int streams);
   /// `count` rounds of independent fused multiply-adds; returns the number of FLOPs.
   double (*fma_float64)(std::int64_t count);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cpu/kernel_table.hpp"
 
+#include "common/error.hpp"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
-
-#include "common/error.hpp"
 
 namespace convscale {
 
@@ -51,18 +51,21 @@ std::string missing_isa(unsigned needed, std::span<const std::string> available)
   static constexpr struct {
     unsigned bit;
     const char* sets[4];
-  } kSets[] = {{kIsaAvx2, {"avx2", "fma"}}, {kIsaAvx512, {"avx512f", "avx512dq", "avx512bw", "avx512vl"}}};
+  } kSets[] = {{kIsaAvx2, {"avx2", "fma"}},
+               {kIsaAvx512, {"avx512f", "avx512dq", "avx512bw", "avx512vl"}}};
   std::vector<std::string> missing;
   for (const auto& [bit, sets] : kSets) {
     if ((needed & bit) == 0) continue;
     for (const char* set : sets) {
-      if (set != nullptr && std::find(available.begin(), available.end(), set) == available.end()) missing.emplace_back(set);
+      if (set != nullptr && std::find(available.begin(), available.end(), set) == available.end())
+        missing.emplace_back(set);
     }
   }
   return fmt::format("{}", fmt::join(missing, ", "));
 }
 
-const Kernel& find_kernel(std::string_view name, std::span<const Kernel* const> kernels, std::span<const std::string> available) {
+const Kernel& find_kernel(std::string_view name, std::span<const Kernel* const> kernels,
+                          std::span<const std::string> available) {
   std::vector<std::string_view> names, supported;
   const Kernel* named = nullptr;
   for (const Kernel* kernel : kernels) {
@@ -74,11 +77,13 @@ const Kernel& find_kernel(std::string_view name, std::span<const Kernel* const> 
     }
   }
   if (named == nullptr) {
-    throw UsageError(fmt::format("--kernel {}: no such kernel of backend cpu; expected auto, {}", name, fmt::join(names, ", ")));
+    throw UsageError(fmt::format("--kernel {}: no such kernel of backend cpu; expected auto, {}",
+                                 name, fmt::join(names, ", ")));
   }
   if (const std::string missing = missing_isa(named->isa, available); !missing.empty()) {
-    throw UnsupportedError(fmt::format("--kernel {}: this processor has no {}; supported here: auto, {}", name, missing,
-                                       fmt::join(supported, ", ")));
+    throw UnsupportedError(
+        fmt::format("--kernel {}: this processor has no {}; supported here: auto, {}", name,
+                    missing, fmt::join(supported, ", ")));
   }
   return *named;
 }

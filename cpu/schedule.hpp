@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <algorithm>
-#include <cstdint>
-
 #include "common/backend.hpp"
 #include "common/thread_team.hpp"
+
+#include <algorithm>
+#include <cstdint>
 
 namespace convscale {
 
@@ -17,10 +17,12 @@ struct RowBand {
   bool operator==(const RowBand&) const = default;
 };
 
-/// Calls `body(RowBand)` for worker `worker`'s part of `range`, in order. `whole_images` (schedule `static`): a contiguous block of
-/// images. Otherwise (`split`): a contiguous block of the rows of all images, so that one large image uses every worker.
+/// Calls `body(RowBand)` for worker `worker`'s part of `range`, in order. `whole_images` (schedule
+/// `static`): a contiguous block of images. Otherwise (`split`): a contiguous block of the rows of
+/// all images, so that one large image uses every worker.
 template <class Body>
-void for_each_band(ImageRange range, std::int64_t out_height, bool whole_images, int workers, int worker, Body&& body) {
+void for_each_band(ImageRange range, std::int64_t out_height, bool whole_images, int workers,
+                   int worker, Body&& body) {
   const std::int64_t images = range.last - range.first;
   Block rows;
   if (whole_images) {

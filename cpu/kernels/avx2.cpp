@@ -14,6 +14,7 @@ extern const Kernel avx2_kernel = {
     .float32 = {full_rows<Avx2Float32>, strided_rows<Avx2Float32>},
 };
 
-extern const CeilingLoops avx2_ceiling_loops = make_ceiling_loops<Avx2Float64, Avx2Float32>("avx2", kIsaAvx2);
+extern const CeilingLoops avx2_ceiling_loops =
+    make_ceiling_loops<Avx2Float64, Avx2Float32>("avx2", kIsaAvx2);
 
 }  // namespace convscale

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// avx512: the vector kernel family (vector_kernel.hpp) for AVX-512, and a path of its own for the 4 x 4 filter with a stride of 5:
+// avx512: the vector kernel family (vector_kernel.hpp) for AVX-512, and a path of its own for the 4
+// x 4 filter with a stride of 5:
 //
 //     for i, j:  out[i][j] = sum over a, b < 4 of taps[a][b] * pixels[5i - a][5j - b]
 //
-// 32 FLOPs and, with float64, 160 bytes of pixels an output: memory bandwidth decides, and what counts is that every line is asked
-// for early and once. The windows do not overlap. Rows are read as they lie in memory, five vectors (5 x lanes columns, which hold
-// `lanes` windows) at a time, and multiplied by taps laid out to the same period of five; each fifth column belongs to no window and
-// is masked out. Four rows summed, two shifts and adds leave each window's sum in its last column, from where four permutes pack
-// them. Rows of the windows after next are prefetched.
+// 32 FLOPs and, with float64, 160 bytes of pixels an output: memory bandwidth decides, and what
+// counts is that every line is asked for early and once. The windows do not overlap. Rows are read
+// as they lie in memory, five vectors (5 x lanes columns, which hold `lanes` windows) at a time,
+// and multiplied by taps laid out to the same period of five; each fifth column belongs to no
+// window and is masked out. Four rows summed, two shifts and adds leave each window's sum in its
+// last column, from where four permutes pack them. Rows of the windows after next are prefetched.
 #include "cpu/kernels/vector_avx512.hpp"
 #include "cpu/kernels/vector_ceilings.hpp"
 #include "cpu/kernels/vector_kernel.hpp"
@@ -17,7 +19,8 @@ namespace {
 
 constexpr int kSize = 4, kStride = 5, kVectors = 5;
 
-/// Window sums stand in columns 0, 5, 10, ...: for vector v, lane l of `lane` takes the packed lane l so far, or a lane of v.
+/// Window sums stand in columns 0, 5, 10, ...: for vector v, lane l of `lane` takes the packed lane
+/// l so far, or a lane of v.
 template <class V>
 struct PackIndices {
   alignas(64) typename V::Index lane[kVectors][V::kLanes];
@@ -26,7 +29,8 @@ struct PackIndices {
     for (int v = 0; v < kVectors; ++v) {
       for (int l = 0; l < V::kLanes; ++l) {
         const int column = kStride * l;
-        lane[v][l] = static_cast<typename V::Index>(column / V::kLanes == v ? V::kLanes + column % V::kLanes : l);
+        lane[v][l] = static_cast<typename V::Index>(
+            column / V::kLanes == v ? V::kLanes + column % V::kLanes : l);
       }
     }
   }
@@ -43,7 +47,8 @@ struct Pattern {
   explicit Pattern(const typename V::Element* filter) {
     for (int v = 0; v < kVectors; ++v) {
       unsigned bits = 0;
-      for (int l = 0; l < V::kLanes; ++l) bits |= (tap_column(v * V::kLanes + l) < kSize ? 1u : 0u) << l;
+      for (int l = 0; l < V::kLanes; ++l)
+        bits |= (tap_column(v * V::kLanes + l) < kSize ? 1u : 0u) << l;
       used[v] = static_cast<typename V::Mask>(bits);
       for (int a = 0; a < kSize; ++a) {
         alignas(64) typename V::Element row[V::kLanes];
@@ -55,7 +60,8 @@ struct Pattern {
       }
     }
   }
-  /// Column x belongs to the window that ends in column 5j >= x, with tap b = 5j - x; b = 4 is none.
+  /// Column x belongs to the window that ends in column 5j >= x, with tap b = 5j - x; b = 4 is
+  /// none.
   static constexpr int tap_column(int x) { return (kStride - x % kStride) % kStride; }
 };
 
@@ -65,7 +71,8 @@ class Packer {
  public:
   using Register = typename V::Register;
 
-  /// `sums`: in column x the products of column x, summed over the filter's rows. Returns one output a lane.
+  /// `sums`: in column x the products of column x, summed over the filter's rows. Returns one
+  /// output a lane.
   Register pack(const Register* sums) {
     // Column x: first x-1 + x, then (x-3 + x-2) + (x-1 + x).
     Register packed = V::zero();
@@ -86,8 +93,9 @@ class Packer {
 
 /// One row of outputs whose windows have all their rows inside the image, from pixel row y upwards.
 template <class V>
-inline void strided_row(const Image<typename V::Element>& image, const Pattern<V>& pattern, std::int64_t y, std::int64_t a_begin,
-                        std::int64_t a_end, typename V::Element* out) {
+inline void strided_row(const Image<typename V::Element>& image, const Pattern<V>& pattern,
+                        std::int64_t y, std::int64_t a_begin, std::int64_t a_end,
+                        typename V::Element* out) {
   using T = typename V::Element;
   using Register = typename V::Register;
   constexpr std::int64_t kGroup = kVectors * V::kLanes;
@@ -101,7 +109,8 @@ inline void strided_row(const Image<typename V::Element>& image, const Pattern<V
     const T* p1 = row - width;
     const T* p2 = p1 - width;
     const T* p3 = p2 - width;
-    for (; x + kGroup <= width; x += kGroup, j += V::kLanes, p0 += kGroup, p1 += kGroup, p2 += kGroup, p3 += kGroup) {
+    for (; x + kGroup <= width;
+         x += kGroup, j += V::kLanes, p0 += kGroup, p1 += kGroup, p2 += kGroup, p3 += kGroup) {
       Register sums[kVectors];
 #pragma GCC unroll 5
       for (int v = 0; v < kVectors; ++v) {
@@ -138,13 +147,15 @@ inline void strided_row(const Image<typename V::Element>& image, const Pattern<V
 }
 
 template <class V>
-void strided_rows_any(const Image<typename V::Element>& image, std::int64_t row_begin, std::int64_t row_end,
-                      typename V::Element* out) {
-  if (image.filter_size != kSize || image.stride != kStride) return strided_rows<V>(image, row_begin, row_end, out);
+void strided_rows_any(const Image<typename V::Element>& image, std::int64_t row_begin,
+                      std::int64_t row_end, typename V::Element* out) {
+  if (image.filter_size != kSize || image.stride != kStride)
+    return strided_rows<V>(image, row_begin, row_end, out);
   const Pattern<V> pattern(image.taps);
   for (std::int64_t i = row_begin; i < row_end; ++i, out += image.out_width()) {
     const std::int64_t y = i * kStride;
-    const std::int64_t a_begin = y >= image.height ? y - image.height + 1 : 0, a_end = y < kSize ? y + 1 : kSize;
+    const std::int64_t a_begin = y >= image.height ? y - image.height + 1 : 0,
+                       a_end = y < kSize ? y + 1 : kSize;
     strided_row<V>(image, pattern, y, a_begin, a_end, out);
   }
 }
@@ -159,6 +170,7 @@ extern const Kernel avx512_kernel = {
     .float32 = {full_rows<Avx512Float32>, strided_rows_any<Avx512Float32>},
 };
 
-extern const CeilingLoops avx512_ceiling_loops = make_ceiling_loops<Avx512Float64, Avx512Float32>("avx512", kIsaAvx512);
+extern const CeilingLoops avx512_ceiling_loops =
+    make_ceiling_loops<Avx512Float64, Avx512Float32>("avx512", kIsaAvx512);
 
 }  // namespace convscale

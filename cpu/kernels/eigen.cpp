@@ -3,12 +3,14 @@
 //
 //     for a, b:  out(rows a.., columns b..) += taps(a, b) * pixels
 //
-// One array expression a tap over the whole band, so the outputs pass through the cache K^2 times. 2 K^2 FLOPs an output.
-// Compiled for the baseline: Eigen is inline code that must not be built for AVX-512 and then linked everywhere.
-#include <Eigen/Core>
-#include <algorithm>
-
+// One array expression a tap over the whole band, so the outputs pass through the cache K^2 times.
+// 2 K^2 FLOPs an output. Compiled for the baseline: Eigen is inline code that must not be built for
+// AVX-512 and then linked everywhere.
 #include "cpu/kernel.hpp"
+
+#include <Eigen/Core>
+
+#include <algorithm>
 
 namespace convscale {
 namespace {
@@ -17,15 +19,20 @@ template <class T>
 using Array = Eigen::Array<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 using Strides = Eigen::Stride<Eigen::Dynamic, Eigen::Dynamic>;
 
-/// Adds to `out` (row_end - row_begin, columns) the taps times the pixels at every `stride`-th place.
+/// Adds to `out` (row_end - row_begin, columns) the taps times the pixels at every `stride`-th
+/// place.
 template <class T>
-void accumulate(const Image<T>& image, std::int64_t stride, std::int64_t row_begin, std::int64_t row_end,
+void accumulate(const Image<T>& image, std::int64_t stride, std::int64_t row_begin,
+                std::int64_t row_end,
                 Eigen::Map<Array<T>, Eigen::Unaligned, Eigen::OuterStride<>> out) {
   const auto first = [stride](std::int64_t offset) { return (offset + stride - 1) / stride; };
-  const auto last = [stride](std::int64_t size, std::int64_t offset) { return (size - 1 + offset) / stride + 1; };
+  const auto last = [stride](std::int64_t size, std::int64_t offset) {
+    return (size - 1 + offset) / stride + 1;
+  };
   out.setZero();
   for (std::int64_t a = 0; a < image.filter_size; ++a) {
-    const std::int64_t i0 = std::max(row_begin, first(a)), i1 = std::min(row_end, last(image.height, a));
+    const std::int64_t i0 = std::max(row_begin, first(a)),
+                       i1 = std::min(row_end, last(image.height, a));
     if (i0 >= i1) continue;
     for (std::int64_t b = 0; b < image.filter_size; ++b) {
       const std::int64_t j0 = first(b), j1 = last(image.width, b);
@@ -37,22 +44,25 @@ void accumulate(const Image<T>& image, std::int64_t stride, std::int64_t row_beg
         block += tap * Eigen::Map<const Array<T>, Eigen::Unaligned, Eigen::OuterStride<>>(
                            start, i1 - i0, j1 - j0, Eigen::OuterStride<>(image.width));
       } else {
-        block += tap * Eigen::Map<const Array<T>, Eigen::Unaligned, Strides>(start, i1 - i0, j1 - j0,
-                                                                            Strides(stride * image.width, stride));
+        block += tap * Eigen::Map<const Array<T>, Eigen::Unaligned, Strides>(
+                           start, i1 - i0, j1 - j0, Strides(stride * image.width, stride));
       }
     }
   }
 }
 
 template <class T>
-void full_rows(const Image<T>& image, std::int64_t row_begin, std::int64_t row_end, T* out, std::int64_t pitch) {
-  accumulate<T>(image, 1, row_begin, row_end, {out, row_end - row_begin, image.full_width(), Eigen::OuterStride<>(pitch)});
+void full_rows(const Image<T>& image, std::int64_t row_begin, std::int64_t row_end, T* out,
+               std::int64_t pitch) {
+  accumulate<T>(image, 1, row_begin, row_end,
+                {out, row_end - row_begin, image.full_width(), Eigen::OuterStride<>(pitch)});
 }
 
 template <class T>
 void strided_rows(const Image<T>& image, std::int64_t row_begin, std::int64_t row_end, T* out) {
-  accumulate<T>(image, image.stride, row_begin, row_end,
-                {out, row_end - row_begin, image.out_width(), Eigen::OuterStride<>(image.out_width())});
+  accumulate<T>(
+      image, image.stride, row_begin, row_end,
+      {out, row_end - row_begin, image.out_width(), Eigen::OuterStride<>(image.out_width())});
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The ceiling loops for processors without AVX2: vectors of 16 bytes in the compiler's own notation.
+// The ceiling loops for processors without AVX2: vectors of 16 bytes in the compiler's own
+// notation.
 #include "cpu/kernels/vector_ceilings.hpp"
 
 namespace convscale {
@@ -13,7 +14,9 @@ struct Portable {
 
   static Register zero() { return Register{}; }
   static Register broadcast(T x) { return Register{} + x; }
-  static Register load(const T* p) { return *reinterpret_cast<const Register*>(p); }  // p is aligned: see CeilingLoops
+  static Register load(const T* p) {
+    return *reinterpret_cast<const Register*>(p);
+  }  // p is aligned: see CeilingLoops
   static Register add(Register a, Register b) { return a + b; }
   static Register fma(Register a, Register b, Register c) { return a * b + c; }
   static double sum(Register v) {
@@ -25,6 +28,7 @@ struct Portable {
 
 }  // namespace
 
-extern const CeilingLoops portable_ceiling_loops = make_ceiling_loops<Portable<double>, Portable<float>>("portable", kIsaBaseline);
+extern const CeilingLoops portable_ceiling_loops =
+    make_ceiling_loops<Portable<double>, Portable<float>>("portable", kIsaBaseline);
 
 }  // namespace convscale

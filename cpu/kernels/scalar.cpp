@@ -3,15 +3,17 @@
 //
 //     for y, x:  out[y][x] = sum over a, b of taps[a][b] * pixels[y-a][x-b]
 //
-// full: one pass over a row of outputs for each tap, which compilers vectorise with what the baseline has (SSE2 on x86-64).
-// 2 K^2 FLOPs an output; the row of outputs stays in the first cache. strided: the plain sum for each kept output.
+// full: one pass over a row of outputs for each tap, which compilers vectorise with what the
+// baseline has (SSE2 on x86-64). 2 K^2 FLOPs an output; the row of outputs stays in the first
+// cache. strided: the plain sum for each kept output.
 #include "cpu/kernels/scalar.hpp"
 
 namespace convscale {
 namespace {
 
 template <class T>
-void full_rows(const Image<T>& image, std::int64_t row_begin, std::int64_t row_end, T* out, std::int64_t pitch) {
+void full_rows(const Image<T>& image, std::int64_t row_begin, std::int64_t row_end, T* out,
+               std::int64_t pitch) {
   const std::int64_t k = image.filter_size;
   for (std::int64_t y = row_begin; y < row_end; ++y, out += pitch) {
     for (std::int64_t x = 0; x < image.full_width(); ++x) out[x] = T(0);
@@ -30,7 +32,8 @@ void full_rows(const Image<T>& image, std::int64_t row_begin, std::int64_t row_e
 template <class T>
 void strided_rows(const Image<T>& image, std::int64_t row_begin, std::int64_t row_end, T* out) {
   for (std::int64_t i = row_begin; i < row_end; ++i) {
-    for (std::int64_t j = 0; j < image.out_width(); ++j) *out++ = output_at(image, i * image.stride, j * image.stride);
+    for (std::int64_t j = 0; j < image.out_width(); ++j)
+      *out++ = output_at(image, i * image.stride, j * image.stride);
   }
 }
 

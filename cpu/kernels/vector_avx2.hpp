@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <immintrin.h>
-
 #include "cpu/kernel.hpp"
 
-/// Vectors of AVX2 for the kernel family in vector_kernel.hpp. Masked-off lanes touch no memory and load as 0.
+#include <immintrin.h>
+
+/// Vectors of AVX2 for the kernel family in vector_kernel.hpp. Masked-off lanes touch no memory and
+/// load as 0.
 namespace convscale {
 namespace {
 
@@ -14,7 +15,8 @@ struct Avx2Float64 {
   using Register = __m256d;
   using Mask = __m256i;
   static constexpr int kLanes = 4;
-  static constexpr int kRows = 4, kColumns = 2;                // block of outputs for any K: 8 accumulators of 16 registers
+  static constexpr int kRows = 4,
+                       kColumns = 2;  // block of outputs for any K: 8 accumulators of 16 registers
   static constexpr int kRowsFilter4 = 4, kColumnsFilter4 = 2;  // and for K = 4
 
   static Register zero() { return _mm256_setzero_pd(); }
@@ -59,11 +61,13 @@ struct Avx2Float32 {
   static Register add(Register a, Register b) { return _mm256_add_ps(a, b); }
   static Register fma(Register a, Register b, Register c) { return _mm256_fmadd_ps(a, b, c); }
   static Register gather(const float* p, std::int64_t stride) {
-    return _mm256_set_ps(p[7 * stride], p[6 * stride], p[5 * stride], p[4 * stride], p[3 * stride], p[2 * stride], p[stride],
-                         p[0]);
+    return _mm256_set_ps(p[7 * stride], p[6 * stride], p[5 * stride], p[4 * stride], p[3 * stride],
+                         p[2 * stride], p[stride], p[0]);
   }
   static Mask lanes(std::int64_t begin, std::int64_t end) {
-    const auto clamp = [](std::int64_t x) { return static_cast<int>(x < 0 ? 0 : x > kLanes ? kLanes : x); };
+    const auto clamp = [](std::int64_t x) {
+      return static_cast<int>(x < 0 ? 0 : x > kLanes ? kLanes : x);
+    };
     const __m256i index = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
     return _mm256_andnot_si256(_mm256_cmpgt_epi32(_mm256_set1_epi32(clamp(begin)), index),
                                _mm256_cmpgt_epi32(_mm256_set1_epi32(clamp(end)), index));

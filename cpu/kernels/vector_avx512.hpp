@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <immintrin.h>
-
 #include "cpu/kernel.hpp"
 
-/// Vectors of AVX-512 for the kernel family in vector_kernel.hpp. Masked-off lanes touch no memory and load as 0.
+#include <immintrin.h>
+
+/// Vectors of AVX-512 for the kernel family in vector_kernel.hpp. Masked-off lanes touch no memory
+/// and load as 0.
 namespace convscale {
 namespace {
 
@@ -14,8 +15,10 @@ struct Avx512Float64 {
   using Register = __m512d;
   using Mask = __mmask8;
   static constexpr int kLanes = 8;
-  static constexpr int kRows = 4, kColumns = 4;                // block of outputs for any K: 16 accumulators of 32 registers
-  static constexpr int kRowsFilter4 = 5, kColumnsFilter4 = 2;  // and for K = 4, whose taps stay in 16 registers
+  static constexpr int kRows = 4,
+                       kColumns = 4;  // block of outputs for any K: 16 accumulators of 32 registers
+  static constexpr int kRowsFilter4 = 5,
+                       kColumnsFilter4 = 2;  // and for K = 4, whose taps stay in 16 registers
 
   static Register zero() { return _mm512_setzero_pd(); }
   static Register broadcast(double x) { return _mm512_set1_pd(x); }
@@ -26,9 +29,13 @@ struct Avx512Float64 {
   static Register add(Register a, Register b) { return _mm512_add_pd(a, b); }
   static Register fma(Register a, Register b, Register c) { return _mm512_fmadd_pd(a, b, c); }
   /// c + a * b in the lanes of `mask`, c in the others, whatever a and b hold there.
-  static Register fma(Register a, Register b, Register c, Mask mask) { return _mm512_mask3_fmadd_pd(a, b, c, mask); }
+  static Register fma(Register a, Register b, Register c, Mask mask) {
+    return _mm512_mask3_fmadd_pd(a, b, c, mask);
+  }
   /// a * b in the lanes of `mask`, 0 in the others.
-  static Register multiply(Register a, Register b, Mask mask) { return _mm512_maskz_mul_pd(mask, a, b); }
+  static Register multiply(Register a, Register b, Mask mask) {
+    return _mm512_maskz_mul_pd(mask, a, b);
+  }
   /// p[0], p[stride], p[2 stride], ...
   static Register gather(const double* p, std::int64_t stride) {
     const __m512i lane = _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0);
@@ -69,12 +76,17 @@ struct Avx512Float32 {
   static void store(float* p, Register v, Mask mask) { _mm512_mask_storeu_ps(p, mask, v); }
   static Register add(Register a, Register b) { return _mm512_add_ps(a, b); }
   static Register fma(Register a, Register b, Register c) { return _mm512_fmadd_ps(a, b, c); }
-  static Register fma(Register a, Register b, Register c, Mask mask) { return _mm512_mask3_fmadd_ps(a, b, c, mask); }
-  static Register multiply(Register a, Register b, Mask mask) { return _mm512_maskz_mul_ps(mask, a, b); }
+  static Register fma(Register a, Register b, Register c, Mask mask) {
+    return _mm512_mask3_fmadd_ps(a, b, c, mask);
+  }
+  static Register multiply(Register a, Register b, Mask mask) {
+    return _mm512_maskz_mul_ps(mask, a, b);
+  }
   static Register gather(const float* p, std::int64_t stride) {
     // 15 strides lie inside one row, so the index fits 32 bits.
     const __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
-    return _mm512_i32gather_ps(_mm512_mullo_epi32(lane, _mm512_set1_epi32(static_cast<int>(stride))), p, 4);
+    return _mm512_i32gather_ps(
+        _mm512_mullo_epi32(lane, _mm512_set1_epi32(static_cast<int>(stride))), p, 4);
   }
   static Mask lanes(std::int64_t begin, std::int64_t end) {
     const std::int64_t lo = begin < 0 ? 0 : begin, hi = end > kLanes ? kLanes : end;

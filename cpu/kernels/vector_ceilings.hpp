@@ -7,14 +7,15 @@
 namespace convscale {
 namespace {
 
-/// Reads kStreams sequences of 8 KiB side by side with two accumulators each (eight for one), then the next kStreams. More
-/// sequences keep more of the processor's prefetchers at work: 30.9 GB/s with one, 33.1 with four, 33.2 with eight (two cores of
-/// a Granite Rapids class Xeon, 264 MB of float64, 2026-11-22).
+/// Reads kStreams sequences of 8 KiB side by side with two accumulators each (eight for one), then
+/// the next kStreams. More sequences keep more of the processor's prefetchers at work: 30.9 GB/s
+/// with one, 33.1 with four, 33.2 with eight (two cores of a Granite Rapids class Xeon, 264 MB of
+/// float64, 2026-11-22).
 template <class V, int kStreams>
 double read_streams(const double* data, std::int64_t count) {
   constexpr std::int64_t kSequence = 1024, kStep = 64 / 8;
-  constexpr int kVectors = 64 / 8 / V::kLanes;                 // in a line
-  constexpr int kLines = kStreams >= 4 ? 2 : 8 / kStreams;     // of a sequence at a time
+  constexpr int kVectors = 64 / 8 / V::kLanes;              // in a line
+  constexpr int kLines = kStreams >= 4 ? 2 : 8 / kStreams;  // of a sequence at a time
   constexpr std::int64_t kGroup = kStreams * kSequence;
   typename V::Register sums[8];
   for (auto& sum : sums) sum = V::zero();
@@ -46,7 +47,8 @@ double read(const void* data, std::int64_t bytes, int streams) {
   return read_streams<V, 1>(elements, count);
 }
 
-/// `count` rounds of kChains independent fused multiply-adds: enough for two units of latency 4 to 5.
+/// `count` rounds of kChains independent fused multiply-adds: enough for two units of latency 4 to
+/// 5.
 template <class V>
 double fma(std::int64_t count) {
   using T = typename V::Element;
@@ -59,7 +61,8 @@ double fma(std::int64_t count) {
     for (int c = 0; c < kChains; ++c) sums[c] = V::fma(sums[c], factor, term);
   }
   for (int c = 1; c < kChains; ++c) sums[0] = V::add(sums[0], sums[c]);
-  // The sum is finite and not zero, so this adds nothing; but the compiler cannot know, and keeps the chains.
+  // The sum is finite and not zero, so this adds nothing; but the compiler cannot know, and keeps
+  // the chains.
   const double unknown = V::sum(sums[0]) == 0.0 ? 1.0 : 0.0;
   return 2.0 * kChains * V::kLanes * static_cast<double>(count) + unknown;
 }

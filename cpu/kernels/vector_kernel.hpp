@@ -4,16 +4,17 @@
 #include "cpu/kernel.hpp"
 #include "cpu/kernels/scalar.hpp"
 
-/// The vector kernel family, written once over a vector type V (vector_avx2.hpp, vector_avx512.hpp) and compiled by one file for
-/// each instruction set.
+/// The vector kernel family, written once over a vector type V (vector_avx2.hpp, vector_avx512.hpp)
+/// and compiled by one file for each instruction set.
 ///
 ///     for y, x:  out[y][x] = sum over a, b of taps[a][b] * pixels[y-a][x-b]
 ///
-/// full: blocks of R rows x C vectors of outputs are summed in registers. A block reads R + K - 1 rows of pixels, each at K
-/// shifts, and each load feeds up to R fused multiply-adds, so that from R = 4 on the arithmetic limits and not the loads. The
-/// image's edge differs from its interior in the masks of loads and stores only; a pixel outside is never multiplied, so an
-/// infinite tap product cannot appear where the sum has no term.
-/// strided: lanes are neighbouring kept outputs, their pixels are gathered.
+/// full: blocks of R rows x C vectors of outputs are summed in registers. A block reads R + K - 1
+/// rows of pixels, each at K shifts, and each load feeds up to R fused multiply-adds, so that from
+/// R = 4 on the arithmetic limits and not the loads. The image's edge differs from its interior in
+/// the masks of loads and stores only; a pixel outside is never multiplied, so an infinite tap
+/// product cannot appear where the sum has no term. strided: lanes are neighbouring kept outputs,
+/// their pixels are gathered.
 namespace convscale {
 namespace {
 
@@ -28,12 +29,13 @@ inline void prefetch(const ElementOf<V>* p) {
   for (int i = 0; i < kVectors * V::kLanes; i += kLine) __builtin_prefetch(p + i, 0, 2);
 }
 
-/// Sums one block of kR rows x kC vectors of the full convolution at (y, x) and stores it to `out`, `pitch` elements a row. kK: the
-/// filter's size, or 0 if known at run time only; taps are broadcast from `taps` (kK = 0) or from `registers`. Interior: all rows
-/// y-K+1..y+kR-1 and columns x-K+1..x+kC*lanes-1 lie inside the image.
+/// Sums one block of kR rows x kC vectors of the full convolution at (y, x) and stores it to `out`,
+/// `pitch` elements a row. kK: the filter's size, or 0 if known at run time only; taps are
+/// broadcast from `taps` (kK = 0) or from `registers`. Interior: all rows y-K+1..y+kR-1 and columns
+/// x-K+1..x+kC*lanes-1 lie inside the image.
 template <class V, int kK, int kR, int kC, bool kInterior>
-inline void full_block(const Image<ElementOf<V>>& image, const typename V::Register* registers, std::int64_t y, std::int64_t x,
-                       ElementOf<V>* out, std::int64_t pitch) {
+inline void full_block(const Image<ElementOf<V>>& image, const typename V::Register* registers,
+                       std::int64_t y, std::int64_t x, ElementOf<V>* out, std::int64_t pitch) {
   using T = ElementOf<V>;
   using Register = typename V::Register;
   const std::int64_t k = kK > 0 ? kK : image.filter_size;
@@ -46,13 +48,15 @@ inline void full_block(const Image<ElementOf<V>>& image, const typename V::Regis
   }
 
   const T* next_row = image.pixels + (y - (k - 1)) * image.width + x;
-  // Pixel row d of the block is image row y - (K-1) + d; it meets tap row a = i + K-1 - d of output row i.
+  // Pixel row d of the block is image row y - (K-1) + d; it meets tap row a = i + K-1 - d of output
+  // row i.
   const auto add_row = [&](std::int64_t d, bool all_rows) __attribute__((always_inline)) {
     const std::int64_t row_index = y - (k - 1) + d;
     const T* row = next_row;
     next_row += image.width;
     if (!kInterior && (row_index < 0 || row_index >= image.height)) return;
-    // The block below needs kR rows that nobody has read yet; without this their misses wait for the arithmetic to reach them.
+    // The block below needs kR rows that nobody has read yet; without this their misses wait for
+    // the arithmetic to reach them.
     if (kInterior && d >= k - 1) prefetch<V, kC>(row + kR * image.width);
 #pragma GCC unroll 4
     for (std::int64_t b = 0; b < k; ++b) {
@@ -60,7 +64,9 @@ inline void full_block(const Image<ElementOf<V>>& image, const typename V::Regis
 #pragma GCC unroll 8
       for (int c = 0; c < kC; ++c) {
         const std::int64_t shift = c * V::kLanes - b;
-        pixels[c] = kInterior ? V::load(row + shift) : V::load(row + shift, V::lanes(-(x + shift), image.width - (x + shift)));
+        pixels[c] = kInterior
+                        ? V::load(row + shift)
+                        : V::load(row + shift, V::lanes(-(x + shift), image.width - (x + shift)));
         asm("" : "+v"(pixels[c]));  // else GCC loads it once for each multiply-add that uses it
       }
 #pragma GCC unroll 8
@@ -75,7 +81,8 @@ inline void full_block(const Image<ElementOf<V>>& image, const typename V::Regis
   };
   if constexpr (kK > 0) {
 #pragma GCC unroll 16
-    for (int d = 0; d < kR + kK - 1; ++d) add_row(d, false);  // unrolled, so which rows meet is known
+    for (int d = 0; d < kR + kK - 1; ++d)
+      add_row(d, false);  // unrolled, so which rows meet is known
   } else {
     std::int64_t d = 0;
     for (; d < kR - 1; ++d) add_row(d, false);
@@ -99,8 +106,8 @@ inline void full_block(const Image<ElementOf<V>>& image, const typename V::Regis
 
 /// kR rows of the full convolution from row y on.
 template <class V, int kK, int kR, int kC>
-inline void full_row_group(const Image<ElementOf<V>>& image, const typename V::Register* registers, std::int64_t y,
-                           ElementOf<V>* out, std::int64_t pitch) {
+inline void full_row_group(const Image<ElementOf<V>>& image, const typename V::Register* registers,
+                           std::int64_t y, ElementOf<V>* out, std::int64_t pitch) {
   constexpr std::int64_t kBlock = kC * V::kLanes;
   const std::int64_t k = kK > 0 ? kK : image.filter_size;
   const bool rows_inside = y >= k - 1 && y + kR <= image.height;
@@ -115,8 +122,8 @@ inline void full_row_group(const Image<ElementOf<V>>& image, const typename V::R
 }
 
 template <class V, int kK, int kR, int kC>
-inline void full_rows_of(const Image<ElementOf<V>>& image, std::int64_t row_begin, std::int64_t row_end, ElementOf<V>* out,
-                         std::int64_t pitch) {
+inline void full_rows_of(const Image<ElementOf<V>>& image, std::int64_t row_begin,
+                         std::int64_t row_end, ElementOf<V>* out, std::int64_t pitch) {
   constexpr int kTaps = kK > 0 ? kK * kK : 1;
   typename V::Register registers[kTaps];
   if constexpr (kK > 0) {
@@ -124,13 +131,15 @@ inline void full_rows_of(const Image<ElementOf<V>>& image, std::int64_t row_begi
     for (int i = 0; i < kTaps; ++i) registers[i] = V::broadcast(image.taps[i]);
   }
   std::int64_t y = row_begin;
-  for (; y + kR <= row_end; y += kR, out += kR * pitch) full_row_group<V, kK, kR, kC>(image, registers, y, out, pitch);
-  for (; y < row_end; ++y, out += pitch) full_row_group<V, kK, 1, kC>(image, registers, y, out, pitch);
+  for (; y + kR <= row_end; y += kR, out += kR * pitch)
+    full_row_group<V, kK, kR, kC>(image, registers, y, out, pitch);
+  for (; y < row_end; ++y, out += pitch)
+    full_row_group<V, kK, 1, kC>(image, registers, y, out, pitch);
 }
 
 template <class V>
-void full_rows(const Image<ElementOf<V>>& image, std::int64_t row_begin, std::int64_t row_end, ElementOf<V>* out,
-               std::int64_t pitch) {
+void full_rows(const Image<ElementOf<V>>& image, std::int64_t row_begin, std::int64_t row_end,
+               ElementOf<V>* out, std::int64_t pitch) {
   if (image.filter_size == 4) {
     full_rows_of<V, 4, V::kRowsFilter4, V::kColumnsFilter4>(image, row_begin, row_end, out, pitch);
   } else {
@@ -139,19 +148,23 @@ void full_rows(const Image<ElementOf<V>>& image, std::int64_t row_begin, std::in
 }
 
 template <class V>
-void strided_rows(const Image<ElementOf<V>>& image, std::int64_t row_begin, std::int64_t row_end, ElementOf<V>* out) {
+void strided_rows(const Image<ElementOf<V>>& image, std::int64_t row_begin, std::int64_t row_end,
+                  ElementOf<V>* out) {
   using T = ElementOf<V>;
   const std::int64_t k = image.filter_size, s = image.stride, out_width = image.out_width();
   if (s == 1) return full_rows<V>(image, row_begin, row_end, out, out_width);
 
-  const std::int64_t first = (k - 1 + s - 1) / s;  // of the outputs whose columns all lie inside the image
+  const std::int64_t first =
+      (k - 1 + s - 1) / s;  // of the outputs whose columns all lie inside the image
   for (std::int64_t i = row_begin; i < row_end; ++i, out += out_width) {
     const std::int64_t y = i * s;
-    const std::int64_t a_begin = y >= image.height ? y - image.height + 1 : 0, a_end = y < k ? y + 1 : k;
+    const std::int64_t a_begin = y >= image.height ? y - image.height + 1 : 0,
+                       a_end = y < k ? y + 1 : k;
     std::int64_t j = 0;
     for (; j < out_width && j < first; ++j) out[j] = output_at(image, y, j * s);
     for (; j + V::kLanes <= out_width && (j + V::kLanes - 1) * s < image.width; j += V::kLanes) {
-      typename V::Register even = V::zero(), odd = V::zero();  // two chains, to hide the latency of the sum
+      typename V::Register even = V::zero(),
+                           odd = V::zero();  // two chains, to hide the latency of the sum
       for (std::int64_t a = a_begin; a < a_end; ++a) {
         const T* row = image.pixels + (y - a) * image.width + j * s;
         const T* taps = image.taps + a * k;

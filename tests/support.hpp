@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <random>
+#include <stdexcept>
+#include <string>
+
+namespace convscale::testing {
+
+/// A folder of the test's own, removed at its end.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string name = (std::filesystem::temp_directory_path() / "convscale-test-XXXXXX").string();
+    if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make " + name);
+    path_ = name;
+  }
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+
+  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+/// The seed of random tests: CONVSCALE_TEST_SEED, or a new one. It is printed, so that a failure
+/// can be repeated.
+inline std::uint64_t test_seed() {
+  static const std::uint64_t kSeed = [] {
+    const char* given = std::getenv("CONVSCALE_TEST_SEED");
+    return given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
+  }();
+  ::testing::Test::RecordProperty("seed", std::to_string(kSeed));
+  std::cout << "seed: CONVSCALE_TEST_SEED=" << kSeed << "\n";
+  return kSeed;
+}
+
+}  // namespace convscale::testing
