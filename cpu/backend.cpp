@@ -224,6 +224,11 @@ class CpuBackend final : public Backend {
 std::unique_ptr<Backend> make_cpu_backend(const Config& config,
                                           std::span<const Kernel* const> kernels) {
   const Kernel& kernel = find_kernel(config.kernel, kernels, instruction_sets());
+  if (config.scope == Scope::kResident) {
+    throw UnsupportedError(
+        "--scope resident: on backend cpu it is the same as end-to-end; --scope end-to-end would "
+        "do");
+  }
   return dispatch(config.dtype, [&]<class T>() -> std::unique_ptr<Backend> {
     return std::make_unique<CpuBackend<T>>(config, kernel);
   });

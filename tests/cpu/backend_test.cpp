@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cpu/backend.hpp"
+
+#include "common/buffer.hpp"
+#include "common/error.hpp"
+#include "common/host.hpp"
+#include "common/thread_team.hpp"
+#include "common/topology.hpp"
+#include "common/verify.hpp"
+#include "common/workload.hpp"
+#include "cpu/kernel_table.hpp"
+
+#include <gtest/gtest.h>
+
+#include <set>
+#include <vector>
+
+namespace convscale {
+namespace {
+
+/// A backend with its buffers, filled and ready.
+class Session {
+ public:
+  explicit Session(const Config& config)
+      : config_(config),
+        images_(bytes(config.shape.pixels()), "images"),
+        filters_(bytes(config.shape.taps()), "filters"),
+        results_(bytes(config.shape.outputs()), "results"),
+        backend_(make_cpu_backend(config, cpu_kernels())) {
+    backend_->prepare({images_.data(), filters_.data(), results_.data()});
+    ThreadTeam team(2);
+    const Workload workload(config.shape, config.fill, config.seed);
+    dispatch(config.dtype, [&]<class T>() {
+      workload.fill(images_.as<T>().data(), filters_.as<T>().data(), team);
+    });
+    backend_->load();
+  }
+
+  Backend& backend() { return *backend_; }
+
+  Digest iterate() {
+    backend_->poison();
+    backend_->start({0, config_.shape.images});
+    backend_->wait({0, config_.shape.images});
+    return backend_->digest();
+  }
+
+  Verification verified() {
+    ThreadTeam team(2);
+    return dispatch(config_.dtype, [&]<class T>() {
+      return verify<T>(config_.shape, images_.as<T>().data(), filters_.as<T>().data(),
+                       results_.as<T>().data(), team);
+    });
+  }
+
+ private:
+  std::int64_t bytes(std::int64_t elements) const {
+    return config_.shape.images * elements * size_of(config_.dtype);
+  }
+
+  Config config_;
+  PageBuffer images_, filters_, results_;
+  std::unique_ptr<Backend> backend_;
+};
+
+Config small_config() {
+  Config config;
+  config.shape = {.images = 7, .height = 61, .width = 47, .filter_size = 4, .stride = 5};
+  config.num_workers = 2;
+  return config;
+}
+
+std::vector<std::string> supported_kernels() {
+  std::vector<std::string> names;
+  for (const Kernel* kernel : cpu_kernels()) {
+    if (missing_isa(kernel->isa, instruction_sets()).empty()) names.emplace_back(kernel->name);
+  }
+  return names;
+}
+
+TEST(CpuBackend, IntegerDigestIsTheSameForEveryKernelScheduleWorkersMethodAndDtype) {
+  std::set<std::uint64_t> digests;
+  for (const std::string& kernel : supported_kernels()) {
+    for (const Schedule schedule : {Schedule::kStatic, Schedule::kDynamic, Schedule::kSplit}) {
+      for (const int workers : {1, 2, 3, 7}) {
+        for (const Method method : {Method::kFull, Method::kStrided}) {
+          for (const Dtype dtype : {Dtype::kFloat64, Dtype::kFloat32}) {
+            Config config = small_config();
+            config.fill = Fill::kIntegers;
+            config.kernel = kernel;
+            config.schedule = schedule;
+            config.num_workers = workers;
+            config.method = method;
+            config.dtype = dtype;
+            Session session(config);
+            const Digest digest = session.iterate();
+            EXPECT_EQ(digest.unwritten, 0);
+            digests.insert(digest.value);
+          }
+        }
+      }
+    }
+  }
+  EXPECT_EQ(digests.size(), 1u);
+}
+
+TEST(CpuBackend, RandomDataVerifiesForEveryScheduleAndMoreWorkersThanRows) {
+  for (const std::string& kernel : supported_kernels()) {
+    for (const Schedule schedule : {Schedule::kStatic, Schedule::kDynamic, Schedule::kSplit}) {
+      for (const int workers : {1, 3, 40}) {
+        for (const Method method : {Method::kFull, Method::kStrided}) {
+          Config config = small_config();
+          config.shape = {.images = 2, .height = 9, .width = 130, .filter_size = 6, .stride = 3};
+          config.kernel = kernel;
+          config.schedule = schedule;
+          config.num_workers = workers;
+          config.method = method;
+          Session session(config);
+          EXPECT_EQ(session.iterate().unwritten, 0);
+          const Verification verification = session.verified();
+          EXPECT_EQ(verification.status, VerificationStatus::kPassed) << verification.failure;
+        }
+      }
+    }
+  }
+}
+
+TEST(CpuBackend, PoisonMarksEveryOutput) {
+  for (const Schedule schedule : {Schedule::kStatic, Schedule::kDynamic, Schedule::kSplit}) {
+    Config config = small_config();
+    config.schedule = schedule;
+    Session session(config);
+    session.iterate();
+    session.backend().poison();
+    EXPECT_EQ(session.backend().digest().unwritten, config.shape.images * config.shape.outputs());
+  }
+}
+
+TEST(CpuBackend, RangesAddUpToTheWhole) {
+  for (const Schedule schedule : {Schedule::kStatic, Schedule::kDynamic, Schedule::kSplit}) {
+    Config config = small_config();
+    config.schedule = schedule;
+    config.num_workers = 3;
+    Session session(config);
+    const Digest whole = session.iterate();
+
+    Backend& backend = session.backend();
+    backend.poison();
+    backend.start({0, 1});
+    backend.start({1, 5});
+    backend.start({5, 7});
+    backend.wait({1, 5});  // waits for the ones before it, too
+    backend.wait({5, 7});
+    EXPECT_EQ(backend.digest(), whole);
+
+    backend.poison();
+    backend.start({2, 4});
+    backend.wait({2, 4});
+    EXPECT_EQ(backend.digest().unwritten, 5 * config.shape.outputs());
+  }
+}
+
+TEST(CpuBackend, FactsNameTheKernelAndTheProcessors) {
+  Config config = small_config();
+  const std::vector<int> order = Topology().order(Bind::kSpread);
+  config.num_workers = static_cast<int>(order.size()) + 1;
+  const BackendFacts facts = make_cpu_backend(config, cpu_kernels())->facts();
+  EXPECT_EQ(facts.kernel, supported_kernels().front());
+  ASSERT_EQ(facts.cpus.size(), order.size() + 1);
+  EXPECT_EQ(facts.cpus.front(), order.front());
+  EXPECT_EQ(facts.cpus.back(), order.front());  // the extra worker starts again from the first
+  ASSERT_FALSE(facts.warnings.empty());
+  EXPECT_NE(facts.warnings.front().find("share"), std::string::npos);
+
+  config.bind = Bind::kNone;
+  EXPECT_TRUE(make_cpu_backend(config, cpu_kernels())->facts().cpus.empty());
+}
+
+TEST(CpuBackend, CeilingsAreMeasuredAndPlausible) {
+  for (const Dtype dtype : {Dtype::kFloat64, Dtype::kFloat32}) {
+    Config config = small_config();
+    config.dtype = dtype;
+    config.shape.images = 64;
+    Session session(config);
+    const Ceilings ceilings = session.backend().measure_ceilings();
+    ASSERT_TRUE(ceilings.read_bytes_per_s && ceilings.peak_flops_per_s);
+    EXPECT_GT(*ceilings.read_bytes_per_s, 1e6);
+    EXPECT_GT(*ceilings.peak_flops_per_s, 1e6);
+    EXPECT_FALSE(ceilings.up_bytes_per_s);
+  }
+}
+
+TEST(CpuBackend, BusyTimeOfEachWorkerIsThatOfTheLastIteration) {
+  Config config = small_config();
+  config.num_workers = 3;
+  Session session(config);
+  session.iterate();
+  const std::vector<double> busy = session.backend().busy_s();
+  ASSERT_EQ(busy.size(), 3u);
+  for (const double seconds : busy) EXPECT_GT(seconds, 0);
+  session.backend().poison();
+  EXPECT_EQ(session.backend().busy_s(), std::vector<double>(3, 0.0));
+}
+
+TEST(CpuBackend, ResidentIsNoScopeOfACpu) {
+  Config config = small_config();
+  config.scope = Scope::kResident;
+  EXPECT_THROW(make_cpu_backend(config, cpu_kernels()), UnsupportedError);
+}
+
+}  // namespace
+}  // namespace convscale
