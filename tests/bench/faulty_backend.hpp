@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "bench/backends.hpp"
+#include "common/backend.hpp"
+#include "common/error.hpp"
+
+#include <cmath>
+#include <memory>
+#include <string>
+#include <utility>
+
+namespace convscale::testing {
+
+/// What goes wrong in a backend that is the CPU's otherwise.
+enum class Fault {
+  kNone,
+  kWrongOutput,      ///< one output of each iteration is off
+  kUnwrittenImage,   ///< the last image is never computed
+  kDrift,            ///< an output differs in its last bit from iteration to iteration
+  kDeviceFault,      ///< waiting fails, as after a failed launch
+  kNoDevice,         ///< cannot be made on this machine
+  kFasterThanLight,  ///< claims ceilings so low that the iterations are above the bound
+};
+
+/// A backend of the program's table with one fault planted.
+class FaultyBackend final : public Backend {
+ public:
+  FaultyBackend(std::unique_ptr<Backend> backend, Config config, Fault fault)
+      : backend_(std::move(backend)), config_(std::move(config)), fault_(fault) {}
+
+  BackendFacts facts() const override { return backend_->facts(); }
+  std::int64_t scratch_bytes() const override { return backend_->scratch_bytes(); }
+  void prepare(const HostBuffers& buffers) override {
+    results_ = reinterpret_cast<double*>(buffers.results);
+    backend_->prepare(buffers);
+  }
+  void load() override { backend_->load(); }
+  Ceilings measure_ceilings() override {
+    Ceilings ceilings = backend_->measure_ceilings();
+    if (fault_ == Fault::kFasterThanLight) ceilings.read_bytes_per_s = 1;
+    return ceilings;
+  }
+  void poison() override { backend_->poison(); }
+  void start(ImageRange range) override {
+    if (fault_ == Fault::kUnwrittenImage) --range.last;
+    backend_->start(range);
+  }
+  void wait(ImageRange range) override {
+    if (fault_ == Fault::kUnwrittenImage) --range.last;
+    backend_->wait(range);
+    ++iteration_;
+    if (fault_ == Fault::kWrongOutput) results_[config_.shape.outputs() + 3] += 1e-9;
+    if (fault_ == Fault::kDrift && iteration_ == 2) results_[0] = std::nextafter(results_[0], 1e9);
+    if (fault_ == Fault::kDeviceFault) throw ResourceError("launch failed: device lost");
+  }
+  Digest digest() override { return backend_->digest(); }
+  std::vector<double> busy_s() const override { return backend_->busy_s(); }
+
+ private:
+  std::unique_ptr<Backend> backend_;
+  Config config_;
+  Fault fault_;
+  double* results_ = nullptr;
+  int iteration_ = 0;
+};
+
+/// The program's table, its CPU backend with a fault.
+inline BackendTable table_with(Fault fault) {
+  BackendTable table = backends();
+  BackendEntry& cpu = table.front();
+  cpu.create = [create = cpu.create, fault](const Config& config) -> std::unique_ptr<Backend> {
+    if (fault == Fault::kNoDevice) throw UnsupportedError("no device; use another machine");
+    return std::make_unique<FaultyBackend>(create(config), config, fault);
+  };
+  return table;
+}
+
+}  // namespace convscale::testing

@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: Apache-2.0
+// The whole program, in this process: what it prints, writes and returns.
+#include "bench/program.hpp"
+
+#include "bench/backends.hpp"
+#include "bench/faulty_backend.hpp"
+#include "common/npy.hpp"
+#include "common/output_file.hpp"
+#include "support.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <regex>
+#include <set>
+#include <span>
+#include <sstream>
+
+namespace convscale {
+namespace {
+
+using testing::Fault;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+using testing::TemporaryFolder;
+using Json = nlohmann::json;
+
+struct Outcome {
+  int code = -1;
+  std::string out, err;
+};
+
+Outcome run(std::vector<std::string> args, const BackendTable& table = backends()) {
+  args.insert(args.begin(), "convscale");
+  std::ostringstream out, err;
+  const int code = run_program(args, table, out, err);
+  return {code, out.str(), err.str()};
+}
+
+/// A run of a few milliseconds, with more arguments.
+std::vector<std::string> quick(std::vector<std::string> more = {}) {
+  std::vector<std::string> args{"--size", "20x30", "--mem", "3000", "-w", "2", "--iterations", "3"};
+  for (std::string& arg : more) args.push_back(std::move(arg));
+  return args;
+}
+
+std::string read_text(const std::filesystem::path& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+Json record_of(const std::string& document) { return Json::parse(document)["records"][0]; }
+
+void expect_one_line_error(const Outcome& outcome, int code, const std::string& part) {
+  EXPECT_EQ(outcome.code, code) << outcome.err;
+  EXPECT_THAT(outcome.err, StartsWith("convscale: "));
+  EXPECT_THAT(outcome.err, HasSubstr(part));
+  EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
+  EXPECT_EQ(outcome.out, "");
+}
+
+/// What parses the original's output.
+struct OriginalLines {
+  int workers = -1, images = -1;
+  double mean_s = -1, std_s = -1;
+};
+OriginalLines parse_original(const std::string& text) {
+  OriginalLines lines;
+  std::smatch m;
+  if (std::regex_search(text, m, std::regex("Number of workers: (\\d+)\n")))
+    lines.workers = std::stoi(m[1]);
+  if (std::regex_search(text, m, std::regex("Number of images: (\\d+)\n")))
+    lines.images = std::stoi(m[1]);
+  if (std::regex_search(text, m, std::regex("Average time: ([0-9.]+) second\\(s\\)\n")))
+    lines.mean_s = std::stod(m[1]);
+  if (std::regex_search(text, m, std::regex("Standard deviation: ([0-9.]+) second\\(s\\)\n"))) {
+    lines.std_s = std::stod(m[1]);
+  }
+  return lines;
+}
+
+TEST(Program, BeginsWithTheOriginalsLinesAndEndsWithTheFigureOfMerit) {
+  const Outcome outcome = run(quick());
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, StartsWith("Number of workers: 2\nNumber of images: 5\nAverage time: "));
+  const OriginalLines lines = parse_original(outcome.out);
+  EXPECT_EQ(lines.workers, 2);
+  EXPECT_EQ(lines.images, 5);
+  EXPECT_GT(lines.mean_s, 0);
+  EXPECT_GE(lines.std_s, 0);
+  EXPECT_THAT(outcome.out, HasSubstr("of bound"));
+  // 5 images, ceil(23 / 5) x ceil(33 / 5) outputs
+  EXPECT_THAT(outcome.out, HasSubstr("Verification: passed (175 outputs, max error 0."));
+  EXPECT_TRUE(std::regex_search(outcome.out, std::regex("\nFOM: [0-9.]+ images/s\n$")))
+      << outcome.out;
+}
+
+TEST(Program, QuietLeavesSixLines) {
+  const Outcome outcome = run(quick({"--quiet"}));
+  ASSERT_EQ(outcome.code, 0);
+  EXPECT_EQ(std::count(outcome.out.begin(), outcome.out.end(), '\n'), 6) << outcome.out;
+}
+
+TEST(Program, JsonOnStandardOutputIsAloneThere) {
+  const Outcome outcome = run(quick({"--json", "-"}));
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const Json document = Json::parse(outcome.out);
+  EXPECT_EQ(document["schema_version"], "1");
+  EXPECT_EQ(document["program"]["name"], "convscale");
+  EXPECT_EQ(document["interrupted"], false);
+  const Json& record = document["records"][0];
+  EXPECT_EQ(record["status"], "ok");
+  EXPECT_EQ(record["times_s"].size(), 3u);
+  EXPECT_EQ(record["height"], 20);
+  EXPECT_EQ(record["width"], 30);
+  EXPECT_EQ(record["images"], 5);
+  EXPECT_EQ(record["bound"]["flops"], 2 * 16 * 20 * 30 * 5);
+  EXPECT_EQ(record["verification"]["status"], "passed");
+  EXPECT_TRUE(record["device"].is_null());
+  EXPECT_THAT(outcome.err, HasSubstr("Number of workers: 2"));
+}
+
+TEST(Program, FormatsGoToFilesAndAgree) {
+  const TemporaryFolder folder;
+  const Outcome outcome =
+      run(quick({"--json", folder / "r.json", "--csv", folder / "r.csv", "--md", folder / "r.md"}));
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const Json record = record_of(read_text(folder / "r.json"));
+  std::istringstream csv(read_text(folder / "r.csv"));
+  std::string header, line;
+  std::getline(csv, header);
+  std::getline(csv, line);
+  EXPECT_THAT(header, StartsWith("status,reason,warnings,backend,kernel"));
+  EXPECT_THAT(line, HasSubstr("," + record["digest"].get<std::string>()));
+  EXPECT_THAT(read_text(folder / "r.md"),
+              HasSubstr("| " + record["digest"].get<std::string>() + " |"));
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 3);
+}
+
+TEST(Program, DigestDoesNotDependOnWorkersScheduleOrKernel) {
+  std::set<std::string> digests;
+  for (const char* workers : {"1", "2", "3", "7"}) {
+    for (const char* schedule : {"static", "dynamic", "split"}) {
+      for (const char* kernel : {"scalar", "eigen", "auto"}) {
+        const Outcome outcome =
+            run({"--size", "20x30", "--mem", "3000", "--fill", "integers", "--iterations", "1",
+                 "-w", workers, "--schedule", schedule, "--kernel", kernel, "--json", "-"});
+        ASSERT_EQ(outcome.code, 0) << outcome.err;
+        digests.insert(record_of(outcome.out)["digest"]);
+      }
+    }
+  }
+  EXPECT_EQ(digests.size(), 1u);
+}
+
+TEST(Program, SavedArraysAreWhatWasMeasured) {
+  const TemporaryFolder folder;
+  const std::string saved = folder / "a/b";
+  ASSERT_EQ(run(quick({"--save", saved})).code, 0);
+  const NpyStack images(folder / "a/b/images.npy"), filters(folder / "a/b/filters.npy"),
+      results(folder / "a/b/results.npy");
+  EXPECT_EQ(images.count(), 5);
+  EXPECT_EQ(images.width(), 30);
+  EXPECT_EQ(filters.height(), 4);
+  EXPECT_EQ(results.height(), 5);
+  EXPECT_EQ(results.width(), 7);
+
+  // The same data read back give the same results.
+  const auto digest = [](const Outcome& outcome) {
+    return record_of(outcome.out)["digest"].get<std::string>();
+  };
+  const Outcome again = run({"--images", folder / "a/b/images.npy", "--filters",
+                             folder / "a/b/filters.npy", "-w", "2", "--json", "-"});
+  ASSERT_EQ(again.code, 0) << again.err;
+  EXPECT_EQ(record_of(again.out)["fill"], "file");
+  EXPECT_EQ(digest(again), digest(run(quick({"--json", "-"}))));
+}
+
+TEST(Program, ListAndVersionAndHelp) {
+  const Outcome list = run({"--list"});
+  EXPECT_EQ(list.code, 0);
+  for (const char* name : {"scalar", "eigen", "cpu", "cuda"})
+    EXPECT_THAT(list.out, HasSubstr(name));
+  EXPECT_THAT(list.out, HasSubstr("not supported: this build has no CUDA"));
+  EXPECT_THAT(run({"--version"}).out, StartsWith("convscale 0."));
+  const Outcome help = run({"--help"});
+  EXPECT_EQ(help.code, 0);
+  EXPECT_THAT(help.out, HasSubstr("--num_workers"));
+  EXPECT_THAT(help.out, HasSubstr("Example"));
+}
+
+TEST(Program, NoVerifySaysSo) {
+  const Outcome outcome = run(quick({"--no-verify"}));
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_THAT(outcome.out, HasSubstr("Verification: skipped"));
+}
+
+struct BadCase {
+  std::vector<std::string> args;
+  std::string part;  // of the message
+};
+
+TEST(Program, BadValuesAreExit2AndSayWhatWouldWork) {
+  const BadCase cases[] = {
+      {{"--size", "10000", "--mem", "1000"}, "--mem 100000000 would hold one"},
+      {{"--num_workers", "0"}, "--num_workers 0: expected a whole number from 1"},
+      {{"--num_workers", "-3"}, "--num_workers -3: expected a whole number from 1"},
+      {{"-w", "1e99"}, "--num_workers 1e99: expected"},
+      {{"--num-workers", "99999999999999999999"}, "--num_workers 99999999999999999999: expected"},
+      {{"--iterations", "0"}, "--iterations 0: expected"},
+      {{"--burns", "x"}, "--burns x: expected"},
+      {{"--size", "0x5"}, "--size 0x5: expected"},
+      {{"--size", "5x"}, "--size 5x: expected"},
+      {{"--size", "1,5x6x7"}, "gives one value"},
+      {{"--size", ""}, "--size"},
+      {{"--mem", "1.5"}, "--mem 1.5: expected"},
+      {{"--mem", "0"}, "--mem 0: expected"},
+      {{"--mem", "32Qi"}, "--mem 32Qi: expected"},
+      {{"--mem", "9999999Ti"}, "--mem 9999999Ti: expected"},
+      {{"--filter-size", "0"}, "--filter-size 0: expected a whole number from 1 to 31"},
+      {{"--filter-size", "32"}, "--filter-size 32"},
+      {{"--stride", "0"}, "--stride 0: expected"},
+      {{"--kernel", "sse9"}, "no such kernel"},
+      {{"--backend", "tpu"}, "expected one of cpu, cuda"},
+      {{"--method", "fft"}, "--method fft: expected one of full, strided"},
+      {{"--dtype", "float16"}, "one of float64, float32"},
+      {{"--fill", "file"}, "--images FILE.npy reads a file"},
+      {{"--seed", "-1"}, "--seed -1: expected"},
+      {{"--num_workers", "1,2"}, "--num_workers 1,2: this version"},
+      {{"--json", "-", "--csv", "-"}, "only one of"},
+      {{"--frobnicate"}, "--frobnicate"},
+      {{"--json"}, "--json"},
+      {{"extra"}, "extra"},
+      {{"--dragon"}, "scripts/baseline.py"},
+      {{"--images", "nowhere.npy"}, "nowhere.npy: cannot be opened"},
+  };
+  for (const BadCase& bad : cases) {
+    SCOPED_TRACE(::testing::PrintToString(bad.args));
+    const Outcome outcome = run(bad.args);
+    EXPECT_EQ(outcome.code, 2);
+    if (bad.part != "gives one value") expect_one_line_error(outcome, 2, bad.part);
+  }
+}
+
+TEST(Program, FilesDecideTheSizes) {
+  const TemporaryFolder folder;
+  const auto write = [&](const std::string& name, std::vector<std::int64_t> shape) {
+    std::int64_t count = 1;
+    for (const std::int64_t size : shape) count *= size;
+    const std::vector<double> data(static_cast<std::size_t>(count), 0.5);
+    OutputFile file(folder / name);
+    write_npy(file, Dtype::kFloat64, shape, std::as_bytes(std::span(data)));
+    file.commit();
+    return (folder / name).string();
+  };
+  const std::string images = write("images.npy", {3, 8, 9}), two = write("two.npy", {2, 4, 4}),
+                    one = write("one.npy", {2, 2}), wide = write("wide.npy", {3, 2, 3}),
+                    large = write("large.npy", {32, 32}), four = write("four.npy", {1, 1, 4, 4});
+  expect_one_line_error(run({"--images", images, "--size", "8"}), 2, "--size beside --images");
+  expect_one_line_error(run({"--images", images, "--mem", "8"}), 2, "--mem beside --images");
+  expect_one_line_error(run({"--images", images, "--filters", one, "--filter-size", "2"}), 2,
+                        "--filter-size beside --filters");
+  expect_one_line_error(run({"--images", images, "--filters", two}), 2, "2 filters for 3 images");
+  expect_one_line_error(run({"--images", images, "--filters", wide}), 2, "square");
+  expect_one_line_error(run({"--images", images, "--filters", large}), 2, "31x31");
+  expect_one_line_error(run({"--images", four}), 2, "4-D");
+
+  const Outcome good = run({"--images", images, "--filters", one, "--json", "-", "--stride", "1"});
+  ASSERT_EQ(good.code, 0) << good.err;
+  EXPECT_EQ(record_of(good.out)["filter_size"], 2);
+  EXPECT_EQ(record_of(good.out)["images"], 3);
+  EXPECT_EQ(record_of(good.out)["verification"]["outputs"], 3 * 9 * 10);
+}
+
+TEST(Program, BadFilterTapIsExit2) {
+  const TemporaryFolder folder;
+  const std::vector<double> taps{1, 2, std::numeric_limits<double>::infinity(), 4};
+  const std::vector<std::int64_t> shape{2, 2};
+  OutputFile file(folder / "taps.npy");
+  write_npy(file, Dtype::kFloat64, shape, std::as_bytes(std::span(taps)));
+  file.commit();
+  expect_one_line_error(run(quick({"--filters", folder / "taps.npy"})), 2, "finite taps");
+}
+
+TEST(Program, WhatThisMachineLacksIsExit3) {
+  expect_one_line_error(run(quick({"--backend", "cuda"})), 3, "this build has no CUDA");
+  expect_one_line_error(run(quick({"--scope", "resident"})), 3, "end-to-end");
+  expect_one_line_error(run(quick(), testing::table_with(Fault::kNoDevice)), 3, "no device");
+  const Outcome outcome = run(quick({"--backend", "cuda", "--json", "-"}));
+  EXPECT_EQ(record_of(outcome.out)["status"], "skipped");
+  EXPECT_THAT(record_of(outcome.out)["reason"].get<std::string>(), HasSubstr("CUDA"));
+  EXPECT_TRUE(record_of(outcome.out)["median_s"].is_null());
+}
+
+TEST(Program, WrongResultsAreExit4) {
+  for (const Fault fault : {Fault::kWrongOutput, Fault::kUnwrittenImage, Fault::kDrift}) {
+    const Outcome outcome = run(quick({"--json", "-"}), testing::table_with(fault));
+    EXPECT_EQ(outcome.code, 4) << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr("convscale: verification failed: "));
+    EXPECT_EQ(record_of(outcome.out)["status"], "failed");
+  }
+  const Outcome wrong = run(quick({"--json", "-"}), testing::table_with(Fault::kWrongOutput));
+  EXPECT_THAT(wrong.err, HasSubstr("image 1, output (0, 3): got "));
+  EXPECT_THAT(wrong.err, HasSubstr(", expected "));
+  EXPECT_EQ(record_of(wrong.out)["verification"]["status"], "failed");
+  const Outcome unwritten = run(quick(), testing::table_with(Fault::kUnwrittenImage));
+  EXPECT_THAT(unwritten.err, HasSubstr("image 4, output (0, 0): got nothing (never written)"));
+  const Outcome drift = run(quick(), testing::table_with(Fault::kDrift));
+  EXPECT_THAT(drift.err, HasSubstr("digest"));
+  // Even if nobody compares with the reference.
+  EXPECT_EQ(run(quick({"--no-verify"}), testing::table_with(Fault::kDrift)).code, 4);
+  EXPECT_EQ(run(quick({"--no-verify"}), testing::table_with(Fault::kUnwrittenImage)).code, 4);
+}
+
+TEST(Program, WhatCannotFinishIsExit5) {
+  const Outcome fault = run(quick({"--json", "-"}), testing::table_with(Fault::kDeviceFault));
+  EXPECT_EQ(fault.code, 5);
+  EXPECT_THAT(fault.err, HasSubstr("device lost"));
+  EXPECT_EQ(record_of(fault.out)["status"], "failed");
+  EXPECT_TRUE(record_of(fault.out)["digest"].is_null());
+
+  expect_one_line_error(run({"--mem", "100T"}), 5, "a smaller --mem would do");
+}
+
+TEST(Program, UnwritableOutputIsFoundBeforeTheRun) {
+  const TemporaryFolder folder;
+  for (const char* option : {"--json", "--csv", "--md"}) {
+    // The device would fail if it were reached.
+    expect_one_line_error(
+        run(quick({option, folder / "missing/r"}), testing::table_with(Fault::kDeviceFault)), 5,
+        "cannot write " + (folder / "missing/r").string());
+    expect_one_line_error(run(quick({option, folder.path()})), 5, "Is a directory");
+  }
+  std::ofstream(folder / "file") << "x";
+  expect_one_line_error(
+      run(quick({"--save", folder / "file/x"}), testing::table_with(Fault::kDeviceFault)), 5,
+      "--save");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
+}
+
+TEST(Program, FailedRunKeepsOldSavedArrays) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(run(quick({"--save", folder.path()})).code, 0);
+  const std::string before = read_text(folder / "results.npy");
+  EXPECT_EQ(
+      run(quick({"--save", folder.path(), "--seed", "9"}), testing::table_with(Fault::kDeviceFault))
+          .code,
+      5);
+  EXPECT_EQ(read_text(folder / "results.npy"), before);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 3);
+}
+
+TEST(Program, FractionAboveTheBoundIsFlagged) {
+  const Outcome outcome =
+      run(quick({"--method", "strided", "--json", "-"}), testing::table_with(Fault::kNone));
+  ASSERT_EQ(outcome.code, 0);
+  const Outcome flagged = run(quick({"--method", "strided", "--json", "-"}),
+                              testing::table_with(Fault::kFasterThanLight));
+  EXPECT_EQ(flagged.code, 0);
+  EXPECT_THAT(flagged.err, HasSubstr("more than the hardware can do"));
+  EXPECT_THAT(record_of(flagged.out)["warnings"].dump(),
+              HasSubstr("more than the hardware can do"));
+}
+
+}  // namespace
+}  // namespace convscale
