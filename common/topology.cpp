@@ -23,7 +23,8 @@ hwloc_topology_t load(const std::string* synthetic) {
     }
   } else {
     // The cpuset cgroup restricts the topology by itself, the affinity mask only on request.
-    hwloc_topology_set_flags(topology, HWLOC_TOPOLOGY_FLAG_RESTRICT_TO_CPUBINDING);
+    hwloc_topology_set_flags(
+        topology, HWLOC_TOPOLOGY_FLAG_IS_THISSYSTEM | HWLOC_TOPOLOGY_FLAG_RESTRICT_TO_CPUBINDING);
   }
   if (hwloc_topology_load(topology) != 0) {
     hwloc_topology_destroy(topology);

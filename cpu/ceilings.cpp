@@ -17,6 +17,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::int64_t kLine = 64;
 constexpr double kFmaPassSeconds = 1e-3;
+constexpr std::int64_t kLeastReadBytes = 16 << 20;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -37,12 +38,16 @@ CeilingMeter::CeilingMeter(const CeilingLoops& loops, ThreadTeam& team, const st
     : loops_(loops), team_(team), data_(data), lines_(bytes / kLine), dtype_(dtype) {}
 
 double CeilingMeter::read_pass(int streams) {
+  // A small buffer is read several times, or the start of the team would be measured instead.
+  const std::int64_t repeats = std::max<std::int64_t>(1, kLeastReadBytes / (lines_ * kLine));
   std::atomic<double> sink{0};  // keeps the sums, and so the loads, alive
   const auto start = Clock::now();
   team_.for_each_block(lines_, [&](int, std::int64_t begin, std::int64_t end) {
-    sink = loops_.read(data_ + begin * kLine, (end - begin) * kLine, streams);
+    for (std::int64_t i = 0; i < repeats; ++i) {
+      sink = loops_.read(data_ + begin * kLine, (end - begin) * kLine, streams);
+    }
   });
-  return static_cast<double>(lines_ * kLine) / seconds_since(start);
+  return static_cast<double>(repeats * lines_ * kLine) / seconds_since(start);
 }
 
 double CeilingMeter::fma_pass() {
@@ -50,7 +55,9 @@ double CeilingMeter::fma_pass() {
   std::atomic<double> flops{0};
   const auto start = Clock::now();
   team_.run([&](int) { flops += loop(fma_rounds_); });
-  return flops / seconds_since(start);
+  const double pass_s = seconds_since(start);
+  flops_of_pass_ = flops;
+  return flops_of_pass_ / pass_s;
 }
 
 /// Which number of side-by-side sequences reads fastest depends on the processor's prefetchers, so
@@ -58,7 +65,9 @@ double CeilingMeter::fma_pass() {
 void CeilingMeter::calibrate() {
   constexpr int kPasses = 3;
   double best = 0;
+  streams_ = 1;
   for (const int streams : {1, 2, 4, 8}) {
+    if (lines_ == 0) break;
     std::array<double, kPasses> rates{};
     for (double& rate : rates) rate = read_pass(streams);
     const double rate = median_of(rates);
@@ -67,15 +76,15 @@ void CeilingMeter::calibrate() {
       streams_ = streams;
     }
   }
+  // The least of several passes, so that one that lost its processor for a while does not count.
   fma_rounds_ = 1000;
   for (double pass_s = 0; pass_s < kFmaPassSeconds / 2;) {
-    const auto start = Clock::now();
-    fma_pass();
-    pass_s = seconds_since(start);
-    fma_rounds_ =
-        std::max(fma_rounds_ + 1,
-                 static_cast<std::int64_t>(static_cast<double>(fma_rounds_) *
-                                           std::clamp(kFmaPassSeconds / pass_s, 1.0, 16.0)));
+    const std::int64_t rounds = fma_rounds_;
+    double flops_per_s = 0;
+    for (int pass = 0; pass < kPasses; ++pass) flops_per_s = std::max(flops_per_s, fma_pass());
+    pass_s = flops_of_pass_ / flops_per_s;
+    fma_rounds_ = static_cast<std::int64_t>(static_cast<double>(rounds) *
+                                            std::clamp(kFmaPassSeconds / pass_s, 1.0, 16.0));
   }
 }
 

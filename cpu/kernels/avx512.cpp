@@ -7,9 +7,9 @@
 // 32 FLOPs and, with float64, 160 bytes of pixels an output: memory bandwidth decides, and what
 // counts is that every line is asked for early and once. The windows do not overlap. Rows are read
 // as they lie in memory, five vectors (5 x lanes columns, which hold `lanes` windows) at a time,
-// and multiplied by taps laid out to the same period of five; each fifth column belongs to no
-// window and is masked out. Four rows summed, two shifts and adds leave each window's sum in its
-// last column, from where four permutes pack them. Rows of the windows after next are prefetched.
+// and multiplied by taps laid out to the same period of five. Four rows summed, two shifts and adds
+// leave each window's sum in its last column, from where four permutes pack them. Rows of the
+// windows after next are prefetched.
 #include "cpu/kernels/vector_avx512.hpp"
 #include "cpu/kernels/vector_ceilings.hpp"
 #include "cpu/kernels/vector_kernel.hpp"
@@ -38,31 +38,25 @@ struct PackIndices {
 template <class V>
 constexpr PackIndices<V> kPack{};
 
-/// The taps in the columns' period of five, and which columns belong to a window.
+/// The taps in the columns' period of five. The column that belongs to no window gets 0; what it
+/// holds never enters a window's sum.
 template <class V>
 struct Pattern {
   typename V::Register taps[kSize][kVectors];
-  typename V::Mask used[kVectors];
 
   explicit Pattern(const typename V::Element* filter) {
-    for (int v = 0; v < kVectors; ++v) {
-      unsigned bits = 0;
-      for (int l = 0; l < V::kLanes; ++l)
-        bits |= (tap_column(v * V::kLanes + l) < kSize ? 1u : 0u) << l;
-      used[v] = static_cast<typename V::Mask>(bits);
-      for (int a = 0; a < kSize; ++a) {
+    for (int a = 0; a < kSize; ++a) {
+      for (int v = 0; v < kVectors; ++v) {
         alignas(64) typename V::Element row[V::kLanes];
         for (int l = 0; l < V::kLanes; ++l) {
-          const int b = tap_column(v * V::kLanes + l);
+          // Column x belongs to the window that ends in column 5j >= x, with tap b = 5j - x.
+          const int b = (kStride - (v * V::kLanes + l) % kStride) % kStride;
           row[l] = b < kSize ? filter[a * kSize + b] : 0;
         }
         taps[a][v] = V::load(row);
       }
     }
   }
-  /// Column x belongs to the window that ends in column 5j >= x, with tap b = 5j - x; b = 4 is
-  /// none.
-  static constexpr int tap_column(int x) { return (kStride - x % kStride) % kStride; }
 };
 
 /// Turns the sums of a group of columns into the windows' sums, from left to right along a row.
@@ -91,7 +85,8 @@ class Packer {
   Register last_sums_ = V::zero(), last_pairs_ = V::zero();  // of the vector to the left
 };
 
-/// One row of outputs whose windows have all their rows inside the image, from pixel row y upwards.
+/// One row of outputs, from the pixel rows y - a with a_begin <= a < a_end, which lie inside the
+/// image.
 template <class V>
 inline void strided_row(const Image<typename V::Element>& image, const Pattern<V>& pattern,
                         std::int64_t y, std::int64_t a_begin, std::int64_t a_end,
@@ -115,10 +110,10 @@ inline void strided_row(const Image<typename V::Element>& image, const Pattern<V
 #pragma GCC unroll 5
       for (int v = 0; v < kVectors; ++v) {
         const std::int64_t c = v * V::kLanes;
-        sums[v] = V::multiply(V::load(p0 + c), pattern.taps[0][v], pattern.used[v]);
-        sums[v] = V::fma(V::load(p1 + c), pattern.taps[1][v], sums[v], pattern.used[v]);
-        sums[v] = V::fma(V::load(p2 + c), pattern.taps[2][v], sums[v], pattern.used[v]);
-        sums[v] = V::fma(V::load(p3 + c), pattern.taps[3][v], sums[v], pattern.used[v]);
+        sums[v] = V::fma(V::load(p0 + c), pattern.taps[0][v], V::zero());
+        sums[v] = V::fma(V::load(p1 + c), pattern.taps[1][v], sums[v]);
+        sums[v] = V::fma(V::load(p2 + c), pattern.taps[2][v], sums[v]);
+        sums[v] = V::fma(V::load(p3 + c), pattern.taps[3][v], sums[v]);
       }
 #pragma GCC unroll 5
       for (int v = 0; v < kVectors; ++v) {
@@ -137,9 +132,9 @@ inline void strided_row(const Image<typename V::Element>& image, const Pattern<V
     for (int v = 0; v < kVectors; ++v) {
       const std::int64_t c = x + v * V::kLanes;
       sums[v] = V::zero();
-      const auto inside = static_cast<typename V::Mask>(V::lanes(0, width - c) & pattern.used[v]);
+      const typename V::Mask inside = V::lanes(0, width - c);
       for (std::int64_t a = a_begin; a < a_end && c < width; ++a) {
-        sums[v] = V::fma(V::load(row - a * width + c, inside), pattern.taps[a][v], sums[v], inside);
+        sums[v] = V::fma(V::load(row - a * width + c, inside), pattern.taps[a][v], sums[v]);
       }
     }
     V::store(out + j, packer.pack(sums), V::lanes(0, out_width - j));

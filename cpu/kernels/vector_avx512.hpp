@@ -28,14 +28,6 @@ struct Avx512Float64 {
   static void store(double* p, Register v, Mask mask) { _mm512_mask_storeu_pd(p, mask, v); }
   static Register add(Register a, Register b) { return _mm512_add_pd(a, b); }
   static Register fma(Register a, Register b, Register c) { return _mm512_fmadd_pd(a, b, c); }
-  /// c + a * b in the lanes of `mask`, c in the others, whatever a and b hold there.
-  static Register fma(Register a, Register b, Register c, Mask mask) {
-    return _mm512_mask3_fmadd_pd(a, b, c, mask);
-  }
-  /// a * b in the lanes of `mask`, 0 in the others.
-  static Register multiply(Register a, Register b, Mask mask) {
-    return _mm512_maskz_mul_pd(mask, a, b);
-  }
   /// p[0], p[stride], p[2 stride], ...
   static Register gather(const double* p, std::int64_t stride) {
     const __m512i lane = _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0);
@@ -76,12 +68,6 @@ struct Avx512Float32 {
   static void store(float* p, Register v, Mask mask) { _mm512_mask_storeu_ps(p, mask, v); }
   static Register add(Register a, Register b) { return _mm512_add_ps(a, b); }
   static Register fma(Register a, Register b, Register c) { return _mm512_fmadd_ps(a, b, c); }
-  static Register fma(Register a, Register b, Register c, Mask mask) {
-    return _mm512_mask3_fmadd_ps(a, b, c, mask);
-  }
-  static Register multiply(Register a, Register b, Mask mask) {
-    return _mm512_maskz_mul_ps(mask, a, b);
-  }
   static Register gather(const float* p, std::int64_t stride) {
     // 15 strides lie inside one row, so the index fits 32 bits.
     const __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);

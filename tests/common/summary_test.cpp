@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/summary.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <vector>
+
+namespace convscale {
+namespace {
+
+TEST(Summary, ByHand) {
+  // The textbook sample: mean 5, squares of deviations 9 1 1 1 0 0 4 16 = 32, 32 / 8 = 4.
+  const std::vector<double> samples{2, 4, 4, 4, 5, 5, 7, 9};
+  const Summary s = summarize(samples);
+  EXPECT_DOUBLE_EQ(s.mean, 5);
+  EXPECT_DOUBLE_EQ(s.std, 2);  // of a sample it would be 2.138
+  EXPECT_DOUBLE_EQ(s.min, 2);
+  EXPECT_DOUBLE_EQ(s.median, 4.5);
+  EXPECT_DOUBLE_EQ(s.max, 9);
+  EXPECT_DOUBLE_EQ(s.cv, 0.4);
+  EXPECT_EQ(s.outliers, 0);
+}
+
+TEST(Summary, OfOneSample) {
+  const Summary s = summarize(std::vector<double>{0.25});
+  EXPECT_EQ(s.mean, 0.25);
+  EXPECT_EQ(s.std, 0);
+  EXPECT_EQ(s.min, 0.25);
+  EXPECT_EQ(s.median, 0.25);
+  EXPECT_EQ(s.max, 0.25);
+  EXPECT_EQ(s.cv, 0);
+  EXPECT_EQ(s.outliers, 0);
+}
+
+TEST(Summary, StdIsOfThePopulation) {
+  EXPECT_DOUBLE_EQ(summarize(std::vector<double>{1, 3}).std, 1);  // a sample's: sqrt(2)
+  EXPECT_DOUBLE_EQ(summarize(std::vector<double>{1, 2, 3, 4}).std, std::sqrt(1.25));
+}
+
+TEST(Summary, StdSurvivesALargeMean) {
+  // The short formula, mean of squares less square of mean, would lose every digit.
+  const Summary s = summarize(std::vector<double>{1e9 + 1, 1e9 + 2, 1e9 + 3});
+  EXPECT_NEAR(s.std, std::sqrt(2.0 / 3), 1e-7);
+}
+
+TEST(Summary, MedianSortsACopy) {
+  const std::vector<double> odd{9, 1, 5, 3, 7}, even{8, 2, 6, 4};
+  EXPECT_EQ(median_of(odd), 5);
+  EXPECT_EQ(median_of(even), 5);
+  EXPECT_EQ(odd.front(), 9);
+  EXPECT_EQ(median_of(std::vector<double>{3, 1}), 2);
+  EXPECT_EQ(summarize(even).median, 5);
+}
+
+TEST(Summary, OutliersAreThoseWithAModifiedScoreOverThreeAndAHalf) {
+  // Median 10, deviations 2 1 0 1 2 and that of x: MAD 1 with x far. Score = 0.6745 d / MAD, so
+  // the edge lies at d = 3.5 / 0.6745 = 5.189.
+  const auto outliers = [](std::vector<double> extra) {
+    std::vector<double> samples{8, 9, 10, 10, 10, 11, 12};
+    samples.insert(samples.end(), extra.begin(), extra.end());
+    return summarize(samples).outliers;
+  };
+  // Two extras, one on each side, keep the median at 10; sorted deviations are 0 0 0 1 1 2 2 d d,
+  // whose middle is 1.
+  EXPECT_EQ(outliers({10 - 5.18, 10 + 5.18}), 0);
+  EXPECT_EQ(outliers({10 - 5.18, 10 + 5.20}), 1);
+  EXPECT_EQ(outliers({10 - 5.20, 10 + 5.20}), 2);
+  EXPECT_EQ(outliers({-1000, 1000}), 2);
+}
+
+TEST(Summary, NoOutliersWithoutAMad) {
+  EXPECT_EQ(summarize(std::vector<double>{1, 1, 1, 1, 100}).outliers, 0);
+  EXPECT_EQ(summarize(std::vector<double>{1, 1}).outliers, 0);
+}
+
+TEST(Summary, CvOfZerosIsZero) { EXPECT_EQ(summarize(std::vector<double>{0, 0}).cv, 0); }
+
+}  // namespace
+}  // namespace convscale
