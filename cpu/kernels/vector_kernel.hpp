@@ -29,11 +29,14 @@ inline void prefetch(const ElementOf<V>* p) {
   for (int i = 0; i < kVectors * V::kLanes; i += kLine) __builtin_prefetch(p + i, 0, 2);
 }
 
+/// Where a block lies: all pixels that it needs are inside the image, or some rows, or columns as
+/// well, are not.
+enum class Edge { kNone, kRows, kRowsAndColumns };
+
 /// Sums one block of kR rows x kC vectors of the full convolution at (y, x) and stores it to `out`,
-/// `pitch` elements a row. kK: the filter's size, or 0 if known at run time only; taps are
-/// broadcast from `taps` (kK = 0) or from `registers`. Interior: all rows y-K+1..y+kR-1 and columns
-/// x-K+1..x+kC*lanes-1 lie inside the image.
-template <class V, int kK, int kR, int kC, bool kInterior>
+/// `pitch` elements a row. kK: the filter's size, whose taps are in `registers`; or 0 if it is
+/// known at run time only.
+template <class V, int kK, int kR, int kC, Edge kEdge>
 inline void full_block(const Image<ElementOf<V>>& image, const typename V::Register* registers,
                        std::int64_t y, std::int64_t x, ElementOf<V>* out, std::int64_t pitch) {
   using T = ElementOf<V>;
@@ -54,19 +57,21 @@ inline void full_block(const Image<ElementOf<V>>& image, const typename V::Regis
     const std::int64_t row_index = y - (k - 1) + d;
     const T* row = next_row;
     next_row += image.width;
-    if (!kInterior && (row_index < 0 || row_index >= image.height)) return;
+    if (kEdge != Edge::kNone && (row_index < 0 || row_index >= image.height)) return;
     // The block below needs kR rows that nobody has read yet; without this their misses wait for
     // the arithmetic to reach them.
-    if (kInterior && d >= k - 1) prefetch<V, kC>(row + kR * image.width);
+    if (kEdge == Edge::kNone && d >= k - 1) prefetch<V, kC>(row + kR * image.width);
 #pragma GCC unroll 4
     for (std::int64_t b = 0; b < k; ++b) {
       Register pixels[kC];
 #pragma GCC unroll 8
       for (int c = 0; c < kC; ++c) {
         const std::int64_t shift = c * V::kLanes - b;
-        pixels[c] = kInterior
-                        ? V::load(row + shift)
-                        : V::load(row + shift, V::lanes(-(x + shift), image.width - (x + shift)));
+        if (kEdge == Edge::kRowsAndColumns) {
+          pixels[c] = V::load(row + shift, V::lanes(-(x + shift), image.width - (x + shift)));
+        } else {
+          pixels[c] = V::load(row + shift);
+        }
         asm("" : "+v"(pixels[c]));  // else GCC loads it once for each multiply-add that uses it
       }
 #pragma GCC unroll 8
@@ -81,8 +86,7 @@ inline void full_block(const Image<ElementOf<V>>& image, const typename V::Regis
   };
   if constexpr (kK > 0) {
 #pragma GCC unroll 16
-    for (int d = 0; d < kR + kK - 1; ++d)
-      add_row(d, false);  // unrolled, so which rows meet is known
+    for (int d = 0; d < kR + kK - 1; ++d) add_row(d, false);  // unrolled: which rows meet is known
   } else {
     std::int64_t d = 0;
     for (; d < kR - 1; ++d) add_row(d, false);
@@ -95,29 +99,40 @@ inline void full_block(const Image<ElementOf<V>>& image, const typename V::Regis
 #pragma GCC unroll 8
     for (int c = 0; c < kC; ++c) {
       T* target = out + i * pitch + c * V::kLanes;
-      if (kInterior) {
-        V::store(target, sums[i][c]);
-      } else {
+      if (kEdge == Edge::kRowsAndColumns) {
         V::store(target, sums[i][c], V::lanes(0, image.full_width() - (x + c * V::kLanes)));
+      } else {
+        V::store(target, sums[i][c]);
       }
     }
   }
 }
 
-/// kR rows of the full convolution from row y on.
+/// kR rows of the full convolution from row y on: single vectors at the left and right edge, blocks
+/// of kC vectors between.
 template <class V, int kK, int kR, int kC>
 inline void full_row_group(const Image<ElementOf<V>>& image, const typename V::Register* registers,
                            std::int64_t y, ElementOf<V>* out, std::int64_t pitch) {
   constexpr std::int64_t kBlock = kC * V::kLanes;
   const std::int64_t k = kK > 0 ? kK : image.filter_size;
-  const bool rows_inside = y >= k - 1 && y + kR <= image.height;
   std::int64_t x = 0;
-  for (; x < image.full_width(); x += kBlock) {
-    if (rows_inside && x >= k - 1 && x + kBlock <= image.width) {
-      full_block<V, kK, kR, kC, true>(image, registers, y, x, out + x, pitch);
-    } else {
-      full_block<V, kK, kR, kC, false>(image, registers, y, x, out + x, pitch);
+  for (; x < k - 1 && x < image.full_width(); x += V::kLanes) {
+    full_block<V, kK, kR, 1, Edge::kRowsAndColumns>(image, registers, y, x, out + x, pitch);
+  }
+  if (y >= k - 1 && y + kR <= image.height) {
+    for (; x + kBlock <= image.width; x += kBlock) {
+      full_block<V, kK, kR, kC, Edge::kNone>(image, registers, y, x, out + x, pitch);
     }
+  } else {
+    for (; x + kBlock <= image.width; x += kBlock) {
+      full_block<V, kK, kR, kC, Edge::kRows>(image, registers, y, x, out + x, pitch);
+    }
+  }
+  for (; x + V::kLanes <= image.width; x += V::kLanes) {
+    full_block<V, kK, kR, 1, Edge::kRows>(image, registers, y, x, out + x, pitch);
+  }
+  for (; x < image.full_width(); x += V::kLanes) {
+    full_block<V, kK, kR, 1, Edge::kRowsAndColumns>(image, registers, y, x, out + x, pitch);
   }
 }
 

@@ -96,7 +96,9 @@ TEST(Shape, StridedFlopsAreTwoForEachTapAndPixelPair) {
           const std::int64_t expected = 2 * 3 * count_kept(s).pairs;
           ASSERT_EQ(flops(s, Method::kStrided), expected) << text(s);
           ASSERT_EQ(flops(s, Method::kFull), 2 * 3 * k * k * height * width) << text(s);
-          if (stride == 1) ASSERT_EQ(expected, flops(s, Method::kFull)) << text(s);
+          if (stride == 1) {
+            ASSERT_EQ(expected, flops(s, Method::kFull)) << text(s);
+          }
         }
       }
     }
