@@ -19,6 +19,9 @@ struct Avx2Float64 {
                        kColumns = 2;  // block of outputs for any K: 8 accumulators of 16 registers
   static constexpr int kRowsFilter4 = 4, kColumnsFilter4 = 2;  // and for K = 4
 
+  static constexpr int kMaxShiftIn =
+      0;  // shifts across the halves of a register cost more than loads
+
   static Register zero() { return _mm256_setzero_pd(); }
   static Register broadcast(double x) { return _mm256_set1_pd(x); }
   static Register load(const double* p) { return _mm256_loadu_pd(p); }
@@ -51,6 +54,8 @@ struct Avx2Float32 {
   static constexpr int kLanes = 8;
   static constexpr int kRows = 4, kColumns = 2;
   static constexpr int kRowsFilter4 = 4, kColumnsFilter4 = 2;
+
+  static constexpr int kMaxShiftIn = 0;
 
   static Register zero() { return _mm256_setzero_ps(); }
   static Register broadcast(float x) { return _mm256_set1_ps(x); }

@@ -45,6 +45,14 @@ struct Avx512Float64 {
     return _mm512_castsi512_pd(
         _mm512_alignr_epi64(_mm512_castpd_si512(high), _mm512_castpd_si512(low), kLanes - kCount));
   }
+  /// The same for a count of 0 .. kMaxShiftIn that the compiler knows once the loop is unrolled.
+  static constexpr int kMaxShiftIn = 3;
+  static Register shift_in(Register low, Register high, std::int64_t count) {
+    return count == 1   ? shift_in<1>(low, high)
+           : count == 2 ? shift_in<2>(low, high)
+           : count == 3 ? shift_in<3>(low, high)
+                        : high;
+  }
   using Index = std::int64_t;
   /// Lane l is lane index[l] of (low, high), 0 .. 2 kLanes - 1.
   static Register select(Register low, const Index* index, Register high) {
@@ -83,6 +91,13 @@ struct Avx512Float32 {
   static Register shift_in(Register low, Register high) {
     return _mm512_castsi512_ps(
         _mm512_alignr_epi32(_mm512_castps_si512(high), _mm512_castps_si512(low), kLanes - kCount));
+  }
+  static constexpr int kMaxShiftIn = 3;
+  static Register shift_in(Register low, Register high, std::int64_t count) {
+    return count == 1   ? shift_in<1>(low, high)
+           : count == 2 ? shift_in<2>(low, high)
+           : count == 3 ? shift_in<3>(low, high)
+                        : high;
   }
   using Index = std::int32_t;
   static Register select(Register low, const Index* index, Register high) {
