@@ -42,8 +42,7 @@ struct BackendFacts {
   std::string kernel;     ///< the one that `auto` took
   std::vector<int> cpus;  ///< processor of each worker; empty where unpinned or on a device
   std::optional<std::string> device;  ///< null on the CPU
-  std::int64_t line_bytes =
-      64;  ///< granularity of memory traffic: a cache line, or a sector on a GPU
+  std::int64_t line_bytes = 64;       ///< of memory traffic: a cache line, or a sector on a GPU
   std::int64_t last_cache_bytes = 0;  ///< 0: unknown
   bool direct = true;  ///< false: FLOPs are not those of the direct sum, so no compute bound holds
   bool quantised = true;  ///< workers take whole images, one at a time
@@ -54,14 +53,16 @@ struct BackendFacts {
 /// Runs iterations of one configuration: the convolution of all images. The life of one, as the
 /// runner drives it:
 ///
-///     prepare(buffers)      setup: placement, registration, allocation; the buffers hold no data
-///     yet (the runner fills images and filters) load()                setup: the buffers hold
-///     their data; a backend that keeps copies takes them for each iteration:
-///       measure_ceilings()  one pass of each ceiling
-///       poison()            every result holds the reserved NaN, wherever results live
-///       start(all) wait(all)            <- timed, with the host's steady clock
-///       digest()            of the results, wherever they live
-///     collect()             the last results are in the host's buffer
+///     prepare(buffers)     setup: placement, registration, allocation; no data yet
+///                          (the runner fills images and filters)
+///     load()               setup: the buffers hold their data; for backends that keep copies
+///     for each iteration:
+///       measure_ceilings() one pass of each ceiling
+///       poison()           every result holds the reserved NaN, wherever results live
+///       start(all)         timed,
+///       wait(all)          with the host's steady clock
+///       digest()           of the results, wherever they live
+///     collect()            the last results are in the host's buffer
 ///
 /// Methods throw ResourceError on a fault. One thread drives a backend.
 class Backend {

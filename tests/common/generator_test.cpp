@@ -57,7 +57,7 @@ constexpr Vector kPixels[] = {
     {42, 1, 0, 0x1.028f489814998p-3, 0x1.028f48p-3, 32},
     {42, 1, 1, 0x1.6c58813876d16p-1, 0x1.6c588p-1, 182},
     {42, kFarImage, 0, 0x1.c18703b520cb9p-1, 0x1.c18702p-1, 224},
-    {42, kFarImage, 1, 0x1.13552453932eap-2, 0x1.13552p-2, 68},
+    {42, kFarImage, 1, 0x1.13552453932eap-2, 0x1.135524p-2, 68},
     {UINT64_MAX, kFarImage, 2, 0x1.2ad25d48029b4p-1, 0x1.2ad25cp-1, 149},
 };
 constexpr Vector kTaps[] = {

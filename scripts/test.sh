@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+set -euo pipefail
+
+usage() {
+  cat <<'END'
+Usage: scripts/test.sh [--no-install] [--preset NAME] [--] [CTEST_OPTION...]
+
+Installs the Debian packages that the build and the tests lack, builds everything, and runs all
+tests; their output and ctest's summary go to standard output. The exit code is ctest's: 0 if all
+tests passed.
+
+  --no-install   install nothing; report what is missing and exit with 5
+  --preset NAME  release (default), dev, asan, tsan, or tidy, which only builds, under clang-tidy
+  --help         this text
+
+Example: scripts/test.sh --preset asan -- -R shape
+END
+}
+
+# shellcheck source=scripts/prepare.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/prepare.sh"
+
+usage_error() {
+  say "$1; scripts/test.sh --help lists the options"
+  exit 2
+}
+
+install=yes
+preset=release
+while [[ $# -gt 0 ]]; do
+  case $1 in
+    --no-install) install=no ;;
+    --preset)
+      if [[ $# -lt 2 ]]; then usage_error "--preset: a name is missing"; fi
+      preset=$2
+      shift
+      ;;
+    -h | --help) usage; exit ;;
+    --) shift; break ;;
+    *) usage_error "$1: no such option" ;;
+  esac
+  shift
+done
+
+packages=("${build_packages[@]}" "${test_packages[@]}")
+case $preset in
+  release | dev | asan) ;;
+  tsan)
+    # The ThreadSanitizer of GCC 13 and older does not start on kernels that randomise more than 28
+    # bits of an address.
+    if setarch "$(uname -m)" -R true 2>/dev/null; then under=(setarch "$(uname -m)" -R); fi
+    ;;
+  tidy) packages+=(clang-tidy) ;;
+  *) usage_error "--preset $preset: expected release, dev, asan, tsan or tidy" ;;
+esac
+
+mkdir -p "$root/build"
+require_packages "$install" "${packages[@]}"
+build "$preset" all -DCONVSCALE_TESTS=ON
+if [[ $preset == tidy ]]; then
+  say "clang-tidy has no findings"
+  exit
+fi
+cd -- "$root"
+exec "${under[@]}" ctest --preset "$preset" --output-on-failure -j2 "$@" </dev/null

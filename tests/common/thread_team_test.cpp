@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/thread_team.hpp"
+
+#include "common/error.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <latch>
+#include <memory>
+#include <numeric>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+namespace convscale {
+namespace {
+
+using ::testing::Each;
+using ::testing::ElementsAre;
+
+static_assert(block_of(10, 4, 0) == Block{0, 3} && block_of(10, 4, 1) == Block{3, 6});
+static_assert(block_of(10, 4, 2) == Block{6, 8} && block_of(10, 4, 3) == Block{8, 10});
+static_assert(block_of(2, 4, 3).size() == 0);
+
+TEST(BlockOf, BlocksAreContiguousInOrderAndEven) {
+  for (std::int64_t count = 0; count <= 40; ++count) {
+    for (std::int64_t parts = 1; parts <= 12; ++parts) {
+      std::int64_t next = 0;
+      for (std::int64_t part = 0; part < parts; ++part) {
+        const Block block = block_of(count, parts, part);
+        ASSERT_EQ(block.begin, next) << count << " in " << parts << ", " << part;
+        ASSERT_GE(block.size(), count / parts);
+        ASSERT_LE(block.size(), (count + parts - 1) / parts);
+        next = block.end;
+      }
+      ASSERT_EQ(next, count) << count << " in " << parts;
+    }
+  }
+}
+
+class ThreadTeamOf : public ::testing::TestWithParam<bool> {};  // spin or not
+INSTANTIATE_TEST_SUITE_P(Spin, ThreadTeamOf, ::testing::Bool());
+
+TEST_P(ThreadTeamOf, RunsAJobOnceOnEveryWorker) {
+  for (const int size : {1, 2, 5}) {
+    ThreadTeam team(size, {}, GetParam());
+    EXPECT_EQ(team.size(), size);
+    std::vector<int> calls(static_cast<std::size_t>(size));
+    std::vector<std::thread::id> threads(calls.size());
+    team.run([&](int worker) {
+      ++calls[static_cast<std::size_t>(worker)];
+      threads[static_cast<std::size_t>(worker)] = std::this_thread::get_id();
+    });
+    EXPECT_THAT(calls, Each(1));
+    EXPECT_EQ(std::set(threads.begin(), threads.end()).size(), calls.size());
+    team.run([&](int worker) {
+      EXPECT_EQ(threads[static_cast<std::size_t>(worker)], std::this_thread::get_id());
+    });
+  }
+}
+
+TEST_P(ThreadTeamOf, RunsJobsInTheOrderOfTheirStart) {
+  constexpr int kJobs = 3000;
+  ThreadTeam team(3, {}, GetParam());
+  std::vector<std::vector<int>> logs(3);
+  ThreadTeam::Ticket last = 0;
+  for (int job = 0; job < kJobs; ++job) {
+    const ThreadTeam::Ticket ticket = team.start(
+        [&logs, job](int worker) { logs[static_cast<std::size_t>(worker)].push_back(job); });
+    EXPECT_GT(ticket, last);
+    last = ticket;
+    if (job % 7 == 0) team.wait(ticket);
+  }
+  team.wait(last);
+  std::vector<int> expected(kJobs);
+  std::iota(expected.begin(), expected.end(), 0);
+  for (const auto& log : logs) EXPECT_EQ(log, expected);
+}
+
+TEST_P(ThreadTeamOf, WaitsForEveryRunOfMany) {
+  ThreadTeam team(3, {}, GetParam());
+  std::atomic<int> sum{0};
+  for (int run = 1; run <= 5000; ++run) {
+    team.run([&](int) { sum.fetch_add(1, std::memory_order_relaxed); });
+    ASSERT_EQ(sum.load(std::memory_order_relaxed), 3 * run);
+  }
+}
+
+TEST_P(ThreadTeamOf, SleepsAndWakes) {
+  ThreadTeam team(2, {}, GetParam());
+  std::atomic<int> calls{0};
+  for (int run = 0; run < 5; ++run) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));  // far beyond the spinning
+    team.run([&](int) { ++calls; });
+  }
+  EXPECT_EQ(calls, 10);
+}
+
+TEST(ThreadTeam, StartDoesNotWaitAndWorkersGoOnByThemselves) {
+  ThreadTeam team(2);
+  std::latch in_second(1);
+  // Worker 0 stays in the first job until worker 1 has reached the second.
+  team.start([&](int worker) {
+    if (worker == 0) in_second.wait();
+  });
+  const ThreadTeam::Ticket second = team.start([&](int worker) {
+    if (worker == 1) in_second.count_down();
+  });
+  team.wait(second);
+  EXPECT_TRUE(in_second.try_wait());
+}
+
+TEST(ThreadTeam, WaitIsForAJobAndTheEarlierOnesNotForLaterOnes) {
+  ThreadTeam team(2);
+  std::latch gate(1);
+  std::atomic<int> first{0}, later{0};
+  const ThreadTeam::Ticket one = team.start([&](int) { ++first; });
+  const ThreadTeam::Ticket two = team.start([&](int) { ++first; });
+  const ThreadTeam::Ticket three = team.start([&](int) {
+    gate.wait();
+    ++later;
+  });
+  team.wait(two);
+  EXPECT_EQ(first, 4);
+  EXPECT_EQ(later, 0);
+  team.wait(one);  // long done
+  gate.count_down();
+  team.wait(three);
+  EXPECT_EQ(later, 2);
+}
+
+TEST(ThreadTeam, OnStartRunsOnceOnEachThreadBeforeItsJobs) {
+  std::vector<std::thread::id> threads(3);
+  ThreadTeam team(3, [&](int worker) {
+    EXPECT_EQ(threads[static_cast<std::size_t>(worker)], std::thread::id());
+    threads[static_cast<std::size_t>(worker)] = std::this_thread::get_id();
+  });
+  team.run([&](int worker) {
+    EXPECT_EQ(threads[static_cast<std::size_t>(worker)], std::this_thread::get_id());
+  });
+}
+
+/// The message of what `action` throws, which is an E.
+template <class E, class Action>
+std::string message_of(Action&& action) {
+  try {
+    action();
+  } catch (const E& error) {
+    return error.what();
+  }
+  return "nothing was thrown";
+}
+
+TEST(ThreadTeam, AnExceptionReachesWaitAndTheTeamWorksOn) {
+  ThreadTeam team(3);
+  for (int round = 0; round < 100; ++round) {
+    std::atomic<int> calls{0};
+    EXPECT_EQ(message_of<std::out_of_range>([&] {
+                team.run([&](int worker) {
+                  ++calls;
+                  if (worker == 1) throw std::out_of_range("worker 1");
+                });
+              }),
+              "worker 1");
+    EXPECT_EQ(calls, 3);
+    calls = 0;
+    EXPECT_NO_THROW(team.run([&](int) { ++calls; }));
+    EXPECT_EQ(calls, 3);
+  }
+}
+
+TEST(ThreadTeam, TheErrorOfTheEarliestJobIsTheOneThrownAndItIsThrownOnce) {
+  ThreadTeam team(2);
+  std::atomic<int> after{0};
+  team.start([](int) {});
+  team.start([](int worker) {
+    if (worker == 0) throw std::runtime_error("second job");
+  });
+  team.start([](int) { throw std::runtime_error("third job"); });
+  const ThreadTeam::Ticket last = team.start([&](int) { ++after; });
+  EXPECT_EQ(message_of<std::runtime_error>([&] { team.wait(last); }), "second job");
+  EXPECT_EQ(after, 2);
+  EXPECT_NO_THROW(team.wait(last));
+  EXPECT_NO_THROW(team.run([](int) {}));
+}
+
+TEST(ThreadTeam, ErrorsOfEveryWorkerAreOneError) {
+  ThreadTeam team(4);
+  EXPECT_THROW(team.run([](int) { throw std::runtime_error("all"); }), std::runtime_error);
+  EXPECT_NO_THROW(team.run([](int) {}));
+}
+
+TEST(ThreadTeam, OnStartErrorsReachTheConstructor) {
+  for (const int size : {1, 4}) {
+    EXPECT_EQ(message_of<ResourceError>([&] {
+                ThreadTeam team(size, [size](int worker) {
+                  if (worker == size - 1) throw ResourceError("cannot pin");
+                });
+              }),
+              "cannot pin");
+  }
+}
+
+TEST(ThreadTeam, OnStartErrorsKeepTheirTypeThoughItBeThatOfThreads) {
+  const auto construct = [] {
+    ThreadTeam team(2, [](int worker) {
+      if (worker == 0) throw std::system_error(EIO, std::generic_category(), "on_start");
+    });
+  };
+  EXPECT_THROW(construct(), std::system_error);
+}
+
+TEST(ThreadTeam, ForEachBlockGivesEachWorkerItsBlock) {
+  for (const std::int64_t count : {0, 1, 2, 3, 10, 100}) {
+    ThreadTeam team(3);
+    std::vector<Block> blocks(3, Block{-1, -1});
+    std::vector<int> visits(static_cast<std::size_t>(count));
+    team.for_each_block(count, [&](int worker, std::int64_t begin, std::int64_t end) {
+      EXPECT_EQ(blocks[static_cast<std::size_t>(worker)], (Block{-1, -1}));
+      blocks[static_cast<std::size_t>(worker)] = {begin, end};
+      for (std::int64_t i = begin; i < end; ++i) ++visits[static_cast<std::size_t>(i)];
+    });
+    EXPECT_THAT(visits, Each(1));
+    for (std::int64_t worker = 0; worker < 3; ++worker) {
+      const Block expected = worker < count ? block_of(count, 3, worker) : Block{-1, -1};
+      EXPECT_EQ(blocks[static_cast<std::size_t>(worker)], expected) << worker << " of " << count;
+    }
+  }
+}
+
+TEST(ThreadTeam, ForEachIndexVisitsEachOnce) {
+  for (const int size : {1, 3}) {
+    ThreadTeam team(size);
+    for (const std::int64_t count : {0, 1, 2, 1000}) {
+      std::vector<int> visits(static_cast<std::size_t>(count));
+      team.for_each_index(count, [&](std::int64_t i) { ++visits[static_cast<std::size_t>(i)]; });
+      EXPECT_THAT(visits, Each(1)) << count;
+    }
+  }
+}
+
+TEST(ThreadTeam, ForEachIndexGivesTheNextIndexToWhoeverIsFree) {
+  ThreadTeam team(2);
+  std::latch rest(9);
+  std::vector<std::thread::id> threads(10);
+  team.for_each_index(10, [&](std::int64_t i) {
+    threads[static_cast<std::size_t>(i)] = std::this_thread::get_id();
+    // Whoever has the first index keeps it until the other has done all the rest.
+    if (i == 0) {
+      rest.wait();
+    } else {
+      rest.count_down();
+    }
+  });
+  const std::set<std::thread::id> others(threads.begin() + 1, threads.end());
+  EXPECT_EQ(others.size(), 1u);
+  EXPECT_FALSE(others.contains(threads[0]));
+}
+
+TEST(ThreadTeam, EndsWithJobsQueued) {
+  std::atomic<int> calls{0};
+  {
+    ThreadTeam team(2);
+    team.start([&](int) { std::this_thread::sleep_for(std::chrono::milliseconds(20)); });
+    for (int job = 0; job < 50; ++job) team.start([&](int) { ++calls; });
+  }
+  const int at_end = calls;
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  EXPECT_EQ(calls, at_end);  // nothing runs on after the destructor
+  EXPECT_LE(calls, 100);
+}
+
+TEST(ThreadTeam, EndsAtOnce) {
+  for (int i = 0; i < 200; ++i) ThreadTeam team(3, {}, i % 2 == 0);
+}
+
+TEST(ThreadTeam, JobsAreDestroyed) {
+  const auto held = std::make_shared<int>(0);
+  {
+    ThreadTeam team(2);
+    for (int job = 0; job < 3; ++job) team.run([held](int) {});
+    team.start([held](int) {});
+  }
+  EXPECT_EQ(held.use_count(), 1);
+}
+
+}  // namespace
+}  // namespace convscale

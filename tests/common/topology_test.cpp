@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/topology.hpp"
+
+#include "common/error.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <numeric>
+#include <thread>
+#include <vector>
+
+namespace convscale {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+TEST(Topology, CountsOfASyntheticMachine) {
+  const Topology machine("pack:2 [numa] l3:1(size=33554432) core:4 pu:2");
+  EXPECT_EQ(machine.sockets(), 2);
+  EXPECT_EQ(machine.numa_nodes(), 2);
+  EXPECT_EQ(machine.cores(), 8);
+  EXPECT_EQ(machine.threads(), 16);
+  EXPECT_EQ(machine.affinity(), "0-15");
+  const std::vector<Cache> caches = machine.caches();
+  ASSERT_EQ(caches.size(), 1u);
+  EXPECT_EQ(caches[0].name, "L3");
+  EXPECT_EQ(caches[0].bytes, 33554432);
+  EXPECT_EQ(caches[0].count, 2);
+  EXPECT_EQ(machine.last_cache_bytes(), 2 * 33554432);
+}
+
+TEST(Topology, CachesFromTheNearestToTheLast) {
+  const Topology machine(
+      "pack:1 l3:2(size=1000000) l2:2(size=100000) l1d:1(size=10000) core:1 pu:1");
+  const std::vector<Cache> caches = machine.caches();
+  ASSERT_EQ(caches.size(), 3u);
+  EXPECT_EQ(caches[0].name, "L1d");
+  EXPECT_EQ(caches[1].name, "L2");
+  EXPECT_EQ(caches[1].count, 4);
+  EXPECT_EQ(caches[2].name, "L3");
+  EXPECT_EQ(machine.last_cache_bytes(), 2'000'000);
+}
+
+TEST(Topology, NoCachesAreUnknown) {
+  const Topology machine("pack:1 core:2 pu:1");
+  EXPECT_THAT(machine.caches(), IsEmpty());
+  EXPECT_EQ(machine.last_cache_bytes(), 0);
+}
+
+// Two sockets with a NUMA node each; core c of both has processors 2c and 2c + 1.
+TEST(Topology, SpreadTakesCoresFirstNodesInTurnSiblingsLast) {
+  const Topology machine("pack:2 [numa] core:4 pu:2");
+  EXPECT_THAT(machine.order(Bind::kSpread),
+              ElementsAre(0, 8, 2, 10, 4, 12, 6, 14, 1, 9, 3, 11, 5, 13, 7, 15));
+}
+
+TEST(Topology, CompactTakesNeighboursFirst) {
+  const Topology machine("pack:2 [numa] core:4 pu:2");
+  EXPECT_THAT(machine.order(Bind::kCompact),
+              ElementsAre(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+}
+
+TEST(Topology, NoneIsEmpty) {
+  EXPECT_THAT(Topology("pack:2 [numa] core:4 pu:2").order(Bind::kNone), IsEmpty());
+}
+
+TEST(Topology, SpreadWithoutSmtAndWithOneNode) {
+  EXPECT_THAT(Topology("pack:1 core:4 pu:1").order(Bind::kSpread), ElementsAre(0, 1, 2, 3));
+  EXPECT_THAT(Topology("pack:1 core:3 pu:2").order(Bind::kSpread), ElementsAre(0, 2, 4, 1, 3, 5));
+}
+
+TEST(Topology, SpreadVisitsSeveralNodesOfASocket) {
+  // Two sockets of two nodes of two cores.
+  EXPECT_THAT(Topology("pack:2 numa:2 core:2 pu:1").order(Bind::kSpread),
+              ElementsAre(0, 2, 4, 6, 1, 3, 5, 7));
+}
+
+TEST(Topology, FourHardwareThreadsACore) {
+  EXPECT_THAT(Topology("pack:2 [numa] core:1 pu:4").order(Bind::kSpread),
+              ElementsAre(0, 4, 1, 5, 2, 6, 3, 7));
+}
+
+TEST(Topology, ProcessorsBearTheNumbersOfTheSystem) {
+  // Numbered as Linux does: all first hardware threads, then all second ones.
+  const Topology machine("pack:1 core:3 pu:2(indexes=0,3,1,4,2,5)");
+  EXPECT_THAT(machine.order(Bind::kSpread), ElementsAre(0, 1, 2, 3, 4, 5));
+  EXPECT_THAT(machine.order(Bind::kCompact), ElementsAre(0, 3, 1, 4, 2, 5));
+}
+
+TEST(Topology, OrdersArePermutations) {
+  for (const char* synthetic :
+       {"pu:1", "core:1 pu:2", "pack:4 [numa] core:8 pu:2", "pack:3 numa:2 l3:2 core:3 pu:4"}) {
+    const Topology machine(synthetic);
+    std::vector<int> all(static_cast<std::size_t>(machine.threads()));
+    std::iota(all.begin(), all.end(), 0);
+    for (const Bind bind : {Bind::kSpread, Bind::kCompact}) {
+      std::vector<int> order = machine.order(bind);
+      std::sort(order.begin(), order.end());
+      EXPECT_EQ(order, all) << synthetic << ", " << name_of(bind);
+    }
+  }
+}
+
+TEST(Topology, NonsenseIsAUsageError) {
+  try {
+    const Topology machine("a machine of steam");
+    FAIL() << "no error";
+  } catch (const UsageError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("a machine of steam"));
+  }
+}
+
+cpu_set_t mask_of_this_thread() {
+  cpu_set_t mask;
+  CPU_ZERO(&mask);
+  EXPECT_EQ(sched_getaffinity(0, sizeof(mask), &mask), 0);
+  return mask;
+}
+
+TEST(Topology, ThisMachineIsTheAffinityMask) {
+  const Topology machine;
+  const cpu_set_t mask = mask_of_this_thread();
+  EXPECT_EQ(machine.threads(), CPU_COUNT(&mask));
+  EXPECT_GE(machine.cores(), 1);
+  EXPECT_LE(machine.cores(), machine.threads());
+  EXPECT_GE(machine.numa_nodes(), 1);
+  const std::vector<int> order = machine.order(Bind::kSpread);
+  EXPECT_EQ(order.size(), static_cast<std::size_t>(machine.threads()));
+  for (const int cpu : order) EXPECT_TRUE(CPU_ISSET(static_cast<std::size_t>(cpu), &mask)) << cpu;
+}
+
+TEST(Topology, AMaskOfOneProcessorIsAMachineOfOne) {
+  const int last = [] {
+    const cpu_set_t mask = mask_of_this_thread();
+    int cpu = CPU_SETSIZE - 1;
+    while (!CPU_ISSET(static_cast<std::size_t>(cpu), &mask)) --cpu;
+    return cpu;
+  }();
+  // In a child, since the mask that counts is that of the process.
+  EXPECT_EXIT(
+      {
+        cpu_set_t one;
+        CPU_ZERO(&one);
+        CPU_SET(static_cast<std::size_t>(last), &one);
+        sched_setaffinity(0, sizeof(one), &one);
+        const Topology machine;
+        const bool right =
+            machine.threads() == 1 && machine.order(Bind::kCompact) == std::vector<int>{last};
+        _exit(right ? 0 : 1);
+      },
+      ::testing::ExitedWithCode(0), "");
+}
+
+TEST(Topology, PinMovesTheCallingThreadOnly) {
+  const Topology machine;
+  const int cpu = machine.order(Bind::kSpread).front();
+  const cpu_set_t before = mask_of_this_thread();
+  std::thread([&] {
+    machine.pin(cpu);
+    const cpu_set_t pinned = mask_of_this_thread();
+    EXPECT_EQ(CPU_COUNT(&pinned), 1);
+    EXPECT_TRUE(CPU_ISSET(static_cast<std::size_t>(cpu), &pinned));
+    EXPECT_EQ(sched_getcpu(), cpu);
+  }).join();
+  const cpu_set_t after = mask_of_this_thread();
+  EXPECT_TRUE(CPU_EQUAL(&before, &after));
+}
+
+TEST(Topology, PinToAProcessorThatIsNotThereFails) {
+  const Topology machine;
+  std::thread([&] {
+    try {
+      machine.pin(100'000);
+      ADD_FAILURE() << "no error";
+    } catch (const ResourceError& error) {
+      EXPECT_THAT(error.what(), HasSubstr("CPU 100000"));
+    }
+  }).join();
+}
+
+}  // namespace
+}  // namespace convscale
