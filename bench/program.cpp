@@ -57,10 +57,10 @@ int helper_count(const Topology& topology) {
   return std::max(1, std::min(topology.threads(), static_cast<int>(quota)));
 }
 
-/// Where several codes apply, the one that a user must know of first: 130, 4, 5, 3.
+/// Where several codes apply, the one that a user must know of first.
 ExitCode worse(ExitCode a, ExitCode b) {
-  for (const ExitCode code : {ExitCode::kInterrupted, ExitCode::kVerification, ExitCode::kFailure,
-                              ExitCode::kUnsupported}) {
+  for (const ExitCode code :
+       {ExitCode::kInterrupted, ExitCode::kVerification, ExitCode::kFailure}) {
     if (a == code || b == code) return code;
   }
   return a;
@@ -92,12 +92,18 @@ class Run {
   }
 
   ExitCode run() {
-    ExitCode code = ExitCode::kOk;
-    for (const Config& config : options_.configs) code = worse(code, run_one(config));
+    ExitCode worst = ExitCode::kOk;
+    bool any_possible = false;
+    for (const Config& config : options_.configs) {
+      const ExitCode code = run_one(config);
+      any_possible = any_possible || code != ExitCode::kUnsupported;
+      worst = worse(worst, code);
+      if (interrupted()) break;
+    }
     report_.interrupted = interrupted();
     print();
     outputs_.write(report_);
-    return code;
+    return any_possible ? worst : ExitCode::kUnsupported;
   }
 
  private:
@@ -106,20 +112,27 @@ class Run {
     Progress progress(err_, options_.progress && &err_ == &std::cerr && isatty(STDERR_FILENO) != 0);
     const Workload workload(config.shape, config.fill, config.seed, options_.images,
                             options_.filters);
+    std::string save_error;
+    const auto save = [&](const Config& measured, const HostBuffers& buffers) {
+      try {
+        outputs_.save(measured, buffers);
+      } catch (const ResourceError& error) {
+        save_error = error.what();  // the measurement is not lost with it
+      }
+    };
     try {
-      report_.records.push_back(
-          measure(config, workload,
-                  {.backends = backends_,
-                   .helpers = *helpers_,
-                   .progress = progress,
-                   .interrupted = interrupted,
-                   .on_results = [this](const Config& c, const HostBuffers& buffers) {
-                     outputs_.save(c, buffers);
-                   }}));
+      report_.records.push_back(measure(config, workload,
+                                        {.backends = backends_,
+                                         .helpers = *helpers_,
+                                         .progress = progress,
+                                         .interrupted = interrupted,
+                                         .on_results = save}));
       const Record& record = report_.records.back();
       progress.clear();
-      if (!record.reason.empty()) err_ << "convscale: " << record.reason << "\n";
-      return code_of(record);
+      for (const std::string& message : {record.reason, save_error}) {
+        if (!message.empty()) err_ << "convscale: " << message << "\n";
+      }
+      return worse(code_of(record), save_error.empty() ? ExitCode::kOk : ExitCode::kFailure);
     } catch (const Error& error) {
       if (error.code() == ExitCode::kUsage) throw;
       progress.clear();
