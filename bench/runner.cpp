@@ -127,6 +127,11 @@ std::optional<double> median_or_null(const std::vector<double>& samples) {
   return samples.empty() ? std::nullopt : std::optional(median_of(samples));
 }
 
+std::optional<double> max_or_null(const std::vector<double>& samples) {
+  const auto best = std::max_element(samples.begin(), samples.end());
+  return best == samples.end() ? std::nullopt : std::optional(*best);
+}
+
 void summarise(Record& record, const Samples& samples) {
   record.times_s = samples.times_s;
   if (samples.digest && samples.failure.empty()) record.digest = samples.digest->value;
@@ -135,7 +140,8 @@ void summarise(Record& record, const Samples& samples) {
   record.summary = summarize(samples.times_s);
 
   Ceilings ceilings{.read_bytes_per_s = median_or_null(samples.read_bytes_per_s),
-                    .peak_flops_per_s = median_or_null(samples.peak_flops_per_s),
+                    // A peak is the best that was seen; a pass that lost its processor is none.
+                    .peak_flops_per_s = max_or_null(samples.peak_flops_per_s),
                     .up_bytes_per_s = median_or_null(samples.up_bytes_per_s),
                     .down_bytes_per_s = median_or_null(samples.down_bytes_per_s),
                     .duplex_bytes_per_s = median_or_null(samples.duplex_bytes_per_s)};

@@ -9,6 +9,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <vector>
 
 namespace convscale {
 namespace {
@@ -17,11 +18,14 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::int64_t kLine = 64;
 constexpr double kFmaPassSeconds = 1e-3;
+constexpr std::int64_t kTrialRounds = 10000;
+/// A small buffer is read several times, so that the clock does not matter.
 constexpr std::int64_t kLeastReadBytes = 16 << 20;
 
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
+struct Interval {
+  Clock::time_point begin, end;
+  double seconds() const { return std::chrono::duration<double>(end - begin).count(); }
+};
 
 }  // namespace
 
@@ -37,27 +41,39 @@ CeilingMeter::CeilingMeter(const CeilingLoops& loops, ThreadTeam& team, const st
                            std::int64_t bytes, Dtype dtype)
     : loops_(loops), team_(team), data_(data), lines_(bytes / kLine), dtype_(dtype) {}
 
+/// Bytes over the time from the first worker's first load to the last one's last, without the start
+/// of the team.
 double CeilingMeter::read_pass(int streams) {
-  // A small buffer is read several times, or the start of the team would be measured instead.
   const std::int64_t repeats = std::max<std::int64_t>(1, kLeastReadBytes / (lines_ * kLine));
   std::atomic<double> sink{0};  // keeps the sums, and so the loads, alive
-  const auto start = Clock::now();
-  team_.for_each_block(lines_, [&](int, std::int64_t begin, std::int64_t end) {
+  std::vector<Interval> intervals(static_cast<std::size_t>(team_.size()));
+  team_.for_each_block(lines_, [&](int worker, std::int64_t begin, std::int64_t end) {
+    Interval& interval = intervals[static_cast<std::size_t>(worker)];
+    interval.begin = Clock::now();
     for (std::int64_t i = 0; i < repeats; ++i) {
       sink = loops_.read(data_ + begin * kLine, (end - begin) * kLine, streams);
     }
+    interval.end = Clock::now();
   });
-  return static_cast<double>(repeats * lines_ * kLine) / seconds_since(start);
+  Interval all = intervals.front();  // the first worker always has a part
+  for (const Interval& interval : intervals) {
+    if (interval.begin == Clock::time_point{}) continue;  // fewer lines than workers
+    all.begin = std::min(all.begin, interval.begin);
+    all.end = std::max(all.end, interval.end);
+  }
+  return static_cast<double>(repeats * lines_ * kLine) / all.seconds();
 }
 
+/// The sum of the workers' own rates: the arithmetic units are theirs alone.
 double CeilingMeter::fma_pass() {
   const auto loop = dtype_ == Dtype::kFloat64 ? loops_.fma_float64 : loops_.fma_float32;
-  std::atomic<double> flops{0};
-  const auto start = Clock::now();
-  team_.run([&](int) { flops += loop(fma_rounds_); });
-  const double pass_s = seconds_since(start);
-  flops_of_pass_ = flops;
-  return flops_of_pass_ / pass_s;
+  std::atomic<double> flops_per_s{0};
+  team_.run([&](int) {
+    const auto begin = Clock::now();
+    const double flops = loop(fma_rounds_);
+    flops_per_s += flops / Interval{begin, Clock::now()}.seconds();
+  });
+  return flops_per_s;
 }
 
 /// Which number of side-by-side sequences reads fastest depends on the processor's prefetchers, so
@@ -76,16 +92,15 @@ void CeilingMeter::calibrate() {
       streams_ = streams;
     }
   }
-  // The least of several passes, so that one that lost its processor for a while does not count.
-  fma_rounds_ = 1000;
-  for (double pass_s = 0; pass_s < kFmaPassSeconds / 2;) {
-    const std::int64_t rounds = fma_rounds_;
-    double flops_per_s = 0;
-    for (int pass = 0; pass < kPasses; ++pass) flops_per_s = std::max(flops_per_s, fma_pass());
-    pass_s = flops_of_pass_ / flops_per_s;
-    fma_rounds_ = static_cast<std::int64_t>(static_cast<double>(rounds) *
-                                            std::clamp(kFmaPassSeconds / pass_s, 1.0, 16.0));
-  }
+  // One round more or less does not matter: a pass is to be long against the clock and short
+  // against an iteration.
+  fma_rounds_ = kTrialRounds;
+  double flops_per_s = 0;
+  for (int pass = 0; pass < kPasses; ++pass) flops_per_s = std::max(flops_per_s, fma_pass());
+  const auto loop = dtype_ == Dtype::kFloat64 ? loops_.fma_float64 : loops_.fma_float32;
+  const double flops_of_round = loop(1);
+  fma_rounds_ =
+      1 + static_cast<std::int64_t>(kFmaPassSeconds * flops_per_s / team_.size() / flops_of_round);
 }
 
 Ceilings CeilingMeter::sample() {

@@ -34,7 +34,6 @@ class CeilingMeter {
   Dtype dtype_;
   int streams_ = 0;  // 0: not yet calibrated
   std::int64_t fma_rounds_ = 0;
-  double flops_of_pass_ = 0;  // of the last FMA pass
 };
 
 /// The widest loops that this machine supports.

@@ -214,7 +214,7 @@ TYPED_TEST(Verify, TheWorstOutputIsNamedForAnyNumberOfThreads) {
 TYPED_TEST(Verify, OfEquallyBadOutputsTheFirstIsNamedForAnyNumberOfThreads) {
   // Nothing was written: all errors are infinite. The second band of each image is one row only,
   // so that with several threads it is done before the first.
-  Case<TypeParam> c({.images = 3, .height = 257, .width = 128, .filter_size = 1, .stride = 1});
+  Case<TypeParam> c({.images = 3, .height = 250, .width = 121, .filter_size = 8, .stride = 1});
   std::fill(c.results.begin(), c.results.end(), poison_value<TypeParam>());
   for (const int threads : {1, 2, 3, 3, 3, 3}) {
     EXPECT_THAT(c.check(threads).failure, AllOf(HasSubstr("image 0"), HasSubstr("(0, 0)")))

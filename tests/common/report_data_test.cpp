@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/report.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace convscale {
+namespace {
+
+using ::testing::Each;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using Json = nlohmann::ordered_json;
+using Table = std::vector<std::vector<std::string>>;
+
+/// A record with every figure known, each different from the others.
+Record full_record() {
+  Record r;
+  r.config.kernel = "auto";
+  r.config.method = Method::kStrided;
+  r.config.dtype = Dtype::kFloat32;
+  r.config.scope = Scope::kResident;
+  r.config.shape = {.images = 10, .height = 100, .width = 200, .filter_size = 3, .stride = 2};
+  r.config.fill = Fill::kIntegers;
+  r.config.seed = 18446744073709551615u;
+  r.config.num_workers = 3;
+  r.config.iterations = 4;
+  r.config.burns = 1;
+  r.config.schedule = Schedule::kSplit;
+  r.config.bind = Bind::kCompact;
+  r.config.host_memory = HostMemory::kPageable;
+  r.facts.kernel = "avx2";
+  r.facts.cpus = {0, 2, 5};
+  r.facts.device = "Card 0";
+  r.warnings = {"first warning", "second, with a comma"};
+  r.setup_s = 0.5;
+  r.generation_s = 0.25;
+  r.verification_s = 0.125;
+  r.times_s = {0.01, 0.03, 0.02, 0.02};
+  r.summary = summarize(r.times_s);
+  r.bound = Bound{.limit = Limit::kCompute,
+                  .time_s = 0.01,
+                  .bytes = 123,
+                  .flops = 456,
+                  .ceilings = {1e9, 2e9, 3e9, 4e9, 5e9}};
+  r.fraction = 0.5;
+  r.phases = Phases{0.1, 0.2, 0.3};
+  r.workers = WorkerTimes{0.004, 0.005};
+  r.balance = 10.0 / 12;
+  r.verification = {VerificationStatus::kPassed, 51510, 0.375, ""};
+  r.digest = 0x0123456789abcdef;
+  return r;
+}
+
+Record skipped_record() {
+  Record r;
+  r.status = Status::kSkipped;
+  r.reason = "no \"avx512\" here, nor anything, like it | really\nnot";
+  r.config.shape = {.images = 1, .height = 2, .width = 3};
+  return r;
+}
+
+Report report_of(std::vector<Record> records) {
+  Report report;
+  report.argv = {"convscale", "--size", "1000"};
+  report.started_at = "2000-01-02T03:04:05Z";
+  report.host.name = "node1";
+  report.records = std::move(records);
+  return report;
+}
+
+Json json_of(const Report& report) { return Json::parse(to_json(report)); }
+Json json_of(const Record& record) { return json_of(report_of({record}))["records"][0]; }
+
+/// The keys that docs and design promise, in objects by their path.
+TEST(ToJson, HasEveryFieldOfTheSchema) {
+  const std::pair<const char*, std::vector<const char*>> kFields[] = {
+      {"",
+       {"schema_version", "program", "started_at", "interrupted", "build", "host", "devices",
+        "ranks", "records"}},
+      {"/program", {"name", "version", "git", "argv"}},
+      {"/build", {"type", "compiler", "flags", "cuda", "cudnn", "mpi"}},
+      {"/host",
+       {"name", "os", "cpu", "sockets", "cores", "threads", "smt", "numa_nodes", "caches",
+        "memory_bytes", "isa", "affinity", "governor", "huge_pages", "hypervisor", "load"}},
+      {"/records/0",
+       {"status",
+        "reason",
+        "warnings",
+        "backend",
+        "kernel",
+        "method",
+        "scope",
+        "dtype",
+        "height",
+        "width",
+        "images",
+        "filter_size",
+        "stride",
+        "fill",
+        "seed",
+        "num_workers",
+        "cpus",
+        "device",
+        "host_memory",
+        "schedule",
+        "ranks",
+        "distribute",
+        "iterations",
+        "burns",
+        "work_time",
+        "interleaved",
+        "setup_s",
+        "times_s",
+        "mean_s",
+        "std_s",
+        "min_s",
+        "median_s",
+        "max_s",
+        "images_per_s",
+        "pixels_per_s",
+        "bytes_per_s",
+        "flops_per_s",
+        "bound",
+        "phases",
+        "workers",
+        "per_rank",
+        "wire_bytes",
+        "communication_share",
+        "verification",
+        "digest"}},
+      {"/records/0/bound",
+       {"limit", "time_s", "fraction", "bytes", "flops", "read_bytes_per_s", "peak_flops_per_s",
+        "up_bytes_per_s", "down_bytes_per_s"}},
+      {"/records/0/phases", {"upload_s", "kernel_s", "download_s"}},
+      {"/records/0/workers", {"busy_min_s", "busy_max_s", "balance"}},
+      {"/records/0/verification", {"status", "outputs", "max_error_of_bound"}}};
+  for (const Record& record : {full_record(), skipped_record()}) {
+    const Json document = json_of(report_of({record}));
+    for (const auto& [path, keys] : kFields) {
+      const Json& object = document.at(Json::json_pointer(path));
+      for (const char* key : keys) EXPECT_TRUE(object.contains(key)) << path << "/" << key;
+    }
+  }
+}
+
+TEST(ToJson, ValuesOfARecord) {
+  const Json r = json_of(full_record());
+  const Json expected = Json::parse(R"({"status": "ok", "reason": null,
+    "warnings": ["first warning", "second, with a comma"], "backend": "cpu", "kernel": "avx2",
+    "method": "strided", "scope": "resident", "dtype": "float32", "height": 100, "width": 200,
+    "images": 10, "filter_size": 3, "stride": 2, "fill": "integers", "seed": 18446744073709551615,
+    "num_workers": 3, "cpus": [0, 2, 5], "device": "Card 0", "host_memory": "pageable",
+    "schedule": "split", "iterations": 4, "burns": 1, "setup_s": 0.5,
+    "times_s": [0.01, 0.03, 0.02, 0.02], "min_s": 0.01, "median_s": 0.02, "max_s": 0.03,
+    "images_per_s": 500.0, "pixels_per_s": 1e7,
+    "bound": {"limit": "compute", "time_s": 0.01, "fraction": 0.5, "bytes": 123, "flops": 456,
+              "read_bytes_per_s": 1e9, "peak_flops_per_s": 2e9, "up_bytes_per_s": 3e9,
+              "down_bytes_per_s": 4e9},
+    "phases": {"upload_s": 0.1, "kernel_s": 0.2, "download_s": 0.3},
+    "verification": {"status": "passed", "outputs": 51510, "max_error_of_bound": 0.375},
+    "digest": "0123456789abcdef"})");
+  for (const auto& [key, value] : expected.items()) EXPECT_EQ(r.at(key), value) << key;
+  EXPECT_DOUBLE_EQ(r.at("mean_s").get<double>(), 0.02);
+  EXPECT_EQ(r.at("workers").at("busy_max_s"), 0.005);
+  // 102 x 202 outputs in full, every second one kept: 51 x 101.
+  const Shape s = full_record().config.shape;
+  EXPECT_DOUBLE_EQ(r.at("bytes_per_s").get<double>(),
+                   static_cast<double>(10 * 100 * 200 * 4 + 10 * 51 * 101 * 4) / 0.02);
+  EXPECT_DOUBLE_EQ(r.at("flops_per_s").get<double>(),
+                   static_cast<double>(flops(s, Method::kStrided)) / 0.02);
+}
+
+TEST(ToJson, NumbersKeepEveryBit) {
+  Record r = full_record();
+  r.times_s = {0.1 + 0.2, 1e-300, std::numeric_limits<double>::denorm_min()};
+  EXPECT_EQ(json_of(r).at("times_s").get<std::vector<double>>(), r.times_s);
+}
+
+TEST(ToJson, OfTheRun) {
+  Report report = report_of({full_record(), skipped_record()});
+  report.interrupted = true;
+  report.host.caches = {{"L2", 1000, 3}};
+  report.host.isa = {"avx"};
+  report.host.load = 0.5;
+  const Json document = json_of(report);
+  EXPECT_EQ(document["schema_version"], "1");
+  EXPECT_EQ(document["program"]["name"], "convscale");
+  EXPECT_EQ(document["program"]["argv"], Json({"convscale", "--size", "1000"}));
+  EXPECT_EQ(document["started_at"], "2000-01-02T03:04:05Z");
+  EXPECT_EQ(document["interrupted"], true);
+  EXPECT_EQ(document["host"]["caches"][0], Json({{"name", "L2"}, {"bytes", 1000}, {"count", 3}}));
+  EXPECT_EQ(document["host"]["isa"], Json::array({"avx"}));
+  EXPECT_EQ(document["host"]["load"], 0.5);
+  EXPECT_THAT(document["records"], SizeIs(2));
+  EXPECT_EQ(document["records"][1]["status"], "skipped");
+  EXPECT_EQ(document["records"][1]["reason"], skipped_record().reason);
+  EXPECT_TRUE(to_json(report).ends_with("}\n"));
+}
+
+TEST(ToJson, UnknownFiguresAreNullNeverZero) {
+  const Json r = json_of(skipped_record());
+  for (const char* key : {"cpus",
+                          "device",
+                          "host_memory",
+                          "distribute",
+                          "work_time",
+                          "setup_s",
+                          "generation_s",
+                          "verification_s",
+                          "mean_s",
+                          "std_s",
+                          "min_s",
+                          "median_s",
+                          "max_s",
+                          "cv",
+                          "outliers",
+                          "images_per_s",
+                          "pixels_per_s",
+                          "bytes_per_s",
+                          "flops_per_s",
+                          "wire_bytes",
+                          "communication_share",
+                          "digest"}) {
+    EXPECT_TRUE(r.at(key).is_null()) << key << ": " << r.at(key);
+  }
+  for (const char* object : {"bound", "phases", "workers"}) {
+    for (const auto& [key, value] : r.at(object).items())
+      EXPECT_TRUE(value.is_null()) << object << "." << key << ": " << value;
+  }
+  EXPECT_EQ(r.at("verification").at("status"), "skipped");
+  EXPECT_TRUE(r.at("verification").at("outputs").is_null());
+  EXPECT_TRUE(r.at("verification").at("max_error_of_bound").is_null());
+  EXPECT_EQ(r.at("times_s"), Json::array());
+}
+
+TEST(ToJson, AnUnknownHostIsNullNeverZero) {
+  Report report = report_of({});
+  report.host = {};
+  const Json host = json_of(report)["host"];
+  for (const char* key :
+       {"name", "os", "cpu", "sockets", "cores", "threads", "numa_nodes", "memory_bytes",
+        "affinity", "governor", "huge_pages", "hypervisor", "load"}) {
+    EXPECT_TRUE(host.at(key).is_null()) << key << ": " << host.at(key);
+  }
+}
+
+TEST(ToJson, RatesFollowTheMedianAndTheKernel) {
+  Record r = full_record();
+  r.summary->mean = 123;
+  EXPECT_DOUBLE_EQ(images_per_s(r).value_or(0), 500);
+  r.facts.direct = false;
+  EXPECT_EQ(flops_per_s(r), std::nullopt);
+  EXPECT_TRUE(bytes_per_s(r).has_value());
+  r.summary.reset();
+  EXPECT_EQ(images_per_s(r), std::nullopt);
+  EXPECT_EQ(pixels_per_s(r), std::nullopt);
+  EXPECT_EQ(bytes_per_s(r), std::nullopt);
+}
+
+TEST(ToJson, ForeignBytesDoNotBreakIt) {
+  Report report = report_of({});
+  report.argv = {"convscale", "--json", "caf\xe9.json"};
+  EXPECT_NO_THROW(json_of(report));
+}
+
+/// RFC 4180.
+Table parse_csv(const std::string& text) {
+  Table rows;
+  std::vector<std::string> row;
+  std::string cell;
+  bool quoted = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (quoted) {
+      if (c != '"') {
+        cell += c;
+      } else if (i + 1 < text.size() && text[i + 1] == '"') {
+        cell += text[++i];
+      } else {
+        quoted = false;
+      }
+    } else if (c == '"') {
+      EXPECT_EQ(cell, "") << "a quote within a cell";
+      quoted = true;
+    } else if (c == ',' || c == '\n') {
+      if (c == '\n') {
+        EXPECT_TRUE(cell.ends_with('\r')) << "lines end with CR LF";
+        cell.pop_back();
+      }
+      row.push_back(std::exchange(cell, ""));
+      if (c == '\n') rows.push_back(std::exchange(row, {}));
+    } else {
+      cell += c;
+    }
+  }
+  EXPECT_FALSE(quoted);
+  EXPECT_THAT(row, IsEmpty());
+  return rows;
+}
+
+std::string cell(const Table& table, std::size_t row, const std::string& column) {
+  for (std::size_t i = 0; i < table[0].size(); ++i) {
+    if (table[0][i] == column) return table[row][i];
+  }
+  ADD_FAILURE() << "no column " << column;
+  return "";
+}
+
+TEST(ToCsv, IsReadBack) {
+  const Table table = parse_csv(to_csv(report_of({full_record(), skipped_record()})));
+  ASSERT_THAT(table, SizeIs(3));
+  EXPECT_THAT(table, Each(SizeIs(table[0].size())));
+  EXPECT_EQ(cell(table, 1, "status"), "ok");
+  EXPECT_EQ(cell(table, 1, "warnings"), "first warning; second, with a comma");
+  EXPECT_EQ(cell(table, 1, "cpus"), "0 2 5");
+  EXPECT_EQ(cell(table, 1, "times_s"), "0.01 0.03 0.02 0.02");
+  EXPECT_EQ(cell(table, 1, "seed"), "18446744073709551615");
+  EXPECT_EQ(cell(table, 1, "bound.time_s"), "0.01");
+  EXPECT_EQ(cell(table, 1, "verification.status"), "passed");
+  EXPECT_EQ(cell(table, 1, "interleaved"), "false");
+  EXPECT_EQ(cell(table, 2, "reason"), skipped_record().reason);
+  EXPECT_EQ(cell(table, 2, "bound.time_s"), "");
+  EXPECT_EQ(cell(table, 2, "median_s"), "");
+  EXPECT_EQ(cell(table, 2, "times_s"), "");
+}
+
+TEST(ToCsv, HasAColumnForEachLeafOfTheRecord) {
+  const Table table = parse_csv(to_csv(report_of({full_record()})));
+  std::vector<std::string> leaves;
+  const Json record = json_of(full_record());
+  for (const auto& [key, value] : record.items()) {
+    if (!value.is_object()) leaves.push_back(key);
+    if (!value.is_object()) continue;
+    for (const auto& [inner, leaf] : value.items()) leaves.push_back(key + "." + inner);
+  }
+  EXPECT_EQ(table[0], leaves);
+}
+
+TEST(ToCsv, AnInfiniteErrorIsEmptyAsItIsNullInJson) {
+  Record r = full_record();
+  r.verification.status = VerificationStatus::kFailed;
+  r.verification.max_error_of_bound = std::numeric_limits<double>::infinity();
+  EXPECT_TRUE(json_of(r)["verification"]["max_error_of_bound"].is_null());
+  const Table table = parse_csv(to_csv(report_of({r})));
+  EXPECT_EQ(cell(table, 1, "verification.max_error_of_bound"), "");
+}
+
+/// A GitHub table: cells between pipes that no backslash precedes, without the blanks around.
+Table parse_markdown(const std::string& text) {
+  Table rows;
+  std::size_t begin = 0;
+  for (std::size_t end; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
+    const std::string line = text.substr(begin, end - begin);
+    EXPECT_TRUE(line.starts_with('|') && line.ends_with('|')) << line;
+    std::vector<std::string> row;
+    std::string current;
+    for (std::size_t i = 1; i < line.size(); ++i) {
+      if (line[i] == '\\' && i + 1 < line.size() && line[i + 1] == '|') {
+        current += line[++i];
+      } else if (line[i] == '|') {
+        const std::size_t first = current.find_first_not_of(' ');
+        const std::size_t last = current.find_last_not_of(' ');
+        row.push_back(first == std::string::npos ? "" : current.substr(first, last - first + 1));
+        current.clear();
+      } else {
+        current += line[i];
+      }
+    }
+    rows.push_back(row);
+  }
+  EXPECT_EQ(begin, text.size());
+  return rows;
+}
+
+TEST(ToMarkdown, HasTheCellsOfTheCsv) {
+  const Report report = report_of({full_record(), skipped_record()});
+  const Table csv = parse_csv(to_csv(report));
+  const Table markdown = parse_markdown(to_markdown(report));
+  ASSERT_THAT(markdown, SizeIs(csv.size() + 1));
+  EXPECT_EQ(markdown[0], csv[0]);
+  EXPECT_THAT(markdown[1], SizeIs(csv[0].size()));
+  EXPECT_THAT(markdown[1], Each("---"));
+  EXPECT_EQ(markdown[2], csv[1]);
+  ASSERT_THAT(markdown[3], SizeIs(csv[0].size()));
+  EXPECT_EQ(cell(markdown, 3, "reason"), "no \"avx512\" here, nor anything, like it | really not");
+  EXPECT_THAT(to_markdown(report), HasSubstr("like it \\| really not"));
+}
+
+}  // namespace
+}  // namespace convscale

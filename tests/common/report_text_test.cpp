@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/report.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <clocale>
+#include <cmath>
+#include <locale>
+#include <regex>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace convscale {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+Record record_of(double mean, double std) {
+  Record r;
+  r.config.shape = {.images = 33, .height = 1000, .width = 1000};
+  r.config.num_workers = 4;
+  r.times_s = {mean};
+  r.summary = Summary{.mean = mean, .std = std, .min = mean, .median = mean, .max = mean};
+  return r;
+}
+
+/// What a parser of the original's output finds behind `label`.
+std::string original_field(const std::string& text, const std::string& pattern) {
+  std::smatch match;
+  if (std::regex_search(text, match, std::regex(pattern))) return match[1];
+  ADD_FAILURE() << pattern << " is not in:\n" << text;
+  return "0";
+}
+
+constexpr const char* kAverage = "(?:^|\n)Average time: ([0-9.]+) second\\(s\\)\n";
+constexpr const char* kDeviation = "(?:^|\n)Standard deviation: ([0-9.]+) second\\(s\\)\n";
+
+TEST(OriginalLines, AreTheFourOfTheOriginal) {
+  EXPECT_EQ(original_lines(record_of(0.0071234, 0.000123)),
+            "Number of workers: 4\nNumber of images: 33\nAverage time: 0.00712 second(s)\n"
+            "Standard deviation: 0.00012 second(s)\n");
+}
+
+TEST(OriginalLines, AreParsedWhateverTheTimes) {
+  for (const double mean :
+       {1e-9, 3.3e-7, 1.234e-4, 0.0071234, 0.99999, 1.0, 59.999, 1e3, 123456.7, 1e9, 1e17, 1e25}) {
+    for (const double share : {0.0, 1e-6, 0.01, 0.5, 3.0}) {
+      const std::string text = original_lines(record_of(mean, mean * share));
+      SCOPED_TRACE(text);
+      EXPECT_EQ(original_field(text, "(?:^|\n)Number of workers: (\\d+)\n"), "4");
+      EXPECT_EQ(original_field(text, "(?:^|\n)Number of images: (\\d+)\n"), "33");
+      const std::string average = original_field(text, kAverage);
+      const std::string deviation = original_field(text, kDeviation);
+      // Three digits of the mean, and two of the deviation, but for what is under a nanosecond.
+      EXPECT_NEAR(std::stod(average), mean, std::max(mean * 5.1e-3, 0.51e-9));
+      EXPECT_NEAR(std::stod(deviation), mean * share, std::max(mean * share * 0.051, 0.51e-9));
+      EXPECT_LE(std::count(average.begin(), average.end(), '.'), 1);
+    }
+  }
+}
+
+TEST(OriginalLines, HaveTwoDigitsOfTheDeviation) {
+  const std::string text = original_lines(record_of(12.3456789, 0.0078912));
+  EXPECT_EQ(original_field(text, kAverage), "12.3457");
+  EXPECT_EQ(original_field(text, kDeviation), "0.0079");
+}
+
+TEST(OriginalLines, WithoutTimesThereAreTwo) {
+  Record r = record_of(1, 0);
+  r.summary.reset();
+  EXPECT_EQ(original_lines(r), "Number of workers: 4\nNumber of images: 33\n");
+}
+
+TEST(FormatTime, HasAUnitAndFourDigits) {
+  EXPECT_EQ(format_time(0.00712), "7.120 ms");
+  EXPECT_EQ(format_time(1.5), "1.500 s");
+  EXPECT_EQ(format_time(12.346), "12.35 s");
+  EXPECT_EQ(format_time(123.46), "123.5 s");
+  EXPECT_EQ(format_time(1234.6), "1235 s");
+  EXPECT_EQ(format_time(98765.4), "98765 s");
+  EXPECT_EQ(format_time(1e-3), "1.000 ms");
+  EXPECT_EQ(format_time(45.6e-6), "45.60 us");
+  EXPECT_EQ(format_time(1e-6), "1.000 us");
+  EXPECT_EQ(format_time(789e-9), "789.0 ns");
+  EXPECT_EQ(format_time(0), "0 ns");
+}
+
+TEST(FormatTime, HasFourDigitsWhereItRoundsUpToAnother) {
+  EXPECT_EQ(format_time(9.99996e-3), "10.00 ms");
+  EXPECT_EQ(format_time(99.9996), "100.0 s");
+  EXPECT_EQ(format_time(0.999996), "1.000 s");
+  EXPECT_EQ(format_time(0.999996e-3), "1.000 ms");
+}
+
+TEST(VerdictLines, OfEachStatus) {
+  Record r = record_of(0.5, 0);
+  EXPECT_EQ(verdict_lines(r), "Verification: skipped\nFOM: 66.0 images/s\n");
+  r.verification = {VerificationStatus::kPassed, 1333233, 0.3123, ""};
+  EXPECT_EQ(verdict_lines(r),
+            "Verification: passed (1333233 outputs, max error 0.31 of the bound)\n"
+            "FOM: 66.0 images/s\n");
+  r.verification = {VerificationStatus::kFailed, 1333233, 7, "image 3, output (1, 2): got 4"};
+  EXPECT_THAT(verdict_lines(r), HasSubstr("image 3, output (1, 2): got 4"));
+  EXPECT_THAT(verdict_lines(r), Not(HasSubstr("passed")));
+  r.summary.reset();
+  EXPECT_THAT(verdict_lines(r), Not(HasSubstr("FOM")));
+}
+
+TEST(TableText, HasARowForEachRecord) {
+  Report report;
+  report.records = {record_of(0.5, 0.005), record_of(0.25, 0), Record{}};
+  report.records[1].config.backend = "a-long-backend-name";
+  const std::string text = table_text(report);
+  std::vector<std::string> lines;
+  for (std::size_t begin = 0, end; (end = text.find('\n', begin)) != std::string::npos;
+       begin = end + 1)
+    lines.push_back(text.substr(begin, end - begin));
+  ASSERT_EQ(lines.size(), 4u);
+  EXPECT_THAT(lines[0], StartsWith("backend"));
+  EXPECT_THAT(lines[1], HasSubstr("500.0 ms"));
+  EXPECT_THAT(lines[2], HasSubstr("132.0"));
+  EXPECT_THAT(lines[2], HasSubstr("a-long-backend-name"));
+  // Right-aligned columns end below their title.
+  const std::size_t end = lines[0].find("images/s") + 8;
+  EXPECT_EQ(lines[1].find("66.0") + 4, end);
+  EXPECT_EQ(lines[2].find("132.0") + 5, end);
+  EXPECT_THAT(text, Not(HasSubstr("Untimed")));
+}
+
+TEST(TableText, ExplainsASingleRecord) {
+  Report report;
+  report.records = {record_of(0.5, 0.005)};
+  report.records[0].balance = 33.0 / 36;
+  const std::string text = table_text(report);
+  EXPECT_THAT(text, HasSubstr("264.0 MB of pixels (8.0 MB an image), 10.7 MB of results"));
+  EXPECT_THAT(text, HasSubstr("Untimed"));
+  EXPECT_THAT(text, HasSubstr("33 images on 4 workers are balanced to 0.917"));
+  report.records[0].balance = 1;
+  EXPECT_THAT(table_text(report), Not(HasSubstr("balanced")));
+}
+
+TEST(StatusNames, AreThoseOfTheSchema) {
+  EXPECT_EQ(name_of(Status::kOk), "ok");
+  EXPECT_EQ(name_of(Status::kSkipped), "skipped");
+  EXPECT_EQ(name_of(Status::kFailed), "failed");
+  EXPECT_EQ(name_of(Status::kInterrupted), "interrupted");
+  EXPECT_EQ(name_of(VerificationStatus::kPassed), "passed");
+  EXPECT_EQ(name_of(VerificationStatus::kFailed), "failed");
+  EXPECT_EQ(name_of(VerificationStatus::kSkipped), "skipped");
+}
+
+/// A locale that writes 1.234,5, for C and C++ as far as the machine has one.
+class CommaLocale {
+ public:
+  CommaLocale() : cpp_(std::locale::global(std::locale(std::locale(), new Commas))) {
+    for (const char* name : {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8", "de_DE"}) {
+      if (std::setlocale(LC_ALL, name) != nullptr) break;
+    }
+  }
+  ~CommaLocale() {
+    std::locale::global(cpp_);
+    std::setlocale(LC_ALL, "C");
+  }
+  CommaLocale(const CommaLocale&) = delete;
+  CommaLocale& operator=(const CommaLocale&) = delete;
+
+ private:
+  struct Commas : std::numpunct<char> {
+    char do_decimal_point() const override { return ','; }
+    char do_thousands_sep() const override { return '.'; }
+    std::string do_grouping() const override { return "\3"; }
+  };
+  std::locale cpp_;
+};
+
+std::string everything() {
+  Report report;
+  report.records = {record_of(12345.678, 0.5)};
+  Record& r = report.records[0];
+  r.bound = Bound{.time_s = 1234.5, .bytes = 1'000'000, .flops = 1'000'000};
+  r.bound->ceilings.read_bytes_per_s = 1.25e10;
+  r.bound->ceilings.peak_flops_per_s = 1.25e10;
+  r.workers = WorkerTimes{1234.5, 2345.6};
+  r.balance = 0.917;
+  r.verification = {VerificationStatus::kPassed, 1333233, 0.3123, ""};
+  return original_lines(r) + table_text(report) + verdict_lines(r) + to_json(report) +
+         to_csv(report) + to_markdown(report) + format_time(1234.5) + format_time(0.5);
+}
+
+TEST(Locale, ChangesNoNumber) {
+  const std::string before = everything();
+  const CommaLocale locale;
+  std::ostringstream stream;
+  stream << 1234.5;
+  ASSERT_EQ(stream.str(), "1.234,5");  // the locale is in force
+  EXPECT_EQ(everything(), before);
+}
+
+}  // namespace
+}  // namespace convscale
