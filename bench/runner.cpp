@@ -206,7 +206,7 @@ Record measure_as(const Config& config, const Workload& workload, const RunConte
   record.setup_s = timed([&] { backend->prepare(buffers.host()); });
   record.generation_s =
       timed([&] { workload.fill(images.data(), filters.data(), context.helpers); });
-  record.setup_s += timed([&] { backend->load(); });
+  record.setup_s = *record.setup_s + timed([&] { backend->load(); });
 
   context.progress.begin("measuring");
   const Samples samples = iterate(config, *backend, context);

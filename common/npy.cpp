@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -26,7 +27,12 @@ constexpr std::string_view kMagic = "\x93NUMPY";
 constexpr std::string_view kAccepted =
     "give a stack (N, H, W) or one image (H, W) of float32, float64, uint8 or uint16";
 
-[[noreturn]] void reject(const std::string& path, const std::string& problem) {
+/// `problem` may quote the file, which may hold anything: it is kept short and on one line.
+[[noreturn]] void reject(const std::string& path, std::string problem) {
+  constexpr std::size_t kLongest = 120;
+  std::replace_if(
+      problem.begin(), problem.end(), [](unsigned char c) { return c < ' ' || c > '~'; }, '?');
+  if (problem.size() > kLongest) problem = problem.substr(0, kLongest) + "...";
   throw UsageError(fmt::format("{}: {}; {}", path, problem, kAccepted));
 }
 
@@ -120,7 +126,7 @@ NpyHeader parse_npy_header(std::span<const std::byte> bytes, const std::string& 
 }
 
 NpyStack::NpyStack(const std::filesystem::path& path) : path_(path.string()) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a FIFO is rejected below
   if (fd < 0) reject(path_, fmt::format("cannot be opened: {}", std::strerror(errno)));
   struct stat status {};
   fstat(fd, &status);
@@ -130,6 +136,7 @@ NpyStack::NpyStack(const std::filesystem::path& path) : path_(path.string()) {
     mapping = mmap(nullptr, mapped_bytes_, PROT_READ, MAP_PRIVATE, fd, 0);
   }
   close(fd);
+  if (!S_ISREG(status.st_mode)) reject(path_, "is no regular file");
   if (mapping == MAP_FAILED) reject(path_, status.st_size == 0 ? "is empty" : "cannot be read");
   mapping_ = static_cast<std::byte*>(mapping);
   try {

@@ -16,27 +16,40 @@ namespace convscale {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+/// What `path` leads to, link by link; the last need not exist.
+fs::path follow_links(fs::path path) {
+  constexpr int kMostLinks = 40;  // as the kernel
+  std::error_code error;
+  for (int i = 0; i < kMostLinks && fs::is_symlink(path, error); ++i) {
+    path = path.parent_path() / fs::read_symlink(path, error);
+  }
+  return path;
+}
+
+}  // namespace
+
 OutputFile::OutputFile(const fs::path& target) : target_(target) {
-  std::error_code ignored;
-  // A symbolic link stays one: what it points to is replaced.
-  const fs::path real =
-      fs::is_symlink(target, ignored) ? fs::weakly_canonical(target, ignored) : target;
   struct stat status {};
-  const bool exists = stat(real.c_str(), &status) == 0;
+  const bool exists = stat(target.c_str(), &status) == 0;
+  if (target.empty()) fail(ENOENT);
   if (exists && S_ISDIR(status.st_mode)) fail(EISDIR);
-  if (exists && access(real.c_str(), W_OK) != 0) fail(errno);
+  if (exists && access(target.c_str(), W_OK) != 0) fail(errno);
   if (exists && !S_ISREG(status.st_mode)) {
-    fd_ = open(real.c_str(), O_WRONLY | O_CLOEXEC);
+    fd_ = open(target.c_str(), O_WRONLY | O_CLOEXEC);
     if (fd_ < 0) fail(errno);
     return;
   }
+  // A symbolic link stays one: what it leads to is replaced.
+  const fs::path real = follow_links(target);
   std::string name = real.string() + ".partial-XXXXXX";
   fd_ = mkostemp(name.data(), O_CLOEXEC);
   if (fd_ < 0) fail(errno);
   temporary_ = name;
   target_ = real;
-  const mode_t mask =
-      umask(0);  // mkostemp makes it private; the target gets what any new file would get
+  // mkostemp makes it private; the target gets what it had, or what any new file would get.
+  const mode_t mask = umask(0);
   umask(mask);
   fchmod(fd_, exists ? status.st_mode & 07777 : 0666 & ~mask);
 }

@@ -33,11 +33,11 @@ struct Record {
   std::vector<std::string> warnings;
   Config config;
   BackendFacts facts;
-  double setup_s = 0;       ///< placement, registration, allocation, upload of resident data
-  double generation_s = 0;  ///< making or reading the workload
-  double verification_s = 0;
-  std::vector<double> times_s;     ///< of the measured iterations
-  std::optional<Summary> summary;  ///< null if there are no times
+  std::optional<double> setup_s;  ///< placement, registration, allocation, upload of resident data
+  std::optional<double> generation_s;    ///< making or reading the workload
+  std::optional<double> verification_s;  ///< comparing with the reference
+  std::vector<double> times_s;           ///< of the measured iterations
+  std::optional<Summary> summary;        ///< null if there are no times
   std::optional<Bound> bound;
   std::optional<double> fraction;  ///< bound / median
   std::optional<Phases> phases;

@@ -13,7 +13,8 @@ namespace convscale {
 std::string to_json(const Report& report);
 
 /// The records, flat: one column for each leaf of a JSON record ("bound.time_s"), one line each.
-/// Lists are joined with blanks; null is empty. CSV as in RFC 4180, with a header.
+/// Lists of numbers are joined with blanks, of texts with "; "; null is empty. CSV as in RFC 4180,
+/// with a header.
 std::string to_csv(const Report& report);
 /// The same columns as a GitHub table.
 std::string to_markdown(const Report& report);

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <cmath>
 #include <functional>
 
 namespace convscale {
@@ -19,24 +20,26 @@ Json nullable(const std::optional<T>& value) {
   return value ? Json(*value) : Json(nullptr);
 }
 
+Json nullable_count(int count) { return count > 0 ? Json(count) : Json(nullptr); }
+
 Json nullable_text(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
 
 Json to_json_value(const HostInfo& host) {
   Json caches = Json::array();
   for (const Cache& cache : host.caches)
     caches.push_back({{"name", cache.name}, {"bytes", cache.bytes}, {"count", cache.count}});
-  return {{"name", host.name},
-          {"os", host.os},
+  return {{"name", nullable_text(host.name)},
+          {"os", nullable_text(host.os)},
           {"cpu", nullable_text(host.cpu)},
-          {"sockets", host.sockets},
-          {"cores", host.cores},
-          {"threads", host.threads},
+          {"sockets", nullable_count(host.sockets)},
+          {"cores", nullable_count(host.cores)},
+          {"threads", nullable_count(host.threads)},
           {"smt", host.smt},
-          {"numa_nodes", host.numa_nodes},
+          {"numa_nodes", nullable_count(host.numa_nodes)},
           {"caches", caches},
           {"memory_bytes", nullable(host.memory_bytes)},
           {"isa", host.isa},
-          {"affinity", host.affinity},
+          {"affinity", nullable_text(host.affinity)},
           {"governor", nullable(host.governor)},
           {"huge_pages", nullable(host.huge_pages)},
           {"hypervisor", nullable(host.hypervisor)},
@@ -99,9 +102,9 @@ Json to_json_value(const Record& r) {
           {"burns", c.burns},
           {"work_time", nullptr},
           {"interleaved", false},
-          {"setup_s", r.setup_s},
-          {"generation_s", r.generation_s},
-          {"verification_s", verified ? Json(r.verification_s) : Json(nullptr)},
+          {"setup_s", nullable(r.setup_s)},
+          {"generation_s", nullable(r.generation_s)},
+          {"verification_s", nullable(r.verification_s)},
           {"times_s", r.times_s},
           {"mean_s", of_summary(&Summary::mean)},
           {"std_s", of_summary(&Summary::std)},
@@ -137,7 +140,8 @@ Json to_json_value(const Record& r) {
 using Columns = std::vector<std::pair<std::string, std::string>>;
 
 std::string cell_text(const Json& value) {
-  if (value.is_null()) return "";
+  const bool finite = !value.is_number_float() || std::isfinite(value.get<double>());
+  if (value.is_null() || !finite) return "";
   if (value.is_string()) return value.get<std::string>();
   if (!value.is_array()) return value.dump();
   std::string joined;

@@ -132,10 +132,11 @@ std::string details(const Record& r) {
     }
     text += "\n";
   }
-  text += fmt::format(
-      "Untimed: setup {}, generation {}, verification {}\n", format_time(r.setup_s),
-      format_time(r.generation_s),
-      r.verification.status == VerificationStatus::kSkipped ? "-" : format_time(r.verification_s));
+  const auto untimed = [](std::optional<double> seconds) {
+    return seconds ? format_time(*seconds) : "-";
+  };
+  text += fmt::format("Untimed: setup {}, generation {}, verification {}\n", untimed(r.setup_s),
+                      untimed(r.generation_s), untimed(r.verification_s));
   if (r.balance && *r.balance < 1) {
     text += fmt::format(
         "Note:    {} images on {} workers are balanced to {:.3f} at best; --schedule split deals "
@@ -187,13 +188,18 @@ std::optional<double> flops_per_s(const Record& r) {
 
 std::string format_time(double seconds) {
   static constexpr struct {
-    double from, factor;
+    double factor;
     const char* unit;
-  } kUnits[] = {{1, 1, "s"}, {1e-3, 1e3, "ms"}, {1e-6, 1e6, "us"}, {0, 1e9, "ns"}};
+  } kUnits[] = {{1, "s"}, {1e3, "ms"}, {1e6, "us"}, {1e9, "ns"}};
+  constexpr int kDigits = 4;
   for (const auto& unit : kUnits) {
-    if (seconds < unit.from) continue;
-    const double value = seconds * unit.factor;
-    return fmt::format("{:.{}f} {}", value, std::clamp(decimals_of(value, 4), 0, 3), unit.unit);
+    // Rounded first, so that 0.99999 ms is 1.000 ms and not 1000.0 us.
+    const double scale = std::pow(10.0, std::max(decimals_of(seconds * unit.factor, kDigits), 0));
+    const double value = std::round(seconds * unit.factor * scale) / scale;
+    if (value >= 1 || unit.factor == 1e9) {
+      return fmt::format("{:.{}f} {}", value, std::clamp(decimals_of(value, kDigits), 0, 3),
+                         unit.unit);
+    }
   }
   return "-";
 }

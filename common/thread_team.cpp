@@ -25,15 +25,16 @@ ThreadTeam::ThreadTeam(int size, const Job& on_start, bool spin) : spin_(spin) {
     for (int worker = 0; worker < size; ++worker) {
       threads_.emplace_back([this, worker] { loop(worker); });
     }
-    started_ = 1;
-    started_.notify_all();
-    wait(1);
   } catch (const std::system_error& error) {
     const std::size_t got = threads_.size();
     stop_and_join();
-    throw ResourceError(
-        fmt::format("cannot start {} threads ({} started): {}; fewer workers would do", size, got,
-                    error.what()));
+    throw ResourceError(fmt::format("cannot start {} threads ({} started): {}; fewer would do",
+                                    size, got, error.what()));
+  }
+  try {
+    started_ = 1;
+    started_.notify_all();
+    wait(1);
   } catch (...) {
     stop_and_join();
     throw;
@@ -66,7 +67,7 @@ void ThreadTeam::wait(Ticket ticket) {
   {
     const std::scoped_lock lock(mutex_);
     for (; front_ < ticket; ++front_) {
-      if (!error) error = queue_.front()->error;
+      if (!error) error = std::move(queue_.front()->error);
       queue_.pop_front();
     }
   }
@@ -84,7 +85,7 @@ void ThreadTeam::loop(int worker) {
     } catch (...) {
       error = std::current_exception();
     }
-    finish(*work, error);
+    finish(*work, std::move(error));
   }
 }
 
@@ -110,6 +111,7 @@ void ThreadTeam::finish(Work& work, std::exception_ptr error) {
   // Jobs finish in order: a thread is on its next job only after this one, so the last to leave
   // this job is the first that can leave it as the last.
   if (work.left.fetch_sub(1) == 1) {
+    work.job = nullptr;  // what it holds ends before wait returns
     finished_.fetch_add(1);
     finished_.notify_all();
   }

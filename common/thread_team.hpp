@@ -44,6 +44,7 @@ class ThreadTeam {
   /// the team has its processors to itself. Throws ResourceError if the system gives no more
   /// threads, and what `on_start` threw.
   explicit ThreadTeam(int size, const Job& on_start = {}, bool spin = false);
+  /// Waits for the jobs that threads are working on; jobs that none has begun are dropped.
   ~ThreadTeam();
   ThreadTeam(const ThreadTeam&) = delete;
   ThreadTeam& operator=(const ThreadTeam&) = delete;

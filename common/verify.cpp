@@ -12,6 +12,7 @@
 #include <cmath>
 #include <limits>
 #include <mutex>
+#include <utility>
 
 namespace convscale {
 namespace {
@@ -28,7 +29,8 @@ double error_of_bound(double got, double expected, double bound) {
     return std::isnan(expected) && std::isnan(got) ? 0 : kMismatch;
   if (std::isinf(expected) || std::isinf(got)) return got == expected ? 0 : kMismatch;
   const double error = std::abs(got - expected);
-  return error == 0 ? 0 : error / bound;
+  const double ratio = error == 0 ? 0 : error / bound;
+  return std::isnan(ratio) ? kMismatch : ratio;  // both beyond the largest number
 }
 
 template <class T>
@@ -76,7 +78,10 @@ Verification verify(const Shape& s, const T* images, const T* filters, const T* 
                                         results + image * s.outputs(), row,
                                         std::min(row + band_rows, s.out_height()), reference);
       const std::scoped_lock lock(mutex);
-      if (found.error_of_bound > worst.error_of_bound) {
+      // Of equally bad outputs the first, whichever thread comes first.
+      const bool earlier = std::pair(image, found.output) < std::pair(worst_image, worst.output);
+      if (found.error_of_bound > worst.error_of_bound ||
+          (found.error_of_bound == worst.error_of_bound && earlier)) {
         worst = found;
         worst_image = image;
       }

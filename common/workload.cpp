@@ -52,12 +52,13 @@ void Workload::filter(std::int64_t index, T* out) const {
       out[tap] = generator::tap<T>(fill_, seed_, index, tap);
     return;
   }
-  filters_->read(filters_->count() == 1 ? 0 : index, out);
+  const std::int64_t in_file = filters_->count() == 1 ? 0 : index;
+  filters_->read(in_file, out);
   const T* bad =
       std::find_if_not(out, out + shape_.taps(), [](T tap) { return std::isfinite(tap); });
   if (bad != out + shape_.taps()) {
     throw UsageError(fmt::format("{}: tap {} of filter {} is {}; give finite taps",
-                                 filters_->path(), bad - out, index, *bad));
+                                 filters_->path(), bad - out, in_file, *bad));
   }
 }
 
