@@ -101,6 +101,7 @@ class Run {
       if (interrupted()) break;
     }
     report_.interrupted = interrupted();
+    if (report_.interrupted) worst = ExitCode::kInterrupted;
     print();
     outputs_.write(report_);
     return any_possible ? worst : ExitCode::kUnsupported;

@@ -5,7 +5,7 @@
 # The same names on Debian 12 and newer, and on Ubuntu 24.04 and newer.
 build_packages=(g++ cmake ninja-build pkg-config git
   libfmt-dev libcli11-dev nlohmann-json3-dev libhwloc-dev libeigen3-dev)
-test_packages=(libgtest-dev libgmock-dev binutils)
+test_packages=(libgtest-dev libgmock-dev binutils python3 python3-numpy python3-scipy)
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 program=${0##*/}
@@ -47,7 +47,7 @@ require_packages() {
 
   local command="apt-get update && apt-get install -y --no-install-recommends ${missing[*]}"
   if [[ $install == no ]]; then
-    fail "missing packages: ${missing[*]}; as root: $command"
+    fail "missing packages; as root: $command"
   fi
   if [[ $EUID -ne 0 ]]; then
     # A password can be asked for on a terminal only.

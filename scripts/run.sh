@@ -18,7 +18,7 @@ END
 }
 
 # shellcheck source=scripts/prepare.sh
-source "$(dirname -- "${BASH_SOURCE[0]}")/prepare.sh"
+source "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/prepare.sh"
 
 install=yes
 while [[ $# -gt 0 ]]; do

@@ -19,7 +19,7 @@ END
 }
 
 # shellcheck source=scripts/prepare.sh
-source "$(dirname -- "${BASH_SOURCE[0]}")/prepare.sh"
+source "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/prepare.sh"
 
 usage_error() {
   say "$1; scripts/test.sh --help lists the options"
