@@ -29,13 +29,12 @@ PageBuffer::PageBuffer(std::int64_t bytes, const char* purpose) : bytes_(bytes) 
                                     bytes, purpose, std::strerror(errno)));
   }
   mapping_ = mapping;
-  auto address = reinterpret_cast<std::uintptr_t>(mapping);
+  data_ = static_cast<std::byte*>(mapping);
   if (slack > 0) {
-    address = (address + kHugePage - 1) / kHugePage * kHugePage;
+    data_ += kHugePage - reinterpret_cast<std::uintptr_t>(mapping) % kHugePage;
     // Advice only: without transparent huge pages it fails and nothing is lost.
-    madvise(reinterpret_cast<void*>(address), size, MADV_HUGEPAGE);
+    madvise(data_, size, MADV_HUGEPAGE);
   }
-  data_ = reinterpret_cast<std::byte*>(address);
 }
 
 PageBuffer::~PageBuffer() {

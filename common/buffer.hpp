@@ -18,6 +18,8 @@ class PageBuffer {
   ~PageBuffer();
   PageBuffer(PageBuffer&& other) noexcept;
   PageBuffer& operator=(PageBuffer&& other) noexcept;
+  PageBuffer(const PageBuffer&) = delete;
+  PageBuffer& operator=(const PageBuffer&) = delete;
 
   std::byte* data() const { return data_; }
   std::int64_t bytes() const { return bytes_; }

@@ -48,8 +48,8 @@ T poison_value() {
 /// digest of exact data (`--fill integers`) the same for both dtypes.
 template <class T>
 CONVSCALE_HOST_DEVICE constexpr std::uint64_t digest_term(std::uint64_t index, T value) {
-  const double wide = static_cast<double>(value);
-  std::uint64_t bits = std::bit_cast<std::uint64_t>(wide);
+  const auto wide = static_cast<double>(value);
+  auto bits = std::bit_cast<std::uint64_t>(wide);
   if (wide == 0.0) bits = 0;
   if (wide != wide) bits = 0x7FF8'0000'0000'0000;
   return mix64(bits ^ mix64(index + 0x9E37'79B9'7F4A'7C15));

@@ -25,7 +25,7 @@ std::optional<std::string> first_line(const char* path) {
 
 /// "madvise" of "always [madvise] never".
 std::optional<std::string> selected_word(const char* path) {
-  const auto line = first_line(path);
+  auto line = first_line(path);
   if (!line) return std::nullopt;
   const std::size_t open = line->find('['), close = line->find(']');
   if (open == std::string::npos || close == std::string::npos) return line;

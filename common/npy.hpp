@@ -38,6 +38,8 @@ class NpyStack {
   ~NpyStack();
   NpyStack(NpyStack&& other) noexcept;
   NpyStack& operator=(NpyStack&&) = delete;
+  NpyStack(const NpyStack&) = delete;
+  NpyStack& operator=(const NpyStack&) = delete;
 
   std::int64_t count() const { return count_; }
   std::int64_t height() const { return height_; }

@@ -119,6 +119,7 @@ std::vector<int> Topology::order(Bind bind) const {
   }
   if (bind == Bind::kCompact) return compact;
   std::vector<int> cpus;
+  cpus.reserve(spread.size());
   for (const auto& [key, cpu] : spread) cpus.push_back(cpu);
   return cpus;
 }

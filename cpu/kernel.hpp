@@ -8,6 +8,9 @@
 /// otherwise be linked into code for every processor.
 namespace convscale {
 
+/// Rows that kernels sum together: bands of rows are a multiple of it where they can be.
+inline constexpr std::int64_t kRowGroup = 5;
+
 /// One image with its filter, row-major and contiguous; the pixels stand as the user has them, with
 /// no padding.
 template <class T>

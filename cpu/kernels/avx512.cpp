@@ -17,18 +17,19 @@
 namespace convscale {
 namespace {
 
-constexpr int kSize = 4, kStride = 5, kVectors = 5;
+constexpr int kSize = 4, kVectors = 5;
+constexpr std::int64_t kStride = 5;
 
 /// Window sums stand in columns 0, 5, 10, ...: for vector v, lane l of `lane` takes the packed lane
 /// l so far, or a lane of v.
 template <class V>
 struct PackIndices {
-  alignas(64) typename V::Index lane[kVectors][V::kLanes];
+  alignas(64) typename V::Index lane[kVectors][V::kLanes] = {};
 
-  constexpr PackIndices() : lane{} {
+  constexpr PackIndices() {
     for (int v = 0; v < kVectors; ++v) {
       for (int l = 0; l < V::kLanes; ++l) {
-        const int column = kStride * l;
+        const std::int64_t column = kStride * l;
         lane[v][l] = static_cast<typename V::Index>(
             column / V::kLanes == v ? V::kLanes + column % V::kLanes : l);
       }
@@ -50,7 +51,7 @@ struct Pattern {
         alignas(64) typename V::Element row[V::kLanes];
         for (int l = 0; l < V::kLanes; ++l) {
           // Column x belongs to the window that ends in column 5j >= x, with tap b = 5j - x.
-          const int b = (kStride - (v * V::kLanes + l) % kStride) % kStride;
+          const std::int64_t b = (kStride - (v * V::kLanes + l) % kStride) % kStride;
           row[l] = b < kSize ? filter[a * kSize + b] : 0;
         }
         taps[a][v] = V::load(row);

@@ -15,9 +15,9 @@ struct Avx2Float64 {
   using Register = __m256d;
   using Mask = __m256i;
   static constexpr int kLanes = 4;
-  static constexpr int kRows = 4,
-                       kColumns = 2;  // block of outputs for any K: 8 accumulators of 16 registers
-  static constexpr int kRowsFilter4 = 4, kColumnsFilter4 = 2;  // and for K = 4
+  /// Columns, in vectors, of a block of outputs: for any filter, and for those of up to 5 x 5. With
+  /// kRowGroup rows that is 10 sums in 16 registers.
+  static constexpr int kColumns = 2, kColumnsSmall = 2;
 
   static constexpr int kMaxShiftIn =
       0;  // shifts across the halves of a register cost more than loads
@@ -52,8 +52,7 @@ struct Avx2Float32 {
   using Register = __m256;
   using Mask = __m256i;
   static constexpr int kLanes = 8;
-  static constexpr int kRows = 4, kColumns = 2;
-  static constexpr int kRowsFilter4 = 4, kColumnsFilter4 = 2;
+  static constexpr int kColumns = 2, kColumnsSmall = 2;
 
   static constexpr int kMaxShiftIn = 0;
 

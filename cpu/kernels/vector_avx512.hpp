@@ -15,10 +15,9 @@ struct Avx512Float64 {
   using Register = __m512d;
   using Mask = __mmask8;
   static constexpr int kLanes = 8;
-  static constexpr int kRows = 4,
-                       kColumns = 4;  // block of outputs for any K: 16 accumulators of 32 registers
-  static constexpr int kRowsFilter4 = 5,
-                       kColumnsFilter4 = 2;  // and for K = 4, whose taps stay in 16 registers
+  /// Columns, in vectors, of a block of outputs: for any filter, and for the 4 x 4 filter, whose
+  /// taps stay in 16 registers. With kRowGroup rows that is 20 and 10 sums in 32 registers.
+  static constexpr int kColumns = 4, kColumnsSmall = 2;
 
   static Register zero() { return _mm512_setzero_pd(); }
   static Register broadcast(double x) { return _mm512_set1_pd(x); }
@@ -46,11 +45,12 @@ struct Avx512Float64 {
         _mm512_alignr_epi64(_mm512_castpd_si512(high), _mm512_castpd_si512(low), kLanes - kCount));
   }
   /// The same for a count of 0 .. kMaxShiftIn that the compiler knows once the loop is unrolled.
-  static constexpr int kMaxShiftIn = 3;
+  static constexpr int kMaxShiftIn = 4;
   static Register shift_in(Register low, Register high, std::int64_t count) {
     return count == 1   ? shift_in<1>(low, high)
            : count == 2 ? shift_in<2>(low, high)
            : count == 3 ? shift_in<3>(low, high)
+           : count == 4 ? shift_in<4>(low, high)
                         : high;
   }
   using Index = std::int64_t;
@@ -65,8 +65,7 @@ struct Avx512Float32 {
   using Register = __m512;
   using Mask = __mmask16;
   static constexpr int kLanes = 16;
-  static constexpr int kRows = 4, kColumns = 4;
-  static constexpr int kRowsFilter4 = 5, kColumnsFilter4 = 2;
+  static constexpr int kColumns = 4, kColumnsSmall = 2;
 
   static Register zero() { return _mm512_setzero_ps(); }
   static Register broadcast(float x) { return _mm512_set1_ps(x); }
@@ -92,11 +91,12 @@ struct Avx512Float32 {
     return _mm512_castsi512_ps(
         _mm512_alignr_epi32(_mm512_castps_si512(high), _mm512_castps_si512(low), kLanes - kCount));
   }
-  static constexpr int kMaxShiftIn = 3;
+  static constexpr int kMaxShiftIn = 4;
   static Register shift_in(Register low, Register high, std::int64_t count) {
     return count == 1   ? shift_in<1>(low, high)
            : count == 2 ? shift_in<2>(low, high)
            : count == 3 ? shift_in<3>(low, high)
+           : count == 4 ? shift_in<4>(low, high)
                         : high;
   }
   using Index = std::int32_t;
