@@ -22,10 +22,22 @@ constexpr std::int64_t kTrialRounds = 10000;
 /// A small buffer is read several times, so that the clock does not matter.
 constexpr std::int64_t kLeastReadBytes = 16 << 20;
 
-struct Interval {
-  Clock::time_point begin, end;
-  double seconds() const { return std::chrono::duration<double>(end - begin).count(); }
-};
+/// Runs `body(worker)` on the first `workers` of `team` and returns the seconds from the first
+/// one's begin to the last one's end: without the start of the team, and right also where workers
+/// share a processor and so run one after another.
+template <class Body>
+double timed_on(ThreadTeam& team, int workers, Body&& body) {
+  std::vector<Clock::time_point> begins(static_cast<std::size_t>(workers)), ends(begins);
+  team.run([&](int worker) {
+    if (worker >= workers) return;
+    begins[static_cast<std::size_t>(worker)] = Clock::now();
+    body(worker);
+    ends[static_cast<std::size_t>(worker)] = Clock::now();
+  });
+  const auto begin = *std::min_element(begins.begin(), begins.end());
+  const auto end = *std::max_element(ends.begin(), ends.end());
+  return std::chrono::duration<double>(end - begin).count();
+}
 
 }  // namespace
 
@@ -41,39 +53,24 @@ CeilingMeter::CeilingMeter(const CeilingLoops& loops, ThreadTeam& team, const st
                            std::int64_t bytes, Dtype dtype)
     : loops_(loops), team_(team), data_(data), lines_(bytes / kLine), dtype_(dtype) {}
 
-/// Bytes over the time from the first worker's first load to the last one's last, without the start
-/// of the team.
 double CeilingMeter::read_pass(int streams) {
   const std::int64_t repeats = std::max<std::int64_t>(1, kLeastReadBytes / (lines_ * kLine));
+  const auto readers = static_cast<int>(std::min<std::int64_t>(team_.size(), lines_));
   std::atomic<double> sink{0};  // keeps the sums, and so the loads, alive
-  std::vector<Interval> intervals(static_cast<std::size_t>(team_.size()));
-  team_.for_each_block(lines_, [&](int worker, std::int64_t begin, std::int64_t end) {
-    Interval& interval = intervals[static_cast<std::size_t>(worker)];
-    interval.begin = Clock::now();
+  const double seconds = timed_on(team_, readers, [&](int worker) {
+    const Block block = block_of(lines_, readers, worker);
     for (std::int64_t i = 0; i < repeats; ++i) {
-      sink = loops_.read(data_ + begin * kLine, (end - begin) * kLine, streams);
+      sink = loops_.read(data_ + block.begin * kLine, block.size() * kLine, streams);
     }
-    interval.end = Clock::now();
   });
-  Interval all = intervals.front();  // the first worker always has a part
-  for (const Interval& interval : intervals) {
-    if (interval.begin == Clock::time_point{}) continue;  // fewer lines than workers
-    all.begin = std::min(all.begin, interval.begin);
-    all.end = std::max(all.end, interval.end);
-  }
-  return static_cast<double>(repeats * lines_ * kLine) / all.seconds();
+  return static_cast<double>(repeats * lines_ * kLine) / seconds;
 }
 
-/// The sum of the workers' own rates: the arithmetic units are theirs alone.
 double CeilingMeter::fma_pass() {
   const auto loop = dtype_ == Dtype::kFloat64 ? loops_.fma_float64 : loops_.fma_float32;
-  std::atomic<double> flops_per_s{0};
-  team_.run([&](int) {
-    const auto begin = Clock::now();
-    const double flops = loop(fma_rounds_);
-    flops_per_s += flops / Interval{begin, Clock::now()}.seconds();
-  });
-  return flops_per_s;
+  std::atomic<double> flops{0};
+  const double seconds = timed_on(team_, team_.size(), [&](int) { flops += loop(fma_rounds_); });
+  return flops / seconds;
 }
 
 /// Which number of side-by-side sequences reads fastest depends on the processor's prefetchers, so

@@ -12,6 +12,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 #include <vector>
 
@@ -188,6 +189,24 @@ TEST(CpuBackend, CeilingsAreMeasuredAndPlausible) {
     EXPECT_GT(*ceilings.peak_flops_per_s, 1e6);
     EXPECT_FALSE(ceilings.up_bytes_per_s);
   }
+}
+
+/// Workers that take turns on a processor do not add up to more than it can do. The factor is far
+/// from both what is right (1) and what was wrong (8), since tests share their machine.
+TEST(CpuBackend, PeakDoesNotGrowWithWorkersThatShareAProcessor) {
+  const int processors = Topology().threads();
+  if (processors > 8) GTEST_SKIP() << "would start " << 8 * processors << " threads";
+  const auto peak = [](int workers) {
+    Config config = small_config();
+    config.num_workers = workers;
+    Session session(config);
+    double best = 0;
+    for (int pass = 0; pass < 5; ++pass) {
+      best = std::max(best, session.backend().measure_ceilings().peak_flops_per_s.value());
+    }
+    return best;
+  };
+  EXPECT_LT(peak(8 * processors), 4 * peak(processors));
 }
 
 TEST(CpuBackend, BusyTimeOfEachWorkerIsThatOfTheLastIteration) {
