@@ -1,5 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // avx2: the vector kernel family (vector_kernel.hpp) for AVX2 and FMA.
+//
+//     for y, x:  out[y][x] = sum over a, b of taps[a][b] * pixels[y-a][x-b]
+//
+// full: 2 K^2 FLOPs an output; each pixel is read from memory once. Sixteen registers hold the sums
+// but not the taps of a 4 x 4 filter, which are read from memory beside the pixels.
+// strided: 2 K^2 FLOPs a kept output, its pixels gathered.
+//
+// Measured with 33 x 1000^2 float64, K 4, S 5, two cores of a Xeon at 34 GB/s, 2026-11-22: full
+// 0.47 of the bound (K 3: 0.77), strided 0.69.
 #include "cpu/kernels/vector_avx2.hpp"
 #include "cpu/kernels/vector_ceilings.hpp"
 #include "cpu/kernels/vector_kernel.hpp"

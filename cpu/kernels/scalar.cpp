@@ -5,7 +5,11 @@
 //
 // full: one pass over a row of outputs for each tap, which compilers vectorise with what the
 // baseline has (SSE2 on x86-64). 2 K^2 FLOPs an output; the row of outputs stays in the first
-// cache. strided: the plain sum for each kept output.
+// cache.
+// strided: the plain sum for each kept output.
+//
+// Measured with 33 x 1000^2 float64, K 4, S 5, two cores of a Xeon at 34 GB/s, 2026-11-22: full
+// 0.14 of the bound, strided 0.58.
 #include "cpu/kernels/scalar.hpp"
 
 namespace convscale {
