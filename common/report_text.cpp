@@ -161,29 +161,31 @@ std::string_view name_of(VerificationStatus status) {
 
 namespace {
 
-std::optional<double> per_median(const Record& record, double amount) {
+/// `amount()` over the median; not called without one.
+template <class Amount>
+std::optional<double> per_median(const Record& record, Amount&& amount) {
   if (!record.summary || record.summary->median <= 0) return std::nullopt;
-  return amount / record.summary->median;
+  return static_cast<double>(amount()) / record.summary->median;
 }
 
 }  // namespace
 
 std::optional<double> images_per_s(const Record& r) {
-  return per_median(r, static_cast<double>(r.config.shape.images));
+  return per_median(r, [&] { return r.config.shape.images; });
 }
 
 std::optional<double> pixels_per_s(const Record& r) {
-  return per_median(r, static_cast<double>(r.config.shape.images * r.config.shape.pixels()));
+  return per_median(r, [&] { return r.config.shape.images * r.config.shape.pixels(); });
 }
 
 std::optional<double> bytes_per_s(const Record& r) {
-  return per_median(r, static_cast<double>(least_bytes(r.config.shape, r.config.method,
-                                                       r.config.dtype, r.facts.line_bytes)));
+  const Config& c = r.config;
+  return per_median(r, [&] { return least_bytes(c.shape, c.method, c.dtype, r.facts.line_bytes); });
 }
 
 std::optional<double> flops_per_s(const Record& r) {
   if (!r.facts.direct) return std::nullopt;
-  return per_median(r, static_cast<double>(flops(r.config.shape, r.config.method)));
+  return per_median(r, [&] { return flops(r.config.shape, r.config.method); });
 }
 
 std::string format_time(double seconds) {

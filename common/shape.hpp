@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <numeric>
 
 namespace convscale {
 
@@ -55,15 +56,9 @@ constexpr bool is_needed(std::int64_t i, std::int64_t filter_size, std::int64_t 
   return (i + stride - 1) / stride * stride - i < filter_size;
 }
 
-/// Bytes of the images that the method must read from memory: the distinct lines of `line_bytes`
-/// that hold a needed pixel, in a buffer that starts on a line. `full` needs every pixel; so does
-/// `strided` with K >= S.
-constexpr std::int64_t image_bytes_touched(const Shape& s, Method method,
-                                           std::int64_t element_bytes, std::int64_t line_bytes) {
-  const std::int64_t total = s.images * s.pixels() * element_bytes;
-  if (method == Method::kFull || s.filter_size >= s.stride) {
-    return (total + line_bytes - 1) / line_bytes * line_bytes;
-  }
+/// Lines of `line_bytes` that hold a needed pixel of the images, in a buffer that starts on a line.
+constexpr std::int64_t lines_touched(const Shape& s, std::int64_t element_bytes,
+                                     std::int64_t line_bytes) {
   // A row's lines depend on where in a line it starts, so each of the few phases is counted once.
   struct RowLines {
     std::int64_t count = -1, first = 0,
@@ -93,7 +88,26 @@ constexpr std::int64_t image_bytes_touched(const Shape& s, Method method,
       previous = start / line_bytes + row.last;
     }
   }
-  return lines * line_bytes;
+  return lines;
+}
+
+/// Bytes of the images that the method must read from memory: the distinct lines of `line_bytes`
+/// that hold a needed pixel, in a buffer that starts on a line. `full` needs every pixel; so does
+/// `strided` with K >= S.
+constexpr std::int64_t image_bytes_touched(const Shape& s, Method method,
+                                           std::int64_t element_bytes, std::int64_t line_bytes) {
+  const std::int64_t image_bytes = s.pixels() * element_bytes;
+  if (method == Method::kFull || s.filter_size >= s.stride) {
+    return (s.images * image_bytes + line_bytes - 1) / line_bytes * line_bytes;
+  }
+  // After a few images one starts on a line again, and the pattern repeats.
+  const std::int64_t period = line_bytes / std::gcd(line_bytes, image_bytes);
+  Shape part = s;
+  part.images = std::min(period, s.images);
+  const std::int64_t of_period = lines_touched(part, element_bytes, line_bytes);
+  part.images = s.images % period;
+  const std::int64_t of_rest = lines_touched(part, element_bytes, line_bytes);
+  return (s.images / period * of_period + of_rest) * line_bytes;
 }
 
 /// The bytes that any implementation must move: the image lines it must touch, and the results.

@@ -18,7 +18,7 @@ namespace convscale {
 namespace {
 
 struct Worst {
-  double error_of_bound = -1;
+  double error_of_bound = 0;
   std::int64_t output = 0;  // within the image
   double expected = 0;
 };
@@ -33,6 +33,20 @@ double error_of_bound(double got, double expected, double bound) {
   return std::isnan(ratio) ? kMismatch : ratio;  // both beyond the largest number
 }
 
+/// True if no pixel in the window of output (i, j) is NaN or infinite.
+template <class T>
+bool window_is_finite(const Shape& s, const T* image, std::int64_t i, std::int64_t j) {
+  const std::int64_t y = i * s.stride, x = j * s.stride;
+  for (std::int64_t row = std::max<std::int64_t>(0, y - s.filter_size + 1);
+       row <= std::min(y, s.height - 1); ++row) {
+    for (std::int64_t column = std::max<std::int64_t>(0, x - s.filter_size + 1);
+         column <= std::min(x, s.width - 1); ++column) {
+      if (!std::isfinite(image[row * s.width + column])) return false;
+    }
+  }
+  return true;
+}
+
 template <class T>
 Worst worst_of_band(const Shape& s, const T* image, const T* filter, const T* results,
                     std::int64_t row_begin, std::int64_t row_end, ReferenceBand& reference) {
@@ -40,16 +54,26 @@ Worst worst_of_band(const Shape& s, const T* image, const T* filter, const T* re
   constexpr double kDenormal = std::numeric_limits<T>::denorm_min();
   reference.compute(s, image, filter, row_begin, row_end);
   const auto taps = static_cast<double>(s.taps());
+  // Finite pixels whose products do not fit T: the order of the sum decides what comes out.
+  const auto is_overflow = [&](std::int64_t i, std::int64_t j, T got, double expected,
+                               double magnitude) {
+    return bits_of(got) != kPoisonBits<T> && !(std::isfinite(got) && std::isfinite(expected)) &&
+           !(magnitude <= static_cast<double>(std::numeric_limits<T>::max())) &&
+           window_is_finite(s, image, i, j);
+  };
   Worst worst;
   for (std::int64_t i = row_begin; i < row_end; ++i) {
     for (std::int64_t j = 0; j < s.out_width(); ++j) {
       const T got = results[i * s.out_width() + j];
       const double expected = reference.expected(i - row_begin, j);
-      const double bound = taps * (kEps * reference.magnitude(i - row_begin, j) + kDenormal);
+      const double magnitude = reference.magnitude(i - row_begin, j);
+      const double bound = taps * (kEps * magnitude + kDenormal);
       const double error = bits_of(got) == kPoisonBits<T>
                                ? std::numeric_limits<double>::infinity()
                                : error_of_bound(static_cast<double>(got), expected, bound);
-      if (error > worst.error_of_bound) worst = {error, i * s.out_width() + j, expected};
+      if (error > worst.error_of_bound && !is_overflow(i, j, got, expected, magnitude)) {
+        worst = {error, i * s.out_width() + j, expected};
+      }
     }
   }
   return worst;

@@ -31,7 +31,8 @@ using KeepGoing = std::function<bool(double done)>;
 ///     |got - expected| <= K^2 * (eps(T) * sum(|tap| * |pixel|) + denorm_min(T)),
 /// the worst case of K^2 rounded products and sums in any order (Higham, "Accuracy and Stability of
 /// Numerical Algorithms", section 3.1), denormal ones included; NaN must meet NaN and an infinity
-/// the same infinity. The reserved poison never passes. Status `kSkipped` if `keep_going` said no.
+/// the same infinity, unless finite pixels overflow T, where the order of the sum decides. The
+/// reserved poison never passes. Status `kSkipped` if `keep_going` said no.
 template <class T>
 Verification verify(const Shape& shape, const T* images, const T* filters, const T* results,
                     ThreadTeam& team, const KeepGoing& keep_going = {});

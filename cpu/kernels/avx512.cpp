@@ -28,8 +28,8 @@
 namespace convscale {
 namespace {
 
-constexpr int kSize = 4, kVectors = 5;
-constexpr std::int64_t kStride = 5;
+constexpr std::int64_t kSize = 4, kStride = 5;
+constexpr int kVectors = 5;
 
 /// Window sums stand in columns 0, 5, 10, ...: for vector v, lane l of `lane` takes the packed lane
 /// l so far, or a lane of v.
@@ -57,7 +57,7 @@ struct Pattern {
   typename V::Register taps[kSize][kVectors];
 
   explicit Pattern(const typename V::Element* filter) {
-    for (int a = 0; a < kSize; ++a) {
+    for (std::int64_t a = 0; a < kSize; ++a) {
       for (int v = 0; v < kVectors; ++v) {
         alignas(64) typename V::Element row[V::kLanes];
         for (int l = 0; l < V::kLanes; ++l) {

@@ -58,7 +58,9 @@ double fma(std::int64_t count) {
   const auto factor = V::broadcast(T(0.999999)), term = V::broadcast(T(1e-6));
   for (std::int64_t n = 0; n < count; ++n) {
 #pragma GCC unroll 12
-    for (int c = 0; c < kChains; ++c) sums[c] = V::fma(sums[c], factor, term);
+    for (int c = 0; c < kChains; ++c) {  // NOLINT(modernize-loop-convert): it is unrolled
+      sums[c] = V::fma(sums[c], factor, term);
+    }
   }
   for (int c = 1; c < kChains; ++c) sums[0] = V::add(sums[0], sums[c]);
   // The sum is finite and not zero, so this adds nothing; but the compiler cannot know, and keeps

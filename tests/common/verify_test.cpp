@@ -261,5 +261,24 @@ TEST(VerifyOverflow, AnErrorThatOverflowsFails) {
   EXPECT_EQ(c.check(1).status, VerificationStatus::kFailed);
 }
 
+TEST(VerifyOverflow, FinitePixelsThatOverflowMayComeOutAnyhow) {
+  // 1e308 * 4 - 1e308 * 4: infinite, NaN or 0, as the order of the sum wants it.
+  const Shape s{.images = 1, .height = 1, .width = 2, .filter_size = 2, .stride = 1};
+  const std::vector<double> image{1e308, 1e308}, filter{4, -4, 0, 0};
+  ThreadTeam team(1);
+  const double kInfinity = std::numeric_limits<double>::infinity();
+  const double kNan = std::numeric_limits<double>::quiet_NaN();
+  for (const double middle : {kInfinity, -kInfinity, kNan}) {
+    const std::vector<double> results{kInfinity, middle, -kInfinity, 0, 0, 0};
+    EXPECT_EQ(verify(s, image.data(), filter.data(), results.data(), team).status,
+              VerificationStatus::kPassed);
+  }
+  // An infinite pixel is no overflow: what comes of it is known.
+  const std::vector<double> infinite{kInfinity, 0};
+  const std::vector<double> wrong{-kInfinity, kNan, 0, kNan, kNan, 0};
+  EXPECT_EQ(verify(s, infinite.data(), filter.data(), wrong.data(), team).status,
+            VerificationStatus::kFailed);
+}
+
 }  // namespace
 }  // namespace convscale
