@@ -9,6 +9,9 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <numeric>
+#include <utility>
 
 namespace convscale {
 namespace {
@@ -97,6 +100,63 @@ std::string single(std::string_view option, const std::string& text) {
   return elements.front();
 }
 
+/// An empty name is more likely a script's unset variable than a wish.
+void require_names(const CLI::App& app) {
+  for (const char* option : {"--images", "--filters", "--save", "--json", "--csv", "--md"}) {
+    if (app.count(option) > 0 && app[option]->as<std::string>().empty()) {
+      reject_value(option, "", "a name; leave the option out for none");
+    }
+  }
+}
+
+/// Two formats in one file would leave the last of them.
+void forbid_same_file(const Options& options) {
+  const std::pair<const char*, const std::optional<std::string>&> outputs[] = {
+      {"--json", options.json}, {"--csv", options.csv}, {"--md", options.md}};
+  const auto path = [](const std::string& text) {
+    return std::filesystem::absolute(text).lexically_normal();
+  };
+  for (const auto& [name, file] : outputs) {
+    for (const auto& [other, other_file] : outputs) {
+      if (name == other) break;
+      if (file && other_file && path(*file) == path(*other_file)) {
+        throw UsageError(fmt::format("{} and {} both write {}; give each a file of its own", other,
+                                     name, *file));
+      }
+    }
+  }
+}
+
+/// Letters to add, drop or change to make `b` of `a` (Levenshtein).
+std::size_t edit_distance(const std::string& a, const std::string& b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i + 1);
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      const std::size_t changed = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({changed, row[j] + 1, diagonal + 1});
+    }
+  }
+  return row.back();
+}
+
+/// The option that was most likely meant; empty if none is near.
+std::string closest_option(const CLI::App& app, const std::string& typed) {
+  std::string best;
+  std::size_t least = 4;  // what differs in more letters is another word
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) {
+      const std::size_t distance = edit_distance(typed, "--" + name);
+      if (distance >= least || option->get_group().empty()) continue;
+      least = distance;
+      best = "--" + name;
+    }
+  }
+  return best;
+}
+
 std::optional<std::string> non_empty(const std::string& text) {
   return text.empty() ? std::nullopt : std::optional(text);
 }
@@ -167,9 +227,11 @@ Config read_config(const CLI::App& app, const Text& text, Options& options) {
   config.host_memory = parse_name<HostMemory>("--host-memory", text.host_memory);
   config.schedule = parse_name<Schedule>("--schedule", text.schedule);
   config.bind = parse_name<Bind>("--bind", text.bind);
-  config.fill = parse_name<Fill>("--fill", text.fill);
-  if (config.fill == Fill::kFile)
+  const auto fill = from_name<Fill>(text.fill);
+  if (!fill || *fill == Fill::kFile) {
     reject_value("--fill", text.fill, "random, zeros or integers; --images FILE.npy reads a file");
+  }
+  config.fill = *fill;
   config.seed = parse_seed("--seed", text.seed);
   config.num_workers = static_cast<int>(
       parse_count("--num_workers", single("--num_workers", text.num_workers), 1, kMaxWorkers));
@@ -199,6 +261,11 @@ Options parse_options(const std::vector<std::string>& args) {
   } catch (const CLI::CallForHelp&) {
     options.answer = app.help();
     return options;
+  } catch (const CLI::ExtrasError&) {
+    const std::string typed = app.remaining().front();
+    const std::string meant = closest_option(app, typed);
+    throw UsageError(fmt::format("{}: no such option; {}convscale --help lists them", typed,
+                                 meant.empty() ? "" : "did you mean " + meant + "? "));
   } catch (const CLI::ParseError& error) {
     std::string message = error.what();
     std::replace(message.begin(), message.end(), '\n', ' ');
@@ -212,14 +279,13 @@ Options parse_options(const std::vector<std::string>& args) {
         "--dragon: this program has no Dragon runtime; scripts/baseline.py runs the original's way "
         "beside it");
   }
+  require_names(app);
   options.quiet = text.quiet;
   options.progress = !text.no_progress;
   options.json = non_empty(text.json);
   options.csv = non_empty(text.csv);
   options.md = non_empty(text.md);
-  if ((options.json == "-") + (options.csv == "-") + (options.md == "-") > 1) {
-    throw UsageError("only one of --json, --csv and --md can be -; give the others a file");
-  }
+  forbid_same_file(options);
   if (!text.save.empty()) options.save = text.save;
   options.configs.push_back(read_config(app, text, options));
   return options;

@@ -2,6 +2,8 @@
 #include "bench/progress.hpp"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <string>
@@ -37,8 +39,14 @@ void Progress::draw(double done, Clock::time_point now) {
   std::string left;
   const double elapsed_s = std::chrono::duration<double>(now - began_).count();
   if (done > 0) left = fmt::format("  {:.1f} s left", elapsed_s / done * (1 - done));
-  terminal_ << fmt::format("\r\033[K{:<10} [{}] {:3.0f} %{}", what_, bar, 100 * done, left)
-            << std::flush;
+  std::string line = fmt::format("{:<10} [{}] {:3.0f} %{}", what_, bar, 100 * done, left);
+  // A line that wraps could not be erased.
+  winsize size{};
+  const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  if (known && line.size() >= size.ws_col) {
+    line = fmt::format("{} {:.0f} %", what_, 100 * done).substr(0, size.ws_col - 1U);
+  }
+  terminal_ << "\r\033[K" << line << std::flush;
 }
 
 void Progress::clear() {

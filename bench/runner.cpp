@@ -140,7 +140,6 @@ void summarise(Record& record, const Samples& samples) {
   record.summary = summarize(samples.times_s);
 
   Ceilings ceilings{.read_bytes_per_s = median_or_null(samples.read_bytes_per_s),
-                    // A peak is the best that was seen; a pass that lost its processor is none.
                     .peak_flops_per_s = max_or_null(samples.peak_flops_per_s),
                     .up_bytes_per_s = median_or_null(samples.up_bytes_per_s),
                     .down_bytes_per_s = median_or_null(samples.down_bytes_per_s),
@@ -202,10 +201,14 @@ Record measure_as(const Config& config, const Workload& workload, const RunConte
   const std::span<T> images = buffers.images.as<T>(), filters = buffers.filters.as<T>(),
                      results = buffers.results.as<T>();
 
+  const auto keep_going = [&](double done) {
+    context.progress.update(done);
+    return !context.interrupted();
+  };
   context.progress.begin("generating");
   record.setup_s = timed([&] { backend->prepare(buffers.host()); });
   record.generation_s =
-      timed([&] { workload.fill(images.data(), filters.data(), context.helpers); });
+      timed([&] { workload.fill(images.data(), filters.data(), context.helpers, keep_going); });
   record.setup_s = *record.setup_s + timed([&] { backend->load(); });
 
   context.progress.begin("measuring");
@@ -217,10 +220,7 @@ Record measure_as(const Config& config, const Workload& workload, const RunConte
     context.progress.begin("verifying");
     record.verification_s = timed([&] {
       record.verification = verify<T>(config.shape, images.data(), filters.data(), results.data(),
-                                      context.helpers, [&](double done) {
-                                        context.progress.update(done);
-                                        return !context.interrupted();
-                                      });
+                                      context.helpers, keep_going);
     });
   }
   if (record.verification.status == VerificationStatus::kFailed) {

@@ -59,7 +59,9 @@ std::int64_t parse_pixels(std::string_view option, std::string_view text) {
   constexpr std::int64_t kMaxPixels = std::int64_t{1}
                                       << 48;  // so that no product of sizes overflows
   constexpr std::string_view kExpected =
-      "a count of pixels from 1 to 281474976710656, such as 33554432, 32Mi or 1G";
+      "a count of pixels from 1 to 2^48, such as 33554432, 32Mi or 1G (suffixes k, M, G, T, Ki, "
+      "Mi, "
+      "Gi, Ti)";
   std::string_view digits = text;
   std::int64_t pixels = 1;
   for (const auto& unit : kUnits) {
@@ -82,8 +84,9 @@ ImageSize parse_size(std::string_view option, std::string_view text) {
   const auto width =
       x == std::string_view::npos ? height : to_number<std::int64_t>(text.substr(x + 1));
   if (!height || !width || *height < 1 || *width < 1 || *height > kMaxSide || *width > kMaxSide) {
-    reject_value(option, text,
-                 "SIDE or HEIGHTxWIDTH in pixels, each at least 1, such as 1000 or 480x640");
+    reject_value(
+        option, text,
+        "SIDE or HEIGHTxWIDTH in pixels, each from 1 to 2147483647, such as 1000 or 480x640");
   }
   return {*height, *width};
 }
@@ -93,8 +96,7 @@ std::vector<std::string> split_list(std::string_view option, std::string_view te
   for (std::size_t begin = 0; begin <= text.size();) {
     const std::size_t end = std::min(text.find(',', begin), text.size());
     elements.emplace_back(text.substr(begin, end - begin));
-    if (elements.back().empty())
-      reject_value(option, text, "a value, or values separated by commas");
+    if (elements.back().empty()) reject_value(option, text, "a value");
     begin = end + 1;
   }
   return elements;

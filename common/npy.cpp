@@ -25,7 +25,7 @@ namespace {
 
 constexpr std::string_view kMagic = "\x93NUMPY";
 constexpr std::string_view kAccepted =
-    "give a stack (N, H, W) or one image (H, W) of float32, float64, uint8 or uint16";
+    "give a little-endian .npy file of float32, float64, uint8 or uint16 in 2 or 3 dimensions";
 
 /// `problem` may quote the file, which may hold anything: it is kept short and on one line.
 [[noreturn]] void reject(const std::string& path, std::string problem) {

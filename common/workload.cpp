@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <utility>
 
@@ -57,27 +58,34 @@ void Workload::filter(std::int64_t index, T* out) const {
   const T* bad =
       std::find_if_not(out, out + shape_.taps(), [](T tap) { return std::isfinite(tap); });
   if (bad != out + shape_.taps()) {
-    throw UsageError(fmt::format("{}: tap {} of filter {} is {}; give finite taps",
-                                 filters_->path(), bad - out, in_file, *bad));
+    throw UsageError(fmt::format("{}: tap {} of filter {} is {} as float{}; give finite taps",
+                                 filters_->path(), bad - out, in_file, *bad, 8 * sizeof(T)));
   }
 }
 
 template <class T>
-void Workload::fill(T* images, T* filters, ThreadTeam& team) const {
+void Workload::fill(T* images, T* filters, ThreadTeam& team,
+                    const std::function<bool(double done)>& keep_going) const {
   team.for_each_index(shape_.images,
                       [&](std::int64_t i) { filter(i, filters + i * shape_.taps()); });
-  if (images_) {
-    team.for_each_index(shape_.images,
-                        [&](std::int64_t i) { image(i, images + i * shape_.pixels()); });
-    return;
-  }
-  constexpr std::int64_t kChunk = std::int64_t{1}
-                                  << 16;  // so that one large image uses every thread
-  const std::int64_t chunks = (shape_.pixels() + kChunk - 1) / kChunk;
-  team.for_each_index(shape_.images * chunks, [&](std::int64_t i) {
-    const std::int64_t index = i / chunks, begin = i % chunks * kChunk;
-    generate_pixels(fill_, seed_, index, begin, std::min(begin + kChunk, shape_.pixels()),
-                    images + index * shape_.pixels());
+  // Chunks, so that one large image uses every thread; a file is read by whole images.
+  constexpr std::int64_t kChunk = std::int64_t{1} << 16;
+  const std::int64_t chunks = images_ ? 1 : (shape_.pixels() + kChunk - 1) / kChunk;
+  const std::int64_t total = shape_.images * chunks;
+  std::atomic<std::int64_t> finished{0};
+  std::atomic<bool> stopped{false};
+  team.for_each_index(total, [&](std::int64_t i) {
+    if (stopped) return;
+    T* out = images + i / chunks * shape_.pixels();
+    if (images_) {
+      image(i, out);
+    } else {
+      const std::int64_t begin = i % chunks * kChunk;
+      generate_pixels(fill_, seed_, i / chunks, begin, std::min(begin + kChunk, shape_.pixels()),
+                      out);
+    }
+    const double done = static_cast<double>(++finished) / static_cast<double>(total);
+    if (keep_going && !keep_going(done)) stopped = true;
   });
 }
 
@@ -85,7 +93,8 @@ template void Workload::image(std::int64_t, double*) const;
 template void Workload::image(std::int64_t, float*) const;
 template void Workload::filter(std::int64_t, double*) const;
 template void Workload::filter(std::int64_t, float*) const;
-template void Workload::fill(double*, double*, ThreadTeam&) const;
-template void Workload::fill(float*, float*, ThreadTeam&) const;
+template void Workload::fill(double*, double*, ThreadTeam&,
+                             const std::function<bool(double)>&) const;
+template void Workload::fill(float*, float*, ThreadTeam&, const std::function<bool(double)>&) const;
 
 }  // namespace convscale

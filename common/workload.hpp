@@ -6,6 +6,7 @@
 #include "common/vocabulary.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 namespace convscale {
@@ -33,8 +34,11 @@ class Workload {
 
   /// Writes all images (images, height, width) and filters (images, filter_size, filter_size), in
   /// parallel over bands of rows. Throws UsageError where a tap of a file is not finite.
+  /// `keep_going` is called now and then with the share that is done; once it says no, the rest
+  /// stays as it was.
   template <class T>
-  void fill(T* images, T* filters, ThreadTeam& team) const;
+  void fill(T* images, T* filters, ThreadTeam& team,
+            const std::function<bool(double done)>& keep_going = {}) const;
 
  private:
   Shape shape_;

@@ -60,8 +60,9 @@ class CpuBackend final : public Backend {
     facts.last_cache_bytes = topology_.last_cache_bytes();
     facts.quantised = config_.schedule != Schedule::kSplit;
     if (config_.num_workers > topology_.threads()) {
-      facts.warnings.push_back(
-          fmt::format("{} workers share {} processors", config_.num_workers, topology_.threads()));
+      facts.warnings.push_back(fmt::format("{} workers share {} processor{}", config_.num_workers,
+                                           topology_.threads(),
+                                           topology_.threads() == 1 ? "" : "s"));
     }
     if (const auto quota = cpu_quota(); quota && *quota < config_.num_workers) {
       facts.warnings.push_back(fmt::format("{} workers share a cgroup quota of {:.2f} processors",

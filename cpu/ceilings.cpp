@@ -76,7 +76,7 @@ double CeilingMeter::fma_pass() {
 /// Which number of side-by-side sequences reads fastest depends on the processor's prefetchers, so
 /// it is tried.
 void CeilingMeter::calibrate() {
-  constexpr int kPasses = 3;
+  constexpr int kPasses = 5;
   double best = 0;
   streams_ = 1;
   for (const int streams : {1, 2, 4, 8}) {
@@ -98,12 +98,16 @@ void CeilingMeter::calibrate() {
   const double flops_of_round = loop(1);
   fma_rounds_ =
       1 + static_cast<std::int64_t>(kFmaPassSeconds * flops_per_s / team_.size() / flops_of_round);
+  for (int pass = 0; pass < kPasses; ++pass) {
+    best_flops_per_s_ = std::max(best_flops_per_s_, fma_pass());
+  }
 }
 
 Ceilings CeilingMeter::sample() {
   if (streams_ == 0) calibrate();
   Ceilings sample;
-  sample.peak_flops_per_s = fma_pass();
+  best_flops_per_s_ = std::max(best_flops_per_s_, fma_pass());
+  sample.peak_flops_per_s = best_flops_per_s_;
   if (lines_ > 0) sample.read_bytes_per_s = read_pass(streams_);
   return sample;
 }

@@ -19,7 +19,8 @@ class CeilingMeter {
   CeilingMeter(const CeilingLoops& loops, ThreadTeam& team, const std::byte* data,
                std::int64_t bytes, Dtype dtype);
 
-  /// One pass of each. The read bandwidth is null for a buffer under 64 bytes.
+  /// One pass of each. The read bandwidth is that of the pass, null for a buffer under 64 bytes;
+  /// the peak is the best of all passes so far, since one that lost its processor is no peak.
   Ceilings sample();
 
  private:
@@ -34,6 +35,7 @@ class CeilingMeter {
   Dtype dtype_;
   int streams_ = 0;  // 0: not yet calibrated
   std::int64_t fma_rounds_ = 0;
+  double best_flops_per_s_ = 0;
 };
 
 /// The widest loops that this machine supports.

@@ -75,22 +75,27 @@ class Process {
 
 TEST(Process, InterruptedRunWritesWhatItHas) {
   for (const int number : {SIGINT, SIGTERM}) {
-    const TemporaryFolder folder;
-    const Process process(folder, {"--size", "200", "--mem", "400000", "--iterations", "1000000",
-                                   "--json", folder / "r.json"});
-    std::this_thread::sleep_for(std::chrono::milliseconds(700));
-    process.signal(number);
-    EXPECT_EQ(process.wait().code, 130) << process.err();
-    const Json document = Json::parse(read_text(folder / "r.json"));
-    EXPECT_EQ(document["interrupted"], true);
-    const Json& record = document["records"][0];
-    EXPECT_EQ(record["status"], "interrupted");
-    EXPECT_EQ(record["verification"]["status"], "skipped");
-    ASSERT_GT(record["times_s"].size(), 0u);
-    EXPECT_LT(record["times_s"].size(), 1000000u);
-    EXPECT_GT(record["median_s"], 0);
-    EXPECT_THAT(process.out(), HasSubstr("Average time: "));
-    EXPECT_THAT(process.err(), HasSubstr("interrupted"));
+    // How soon the first iteration is measured depends on the machine, and on sanitizers.
+    for (int wait_ms = 500;; wait_ms *= 2) {
+      const TemporaryFolder folder;
+      const Process process(folder, {"--size", "200", "--mem", "400000", "--iterations", "1000000",
+                                     "--json", folder / "r.json"});
+      std::this_thread::sleep_for(std::chrono::milliseconds(wait_ms));
+      process.signal(number);
+      ASSERT_EQ(process.wait().code, 130) << process.err();
+      EXPECT_THAT(process.err(), HasSubstr("interrupted"));
+      const Json document = Json::parse(read_text(folder / "r.json"));
+      EXPECT_EQ(document["interrupted"], true);
+      const Json& record = document["records"][0];
+      EXPECT_EQ(record["status"], "interrupted");
+      EXPECT_EQ(record["verification"]["status"], "skipped");
+      if (record["times_s"].empty() && wait_ms < 20000) continue;
+      ASSERT_GT(record["times_s"].size(), 0u);
+      EXPECT_LT(record["times_s"].size(), 1000000u);
+      EXPECT_GT(record["median_s"], 0);
+      EXPECT_THAT(process.out(), HasSubstr("Average time: "));
+      break;
+    }
   }
 }
 
@@ -154,7 +159,7 @@ TEST(Process, AffinityMaskIsRespected) {
   const Json document = Json::parse(read_text(folder / "r.json"));
   EXPECT_EQ(document["host"]["affinity"], std::to_string(first));
   EXPECT_EQ(document["records"][0]["cpus"], Json({first, first}));
-  EXPECT_THAT(document["records"][0]["warnings"].dump(), HasSubstr("2 workers share 1 processors"));
+  EXPECT_THAT(document["records"][0]["warnings"].dump(), HasSubstr("2 workers share 1 processor"));
 }
 
 }  // namespace
