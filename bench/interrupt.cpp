@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/interrupt.hpp"
 
+#include <unistd.h>
+
 #include <csignal>
 
 namespace convscale {
@@ -8,6 +10,7 @@ namespace {
 
 // A signal handler can reach nothing else.
 volatile std::sig_atomic_t signal_came = 0;
+bool on_terminal = false;  // set before the handler is
 
 extern "C" void on_signal(int number) {
   if (signal_came != 0) {
@@ -15,11 +18,16 @@ extern "C" void on_signal(int number) {
     std::raise(number);
   }
   signal_came = 1;
+  if (on_terminal) {
+    constexpr char kHint[] = "\nconvscale: stopping; once more ends it at once\n";
+    [[maybe_unused]] const ssize_t ignored = write(STDERR_FILENO, kHint, sizeof kHint - 1);
+  }
 }
 
 }  // namespace
 
 void install_interrupt_handlers() {
+  on_terminal = isatty(STDERR_FILENO) != 0;
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
   std::signal(SIGHUP, on_signal);

@@ -190,6 +190,9 @@ void read_images(const CLI::App& app, const Text& text, Options& options, Config
   config.shape.height = size.height;
   config.shape.width = size.width;
   config.shape.images = pixels / config.shape.pixels();
+  if (config.shape.pixels() > kMaxPixels) {
+    reject_value("--size", text.size, "an image of at most 2^48 pixels");
+  }
   if (config.shape.images == 0) {
     throw UsageError(fmt::format("--mem {}: holds no image of {}x{}; --mem {} would hold one",
                                  text.mem, size.height, size.width, config.shape.pixels()));

@@ -56,16 +56,25 @@ void Outputs::save(const Config& config, const HostBuffers& buffers) {
 }
 
 void Outputs::write(const Report& report) {
+  std::string failures;  // one format that cannot be written takes no other with it
   for (auto& [format, file] : formats_) {
     const std::string text = format(report);
-    if (file) {
+    if (!file) {
+      out_ << text;
+      continue;
+    }
+    try {
       file->write(text);
       file->commit();
-    } else {
-      out_ << text;
+    } catch (const ResourceError& error) {
+      failures += (failures.empty() ? "" : "; ") + std::string(error.what());
     }
   }
-  if (!out_.flush()) throw ResourceError("cannot write standard output: it was closed or is full");
+  if (!out_.flush()) {
+    failures += (failures.empty() ? "" : "; ") +
+                std::string("cannot write standard output: it was closed or is full");
+  }
+  if (!failures.empty()) throw ResourceError(failures);
 }
 
 }  // namespace convscale

@@ -103,8 +103,13 @@ class Run {
     report_.interrupted = interrupted();
     if (report_.interrupted) worst = ExitCode::kInterrupted;
     print();
-    outputs_.write(report_);
-    return any_possible ? worst : ExitCode::kUnsupported;
+    try {
+      outputs_.write(report_);
+    } catch (const ResourceError& error) {
+      err_ << "convscale: " << error.what() << "\n";
+      worst = worse(worst, ExitCode::kFailure);
+    }
+    return any_possible || worst != ExitCode::kOk ? worst : ExitCode::kUnsupported;
   }
 
  private:

@@ -71,13 +71,16 @@ void add(std::vector<double>& samples, std::optional<double> value) {
   if (value) samples.push_back(*value);
 }
 
-void add(Samples& samples, const Backend& backend, const Ceilings& ceilings, double time_s) {
-  samples.times_s.push_back(time_s);
+void add(Samples& samples, const Ceilings& ceilings) {
   add(samples.read_bytes_per_s, ceilings.read_bytes_per_s);
   add(samples.peak_flops_per_s, ceilings.peak_flops_per_s);
   add(samples.up_bytes_per_s, ceilings.up_bytes_per_s);
   add(samples.down_bytes_per_s, ceilings.down_bytes_per_s);
   add(samples.duplex_bytes_per_s, ceilings.duplex_bytes_per_s);
+}
+
+void add(Samples& samples, const Backend& backend, double time_s) {
+  samples.times_s.push_back(time_s);
   if (const auto phases = backend.phases()) {
     samples.upload_s.push_back(phases->upload_s);
     samples.kernel_s.push_back(phases->kernel_s);
@@ -90,13 +93,12 @@ void add(Samples& samples, const Backend& backend, const Ceilings& ceilings, dou
 }
 
 /// Compares an iteration's digest with the first one's.
-void check_digest(Samples& samples, const Digest& digest, int iteration) {
+void check_digest(Samples& samples, const Digest& digest, const std::string& iteration) {
   if (digest.unwritten > 0) {
-    samples.failure =
-        fmt::format("iteration {} left {} outputs unwritten", iteration, digest.unwritten);
+    samples.failure = fmt::format("{} left {} outputs unwritten", iteration, digest.unwritten);
   } else if (samples.digest && *samples.digest != digest) {
-    samples.failure = fmt::format("iteration {} has digest {:016x}, the ones before {:016x}",
-                                  iteration, digest.value, samples.digest->value);
+    samples.failure = fmt::format("{} has digest {:016x}, the ones before {:016x}", iteration,
+                                  digest.value, samples.digest->value);
   }
   samples.digest = digest;
 }
@@ -115,8 +117,12 @@ Samples iterate(const Config& config, Backend& backend, const RunContext& contex
     backend.wait(all);
     const auto end = Clock::now();
 
-    check_digest(samples, backend.digest(), iteration);
-    if (iteration >= config.burns) add(samples, backend, ceilings, seconds_between(begin, end));
+    const bool burn = iteration < config.burns;
+    check_digest(samples, backend.digest(),
+                 fmt::format("{} {}", burn ? "burn" : "iteration",
+                             (burn ? iteration : iteration - config.burns) + 1));
+    add(samples, ceilings);
+    if (!burn) add(samples, backend, seconds_between(begin, end));
     context.progress.update(static_cast<double>(iteration + 1) / total);
   }
   backend.collect();
@@ -207,8 +213,9 @@ Record measure_as(const Config& config, const Workload& workload, const RunConte
   };
   context.progress.begin("generating");
   record.setup_s = timed([&] { backend->prepare(buffers.host()); });
-  record.generation_s =
-      timed([&] { workload.fill(images.data(), filters.data(), context.helpers, keep_going); });
+  record.generation_s = timed([&] {
+    workload.fill(images.data(), filters.data(), context.helpers, config.first_image, keep_going);
+  });
   record.setup_s = *record.setup_s + timed([&] { backend->load(); });
 
   context.progress.begin("measuring");
@@ -228,6 +235,8 @@ Record measure_as(const Config& config, const Workload& workload, const RunConte
     record.reason = "verification failed: " + record.verification.failure;
   } else if (!samples.failure.empty()) {
     record.status = Status::kFailed;
+    record.verification.status = VerificationStatus::kFailed;
+    record.verification.failure = samples.failure;
     record.reason = "verification failed: " + samples.failure;
   } else if (context.interrupted()) {
     record.status = Status::kInterrupted;

@@ -56,8 +56,6 @@ std::int64_t parse_pixels(std::string_view option, std::string_view text) {
                 {"M", 1'000'000},
                 {"G", 1'000'000'000},
                 {"T", 1'000'000'000'000}};
-  constexpr std::int64_t kMaxPixels = std::int64_t{1}
-                                      << 48;  // so that no product of sizes overflows
   constexpr std::string_view kExpected =
       "a count of pixels from 1 to 2^48, such as 33554432, 32Mi or 1G (suffixes k, M, G, T, Ki, "
       "Mi, "

@@ -12,6 +12,9 @@
 /// was expected and an example. No locale changes what they read.
 namespace convscale {
 
+/// The most pixels of all images together, so that no product of sizes overflows.
+inline constexpr std::int64_t kMaxPixels = std::int64_t{1} << 48;
+
 struct ImageSize {
   std::int64_t height = 0;
   std::int64_t width = 0;

@@ -17,6 +17,7 @@ struct Config {
   Scope scope = Scope::kEndToEnd;
   Dtype dtype = Dtype::kFloat64;
   Shape shape;
+  std::int64_t first_image = 0;  ///< global index of image 0; a rank's share begins elsewhere
   Fill fill = Fill::kRandom;
   std::uint64_t seed = 0;
   int num_workers = 4;

@@ -12,8 +12,6 @@
 /// vectors. Integer arithmetic and exact scaling only: no libm, nothing to contract.
 namespace convscale::generator {
 
-inline constexpr const char* kName = "philox4x32-10";
-
 /// What a word is for; a part of the counter, so that pixels and taps never share one.
 enum class Stream : std::uint32_t { kPixels = 0, kTaps = 1 };
 

@@ -194,12 +194,22 @@ void NpyStack::read_as(std::int64_t index, T* out) const {
   if (!header_.fortran_order) {
     for (std::int64_t i = 0; i < height_ * width_; ++i)
       out[i] = stored(index * height_ * width_ + i);
-    forget(index);
+    const std::int64_t bytes = height_ * width_ * static_cast<std::int64_t>(sizeof(Stored));
+    forget(index * bytes, (index + 1) * bytes);
     return;
   }
-  for (std::int64_t y = 0; y < height_; ++y) {
-    for (std::int64_t x = 0; x < width_; ++x)
+  // Every page of the file holds pixels of every image, so the pages go as soon as they were read.
+  constexpr std::int64_t kWindow = std::int64_t{4} << 20;
+  const std::int64_t column_bytes = count_ * height_ * static_cast<std::int64_t>(sizeof(Stored));
+  std::int64_t kept_from = 0;
+  for (std::int64_t x = 0; x < width_; ++x) {
+    for (std::int64_t y = 0; y < height_; ++y) {
       out[y * width_ + x] = stored(index + count_ * (y + height_ * x));
+    }
+    const std::int64_t read_to = (x + 1) * column_bytes;
+    if (read_to - kept_from < kWindow && x + 1 < width_) continue;
+    forget(kept_from, read_to);
+    kept_from = read_to;
   }
 }
 
@@ -220,14 +230,12 @@ void NpyStack::read(std::int64_t index, T* out) const {
 template void NpyStack::read(std::int64_t, double*) const;
 template void NpyStack::read(std::int64_t, float*) const;
 
-/// Gives back the whole pages of an item, so that reading a file does not hold it in memory beside
-/// its converted copy.
-void NpyStack::forget(std::int64_t index) const {
-  const std::int64_t bytes = height_ * width_ * bytes_of(header_.type);
-  const std::int64_t page = page_bytes();
-  const std::int64_t begin = static_cast<std::int64_t>(header_.data_offset) + index * bytes;
-  const std::int64_t first = (begin + page - 1) / page * page;
-  const std::int64_t last = (begin + bytes) / page * page;
+/// Gives back the pages of bytes begin..end of the data, so that reading a file does not hold it in
+/// memory beside its converted copy.
+void NpyStack::forget(std::int64_t begin, std::int64_t end) const {
+  const std::int64_t page = page_bytes(), offset = static_cast<std::int64_t>(header_.data_offset);
+  const std::int64_t first = (offset + begin) / page * page;
+  const std::int64_t last = (offset + end) / page * page;
   if (first < last)
     madvise(mapping_ + first, static_cast<std::size_t>(last - first), MADV_DONTNEED);
 }

@@ -54,7 +54,7 @@ class NpyStack {
  private:
   template <class T, class Stored>
   void read_as(std::int64_t index, T* out) const;
-  void forget(std::int64_t index) const;
+  void forget(std::int64_t begin, std::int64_t end) const;
 
   std::string path_;
   NpyHeader header_;

@@ -235,7 +235,8 @@ std::string verdict_lines(const Record& r) {
   } else {
     text += "skipped\n";
   }
-  if (const auto rate = images_per_s(r)) text += fmt::format("FOM: {:.1f} images/s\n", *rate);
+  const auto rate = images_per_s(r);
+  if (rate && r.status != Status::kFailed) text += fmt::format("FOM: {:.1f} images/s\n", *rate);
   return text;
 }
 

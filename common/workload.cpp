@@ -64,10 +64,10 @@ void Workload::filter(std::int64_t index, T* out) const {
 }
 
 template <class T>
-void Workload::fill(T* images, T* filters, ThreadTeam& team,
+void Workload::fill(T* images, T* filters, ThreadTeam& team, std::int64_t first_image,
                     const std::function<bool(double done)>& keep_going) const {
-  team.for_each_index(shape_.images,
-                      [&](std::int64_t i) { filter(i, filters + i * shape_.taps()); });
+  team.for_each_index(
+      shape_.images, [&](std::int64_t i) { filter(first_image + i, filters + i * shape_.taps()); });
   // Chunks, so that one large image uses every thread; a file is read by whole images.
   constexpr std::int64_t kChunk = std::int64_t{1} << 16;
   const std::int64_t chunks = images_ ? 1 : (shape_.pixels() + kChunk - 1) / kChunk;
@@ -78,11 +78,11 @@ void Workload::fill(T* images, T* filters, ThreadTeam& team,
     if (stopped) return;
     T* out = images + i / chunks * shape_.pixels();
     if (images_) {
-      image(i, out);
+      image(first_image + i, out);
     } else {
       const std::int64_t begin = i % chunks * kChunk;
-      generate_pixels(fill_, seed_, i / chunks, begin, std::min(begin + kChunk, shape_.pixels()),
-                      out);
+      generate_pixels(fill_, seed_, first_image + i / chunks, begin,
+                      std::min(begin + kChunk, shape_.pixels()), out);
     }
     const double done = static_cast<double>(++finished) / static_cast<double>(total);
     if (keep_going && !keep_going(done)) stopped = true;
@@ -93,8 +93,9 @@ template void Workload::image(std::int64_t, double*) const;
 template void Workload::image(std::int64_t, float*) const;
 template void Workload::filter(std::int64_t, double*) const;
 template void Workload::filter(std::int64_t, float*) const;
-template void Workload::fill(double*, double*, ThreadTeam&,
+template void Workload::fill(double*, double*, ThreadTeam&, std::int64_t,
                              const std::function<bool(double)>&) const;
-template void Workload::fill(float*, float*, ThreadTeam&, const std::function<bool(double)>&) const;
+template void Workload::fill(float*, float*, ThreadTeam&, std::int64_t,
+                             const std::function<bool(double)>&) const;
 
 }  // namespace convscale

@@ -34,10 +34,10 @@ class Workload {
 
   /// Writes all images (images, height, width) and filters (images, filter_size, filter_size), in
   /// parallel over bands of rows. Throws UsageError where a tap of a file is not finite.
-  /// `keep_going` is called now and then with the share that is done; once it says no, the rest
-  /// stays as it was.
+  /// The first of them has the global index `first_image`. `keep_going` is called now and then with
+  /// the share that is done; once it says no, the rest stays as it was.
   template <class T>
-  void fill(T* images, T* filters, ThreadTeam& team,
+  void fill(T* images, T* filters, ThreadTeam& team, std::int64_t first_image = 0,
             const std::function<bool(double done)>& keep_going = {}) const;
 
  private:

@@ -59,10 +59,9 @@ class CpuBackend final : public Backend {
     }
     facts.last_cache_bytes = topology_.last_cache_bytes();
     facts.quantised = config_.schedule != Schedule::kSplit;
-    if (config_.num_workers > topology_.threads()) {
-      facts.warnings.push_back(fmt::format("{} workers share {} processor{}", config_.num_workers,
-                                           topology_.threads(),
-                                           topology_.threads() == 1 ? "" : "s"));
+    if (config_.num_workers > topology_.cores()) {
+      facts.warnings.push_back(fmt::format("{} workers share {} core{}", config_.num_workers,
+                                           topology_.cores(), topology_.cores() == 1 ? "" : "s"));
     }
     if (const auto quota = cpu_quota(); quota && *quota < config_.num_workers) {
       facts.warnings.push_back(fmt::format("{} workers share a cgroup quota of {:.2f} processors",
@@ -91,6 +90,9 @@ class CpuBackend final : public Backend {
         T* image = images_ + band.image * s.pixels();
         touch(image + std::min(band.row_begin * s.stride, s.height) * s.width,
               image + (last ? s.height : std::min(band.row_end * s.stride, s.height)) * s.width);
+        if (band.row_begin == 0) {
+          touch(filters_ + band.image * s.taps(), filters_ + (band.image + 1) * s.taps());
+        }
         T* results = results_ + band.image * s.outputs();
         touch(results + band.row_begin * s.out_width(), results + band.row_end * s.out_width());
       });
@@ -136,6 +138,8 @@ class CpuBackend final : public Backend {
   }
 
   void wait(ImageRange range) override {
+    const auto is_range = [&](const auto& job) { return job.first == range; };
+    if (std::none_of(under_way_.begin(), under_way_.end(), is_range)) return;  // an earlier wait's
     while (!under_way_.empty()) {
       const auto [oldest, ticket] = under_way_.front();
       under_way_.pop_front();
@@ -151,8 +155,9 @@ class CpuBackend final : public Backend {
       for_each_own_band(worker, [&](const RowBand& band) {
         const std::int64_t first = band.image * s.outputs() + band.row_begin * s.out_width();
         const std::int64_t count = (band.row_end - band.row_begin) * s.out_width();
-        sum += digest_of(std::span<const T>(results_ + first, static_cast<std::size_t>(count)),
-                         static_cast<std::uint64_t>(first));
+        const std::span<const T> results(results_ + first, static_cast<std::size_t>(count));
+        sum += digest_of(results,
+                         static_cast<std::uint64_t>(config_.first_image * s.outputs() + first));
       });
       workers_[static_cast<std::size_t>(worker)].digest = sum;
     });

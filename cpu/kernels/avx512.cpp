@@ -171,7 +171,7 @@ void strided_rows_any(const Image<typename V::Element>& image, std::int64_t row_
 
 extern const Kernel avx512_kernel = {
     .name = "avx512",
-    .description = "register blocks of 4 or 5 rows; strided 4 x 4 by 5 at memory speed",
+    .description = "register blocks of 5 rows; strided 4 x 4 by 5 at memory speed",
     .isa = kIsaAvx512,
     .float64 = {full_rows<Avx512Float64>, strided_rows_any<Avx512Float64>},
     .float32 = {full_rows<Avx512Float32>, strided_rows_any<Avx512Float32>},

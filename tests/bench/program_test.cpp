@@ -218,6 +218,7 @@ TEST(Program, BadValuesAreExit2AndSayWhatWouldWork) {
       {{"--size", "5x"}, "--size 5x: expected"},
       {{"--size", "1,5x6x7"}, "gives one value"},
       {{"--size", ""}, "--size"},
+      {{"--size", "20000000"}, "--size 20000000: expected an image of at most 2^48 pixels"},
       {{"--mem", "1.5"}, "--mem 1.5: expected"},
       {{"--mem", "0"}, "--mem 0: expected"},
       {{"--mem", "32Qi"}, "--mem 32Qi: expected"},
@@ -313,8 +314,17 @@ TEST(Program, WrongResultsAreExit4) {
   EXPECT_EQ(record_of(wrong.out)["verification"]["status"], "failed");
   const Outcome unwritten = run(quick(), testing::table_with(Fault::kUnwrittenImage));
   EXPECT_THAT(unwritten.err, HasSubstr("image 4, output (0, 0): got nothing (never written)"));
-  const Outcome drift = run(quick(), testing::table_with(Fault::kDrift));
+  const Outcome drift = run(quick({"--burns", "0"}), testing::table_with(Fault::kDrift));
   EXPECT_THAT(drift.err, HasSubstr("digest"));
+  EXPECT_THAT(drift.out, HasSubstr("Verification: FAILED (iteration"));
+  EXPECT_THAT(drift.out, ::testing::Not(HasSubstr("FOM")));
+  // An output that cannot be written besides does not hide it.
+  std::ofstream full("/dev/full");
+  std::ostringstream err;
+  EXPECT_EQ(run_program({"convscale", "--size", "20", "--mem", "4000", "--burns", "0"},
+                        testing::table_with(Fault::kDrift), full, err),
+            4);
+  EXPECT_THAT(err.str(), HasSubstr("cannot write standard output"));
   // Even if nobody compares with the reference.
   EXPECT_EQ(run(quick({"--no-verify"}), testing::table_with(Fault::kDrift)).code, 4);
   EXPECT_EQ(run(quick({"--no-verify"}), testing::table_with(Fault::kUnwrittenImage)).code, 4);

@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 #include <vector>
 
 namespace convscale {
@@ -32,7 +33,7 @@ class Session {
     ThreadTeam team(2);
     const Workload workload(config.shape, config.fill, config.seed);
     dispatch(config.dtype, [&]<class T>() {
-      workload.fill(images_.as<T>().data(), filters_.as<T>().data(), team);
+      workload.fill(images_.as<T>().data(), filters_.as<T>().data(), team, config.first_image);
     });
     backend_->load();
   }
@@ -159,6 +160,18 @@ TEST(CpuBackend, RangesAddUpToTheWhole) {
     backend.wait({2, 4});
     EXPECT_EQ(backend.digest().unwritten, 5 * config.shape.outputs());
   }
+}
+
+TEST(CpuBackend, DigestsOfSharesAddUpToTheWhole) {
+  Config config = small_config();
+  const Digest whole = Session(config).iterate();
+  Digest sum;
+  for (const auto& [first, count] : {std::pair{0, 3}, {3, 4}}) {
+    config.first_image = first;
+    config.shape.images = count;
+    sum += Session(config).iterate();
+  }
+  EXPECT_EQ(sum, whole);
 }
 
 TEST(CpuBackend, FactsNameTheKernelAndTheProcessors) {
