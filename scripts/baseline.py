@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """The original's way: a pool of Python processes maps SciPy's convolution over the images.
 
@@ -36,7 +36,8 @@ try:
     import scipy
     from scipy.signal import convolve2d
 except ImportError as missing:
-    print(f"baseline.py: {missing}; install python3-numpy and python3-scipy", file=sys.stderr)
+    print(f"baseline.py: {missing} in {sys.executable}; install python3-numpy and python3-scipy, "
+          "and run it with /usr/bin/python3", file=sys.stderr)
     sys.exit(3)
 
 STRIDE = 5

@@ -7,8 +7,8 @@
 // but not the taps of a 4 x 4 filter, which are read from memory beside the pixels.
 // strided: 2 K^2 FLOPs a kept output, its pixels gathered.
 //
-// Measured with 33 x 1000^2 float64, K 4, S 5, two cores of a Xeon at 34 GB/s, 2026-11-22: full
-// 0.47 of the bound (K 3: 0.77), strided 0.69.
+// Measured with 33 x 1000^2 float64, K 4, S 5, two cores of a Xeon at 33 GB/s, 2026-11-22:
+// full 0.49 of the bound (K 3: 0.77), strided 0.69.
 #include "cpu/kernels/vector_avx2.hpp"
 #include "cpu/kernels/vector_ceilings.hpp"
 #include "cpu/kernels/vector_kernel.hpp"

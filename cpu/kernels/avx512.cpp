@@ -12,8 +12,9 @@
 // of each period meets a tap of 0, and no sum that is packed. Rows of the windows after next are
 // prefetched.
 //
-// Measured with 33 x 1000^2 float64, two cores of a Xeon (2 MiB L2 each) at 34 GB/s, 2026-11-22:
-// strided 0.94 of the bound, full 0.73. See docs/results for all kernels.
+// Measured with float64, two cores of a Xeon (2 MiB L2 each) at 33 GB/s, 2026-11-22: strided 0.92
+// of the bound with 33 images of 1000^2 and 0.87 with 268, which fit no cache; full 0.74 and 0.77.
+// docs/results has all kernels.
 //
 // Tried for strided, without gain: windows read from their first column on, which are never in line
 // (3 % slower); sums through a buffer instead of permutes (1 %); prefetching into the first-level

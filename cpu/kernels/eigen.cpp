@@ -7,8 +7,8 @@
 // 2 K^2 FLOPs an output. Compiled for the baseline: Eigen is inline code that must not be built for
 // AVX-512 and then linked everywhere.
 //
-// Measured with 33 x 1000^2 float64, K 4, S 5, two cores of a Xeon at 34 GB/s, 2026-11-22: full
-// 0.11 of the bound, strided 0.31.
+// Measured with 33 x 1000^2 float64, K 4, S 5, two cores of a Xeon at 33 GB/s, 2026-11-22:
+// full 0.11 of the bound, strided 0.30.
 #include "cpu/kernel.hpp"
 
 #include <Eigen/Core>

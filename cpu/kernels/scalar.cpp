@@ -8,8 +8,8 @@
 // cache.
 // strided: the plain sum for each kept output.
 //
-// Measured with 33 x 1000^2 float64, K 4, S 5, two cores of a Xeon at 34 GB/s, 2026-11-22: full
-// 0.14 of the bound, strided 0.58.
+// Measured with 33 x 1000^2 float64, K 4, S 5, two cores of a Xeon at 33 GB/s, 2026-11-22:
+// full 0.13 of the bound, strided 0.57.
 #include "cpu/kernels/scalar.hpp"
 
 namespace convscale {

@@ -15,8 +15,8 @@ struct Avx512Float64 {
   using Register = __m512d;
   using Mask = __mmask8;
   static constexpr int kLanes = 8;
-  /// Columns, in vectors, of a block of outputs: for any filter, and for the 4 x 4 filter, whose
-  /// taps stay in 16 registers. With kRowGroup rows that is 20 and 10 sums in 32 registers.
+  /// Columns, in vectors, of a block of outputs: for any filter, and for those of up to 5 x 5,
+  /// whose taps want registers too. With kRowGroup rows that is 20 and 10 sums in 32 registers.
   static constexpr int kColumns = 4, kColumnsSmall = 2;
 
   static Register zero() { return _mm512_setzero_pd(); }

@@ -136,6 +136,7 @@ TEST(Generator, RandomPixelsAreUniform) {
   const std::uint64_t seed = testing::test_seed();
   constexpr int kCount = 100'000;
   std::vector<double> values;
+  values.reserve(kCount);
   for (int i = 0; i < kCount; ++i) values.push_back(pixel<double>(Fill::kRandom, seed, 5, i));
   const Moments m = moments_of(values);
   EXPECT_GE(m.low, 0);
@@ -150,6 +151,7 @@ TEST(Generator, RandomTapsHaveMeanZeroAndVarianceOne) {
   const std::uint64_t seed = testing::test_seed();
   constexpr int kCount = 50'000;
   std::vector<double> values;
+  values.reserve(kCount);
   for (int i = 0; i < kCount; ++i) values.push_back(tap<double>(Fill::kRandom, seed, 5, i));
   const Moments m = moments_of(values);
   EXPECT_NEAR(m.mean, 0, 6 * std::sqrt(1.0 / kCount));
