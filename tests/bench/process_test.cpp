@@ -39,16 +39,18 @@ class Process {
  public:
   Process(const TemporaryFolder& folder, std::vector<std::string> args, const std::string& out = "",
           const std::vector<std::string>& environment = {})
-      : err_(folder / "stderr"), out_(out.empty() ? (folder / "stdout").string() : out) {
-    args.insert(args.begin(), CONVSCALE_PROGRAM);
-    pid_ = fork();
+      : err_(folder / "stderr"),
+        out_(out.empty() ? (folder / "stdout").string() : out),
+        pid_(fork()) {
     if (pid_ != 0) return;
+    args.insert(args.begin(), CONVSCALE_PROGRAM);
     const int out_fd = open(out_.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
     const int err_fd = open(err_.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
     dup2(out_fd, STDOUT_FILENO);
     dup2(err_fd, STDERR_FILENO);
     for (const std::string& variable : environment) putenv(const_cast<char*>(variable.c_str()));
     std::vector<char*> argv;
+    argv.reserve(args.size() + 1);
     for (std::string& arg : args) argv.push_back(arg.data());
     argv.push_back(nullptr);
     execv(CONVSCALE_PROGRAM, argv.data());
@@ -70,7 +72,7 @@ class Process {
 
  private:
   std::filesystem::path err_, out_;
-  pid_t pid_ = -1;
+  pid_t pid_;
 };
 
 TEST(Process, InterruptedRunWritesWhatItHas) {
@@ -101,13 +103,13 @@ TEST(Process, InterruptedRunWritesWhatItHas) {
 
 TEST(Process, TakesImagesResultsAndScratchAndLittleElse) {
   const TemporaryFolder folder;
-  const std::int64_t images = 40, side = 1000, results = 40 * 201 * 201;
+  const std::int64_t images = 40, side = 1000, results = images * 201 * 201;
   const Process process(
       folder, {"--mem", std::to_string(images * side * side), "--iterations", "2", "-w", "2"});
   const Exit exit = process.wait();
   ASSERT_EQ(exit.code, 0) << process.err();
   const auto expected =
-      static_cast<double>((images * side * side + results) * 8 + 2 * 20 * 1008 * 8);
+      static_cast<double>((images * side * side + results) * 8 + std::int64_t{2} * 20 * 1008 * 8);
 #if !defined(__SANITIZE_ADDRESS__) && \
     !defined(__SANITIZE_THREAD__)  // which take memory of their own
   EXPECT_LT(static_cast<double>(exit.peak_bytes), 1.10 * expected);

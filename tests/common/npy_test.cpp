@@ -53,7 +53,7 @@ std::string bytes_of(const std::vector<T>& values) {
 }
 
 fs::path put(const testing::TemporaryFolder& folder, const std::string& bytes) {
-  const fs::path path = folder / "in.npy";
+  fs::path path = folder / "in.npy";
   std::ofstream(path, std::ios::binary) << bytes;
   return path;
 }
@@ -151,7 +151,7 @@ TEST(Npy, OddDataOffsetAndOtherKeyOrder) {
 
 TEST(Npy, ItemsOfManyPagesAreReadInAnyOrderAndAgain) {
   const testing::TemporaryFolder folder;
-  constexpr std::size_t kPixels = 50 * 300;
+  constexpr std::size_t kPixels = std::size_t{50} * 300;
   std::vector<float> values(3 * kPixels);
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i);
   const NpyStack stack(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/report.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -124,7 +125,8 @@ TEST(ToCsv, HasAColumnForEachLeafOfTheRecord) {
   for (const auto& [key, value] : record.items()) {
     if (!value.is_object()) leaves.push_back(key);
     if (!value.is_object()) continue;
-    for (const auto& [inner, leaf] : value.items()) leaves.push_back(key + "." + inner);
+    for (const auto& [inner, leaf] : value.items())
+      leaves.push_back(fmt::format("{}.{}", key, inner));
   }
   EXPECT_EQ(table[0], leaves);
 }
@@ -142,7 +144,7 @@ TEST(ToCsv, AnInfiniteErrorIsEmptyAsItIsNullInJson) {
 Table parse_markdown(const std::string& text) {
   Table rows;
   std::size_t begin = 0;
-  for (std::size_t end; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
+  for (std::size_t end = 0; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
     const std::string line = text.substr(begin, end - begin);
     EXPECT_TRUE(line.starts_with('|') && line.ends_with('|')) << line;
     std::vector<std::string> row;

@@ -77,7 +77,7 @@ Json json_of(const Record& record) { return json_of(report_of({record}))["record
 
 /// The keys that docs and design promise, in objects by their path.
 TEST(ToJson, HasEveryFieldOfTheSchema) {
-  const std::pair<const char*, std::vector<const char*>> kFields[] = {
+  const std::pair<const char*, std::vector<const char*>> fields[] = {
       {"",
        {"schema_version", "program", "started_at", "interrupted", "build", "host", "devices",
         "ranks", "records"}},
@@ -140,7 +140,7 @@ TEST(ToJson, HasEveryFieldOfTheSchema) {
       {"/records/0/verification", {"status", "outputs", "max_error_of_bound"}}};
   for (const Record& record : {full_record(), skipped_record()}) {
     const Json document = json_of(report_of({record}));
-    for (const auto& [path, keys] : kFields) {
+    for (const auto& [path, keys] : fields) {
       const Json& object = document.at(Json::json_pointer(path));
       for (const char* key : keys) EXPECT_TRUE(object.contains(key)) << path << "/" << key;
     }

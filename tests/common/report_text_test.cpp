@@ -124,7 +124,7 @@ TEST(TableText, HasARowForEachRecord) {
   report.records[1].config.backend = "a-long-backend-name";
   const std::string text = table_text(report);
   std::vector<std::string> lines;
-  for (std::size_t begin = 0, end; (end = text.find('\n', begin)) != std::string::npos;
+  for (std::size_t begin = 0, end = 0; (end = text.find('\n', begin)) != std::string::npos;
        begin = end + 1)
     lines.push_back(text.substr(begin, end - begin));
   ASSERT_EQ(lines.size(), 4u);

@@ -93,9 +93,9 @@ TEST(Shape, StridedFlopsAreTwoForEachTapAndPixelPair) {
         for (const std::int64_t stride : {1, 2, 3, 5, 7, 20}) {
           const Shape s{
               .images = 3, .height = height, .width = width, .filter_size = k, .stride = stride};
-          const std::int64_t expected = 2 * 3 * count_kept(s).pairs;
+          const std::int64_t expected = 6 * count_kept(s).pairs;
           ASSERT_EQ(flops(s, Method::kStrided), expected) << text(s);
-          ASSERT_EQ(flops(s, Method::kFull), 2 * 3 * k * k * height * width) << text(s);
+          ASSERT_EQ(flops(s, Method::kFull), 6 * k * k * height * width) << text(s);
           if (stride == 1) {
             ASSERT_EQ(expected, flops(s, Method::kFull)) << text(s);
           }

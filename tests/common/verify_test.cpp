@@ -141,8 +141,8 @@ TYPED_TEST(Verify, AnUnwrittenOutputFailsWhereANanIsExpectedToo) {
 }
 
 TYPED_TEST(Verify, NanAndInfinitiesMustMatchInKind) {
-  constexpr TypeParam kNan = std::numeric_limits<TypeParam>::quiet_NaN();
-  constexpr TypeParam kInfinity = std::numeric_limits<TypeParam>::infinity();
+  constexpr TypeParam nan = std::numeric_limits<TypeParam>::quiet_NaN();
+  constexpr TypeParam infinity = std::numeric_limits<TypeParam>::infinity();
   const auto passes = [&](TypeParam pixel, TypeParam result) {
     Case<TypeParam> c({.images = 1, .height = 1, .width = 1, .filter_size = 1, .stride = 1});
     c.images[0] = pixel;
@@ -152,17 +152,17 @@ TYPED_TEST(Verify, NanAndInfinitiesMustMatchInKind) {
     EXPECT_TRUE(v.max_error_of_bound == 0 || std::isinf(v.max_error_of_bound));
     return v.status == VerificationStatus::kPassed;
   };
-  EXPECT_TRUE(passes(kNan, kNan));
-  EXPECT_TRUE(passes(kNan, -kNan));
-  EXPECT_TRUE(passes(kInfinity, kInfinity));
-  EXPECT_TRUE(passes(-kInfinity, -kInfinity));
-  EXPECT_FALSE(passes(kNan, 1));
-  EXPECT_FALSE(passes(1, kNan));
-  EXPECT_FALSE(passes(kNan, kInfinity));
-  EXPECT_FALSE(passes(kInfinity, kNan));
-  EXPECT_FALSE(passes(kInfinity, -kInfinity));
-  EXPECT_FALSE(passes(kInfinity, std::numeric_limits<TypeParam>::max()));
-  EXPECT_FALSE(passes(1, kInfinity));
+  EXPECT_TRUE(passes(nan, nan));
+  EXPECT_TRUE(passes(nan, -nan));
+  EXPECT_TRUE(passes(infinity, infinity));
+  EXPECT_TRUE(passes(-infinity, -infinity));
+  EXPECT_FALSE(passes(nan, 1));
+  EXPECT_FALSE(passes(1, nan));
+  EXPECT_FALSE(passes(nan, infinity));
+  EXPECT_FALSE(passes(infinity, nan));
+  EXPECT_FALSE(passes(infinity, -infinity));
+  EXPECT_FALSE(passes(infinity, std::numeric_limits<TypeParam>::max()));
+  EXPECT_FALSE(passes(1, infinity));
 }
 
 TYPED_TEST(Verify, DenormalDataDoNotFail) {
@@ -266,16 +266,16 @@ TEST(VerifyOverflow, FinitePixelsThatOverflowMayComeOutAnyhow) {
   const Shape s{.images = 1, .height = 1, .width = 2, .filter_size = 2, .stride = 1};
   const std::vector<double> image{1e308, 1e308}, filter{4, -4, 0, 0};
   ThreadTeam team(1);
-  const double kInfinity = std::numeric_limits<double>::infinity();
-  const double kNan = std::numeric_limits<double>::quiet_NaN();
-  for (const double middle : {kInfinity, -kInfinity, kNan}) {
-    const std::vector<double> results{kInfinity, middle, -kInfinity, 0, 0, 0};
+  const double infinity = std::numeric_limits<double>::infinity();
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  for (const double middle : {infinity, -infinity, nan}) {
+    const std::vector<double> results{infinity, middle, -infinity, 0, 0, 0};
     EXPECT_EQ(verify(s, image.data(), filter.data(), results.data(), team).status,
               VerificationStatus::kPassed);
   }
   // An infinite pixel is no overflow: what comes of it is known.
-  const std::vector<double> infinite{kInfinity, 0};
-  const std::vector<double> wrong{-kInfinity, kNan, 0, kNan, kNan, 0};
+  const std::vector<double> infinite{infinity, 0};
+  const std::vector<double> wrong{-infinity, nan, 0, nan, nan, 0};
   EXPECT_EQ(verify(s, infinite.data(), filter.data(), wrong.data(), team).status,
             VerificationStatus::kFailed);
 }

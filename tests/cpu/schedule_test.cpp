@@ -52,10 +52,11 @@ TEST(Schedule, StaticDealsWholeImagesInBlocks) {
 
 TEST(Schedule, SplitUsesEveryWorkerOnOneImage) {
   for (int worker = 0; worker < 4; ++worker) {
+    const std::int64_t first = std::int64_t{25} * worker;
     std::vector<RowBand> bands;
     for_each_band({0, 1}, 100, false, 4, worker, [&](const RowBand& b) { bands.push_back(b); });
     ASSERT_EQ(bands.size(), 1u);
-    EXPECT_EQ(bands[0], (RowBand{0, worker * 25, worker * 25 + 25}));
+    EXPECT_EQ(bands[0], (RowBand{0, first, first + 25}));
   }
 }
 
