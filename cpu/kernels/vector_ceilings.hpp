@@ -8,9 +8,8 @@ namespace convscale {
 namespace {
 
 /// Reads kStreams sequences of 8 KiB side by side with two accumulators each (eight for one), then
-/// the next kStreams. More sequences keep more of the processor's prefetchers at work: 30.9 GB/s
-/// with one, 33.1 with four, 33.2 with eight (two cores of a Granite Rapids class Xeon, 264 MB of
-/// float64, 2026-11-22).
+/// the next kStreams. In one run, alternating: 31.1 GB/s with one sequence, 33.1 with four, 33.4
+/// with eight (two cores of a Xeon, 264 MB of float64, 2026-11-22).
 template <class V, int kStreams>
 double read_streams(const double* data, std::int64_t count) {
   constexpr std::int64_t kSequence = 1024, kStep = 64 / 8;

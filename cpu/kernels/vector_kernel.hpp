@@ -170,7 +170,7 @@ inline void full_rows_of(const Image<ElementOf<V>>& image, std::int64_t row_begi
 }
 
 /// The usual small filters have loops of their own, unrolled: with float64 and AVX-512 3 x 3 gained
-/// 18 % by it and 5 x 5 36 % (33 x 1000^2, two cores); 7 x 7 lost, as its taps fit no registers.
+/// 18 % by it and 5 x 5 36 % (33 x 1000^2, two cores); 7 x 7 lost 4 %.
 template <class V>
 void full_rows(const Image<ElementOf<V>>& image, std::int64_t row_begin, std::int64_t row_end,
                ElementOf<V>* out, std::int64_t pitch) {

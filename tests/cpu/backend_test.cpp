@@ -9,10 +9,12 @@
 #include "common/verify.hpp"
 #include "common/workload.hpp"
 #include "cpu/kernel_table.hpp"
+#include "support.hpp"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <random>
 #include <set>
 #include <utility>
 #include <vector>
@@ -117,6 +119,36 @@ TEST(CpuBackend, RandomDataVerifiesForEveryScheduleAndMoreWorkersThanRows) {
           config.schedule = schedule;
           config.num_workers = workers;
           config.method = method;
+          Session session(config);
+          EXPECT_EQ(session.iterate().unwritten, 0);
+          const Verification verification = session.verified();
+          EXPECT_EQ(verification.status, VerificationStatus::kPassed) << verification.failure;
+        }
+      }
+    }
+  }
+}
+
+TEST(CpuBackend, SampleOfShapesVerifiesForEveryScheduleAndDtype) {
+  std::mt19937_64 random(testing::test_seed());
+  const auto between = [&](std::int64_t low, std::int64_t high) {
+    return std::uniform_int_distribution<std::int64_t>(low, high)(random);
+  };
+  for (int sample = 0; sample < 20; ++sample) {
+    Config config = small_config();
+    config.shape = {.images = between(1, 4),
+                    .height = between(1, 60),
+                    .width = between(1, 90),
+                    .filter_size = between(1, 31),
+                    .stride = between(1, 9)};
+    config.num_workers = static_cast<int>(between(1, 5));
+    config.seed = random();
+    for (const Schedule schedule : {Schedule::kStatic, Schedule::kDynamic, Schedule::kSplit}) {
+      for (const Method method : {Method::kFull, Method::kStrided}) {
+        for (const Dtype dtype : {Dtype::kFloat64, Dtype::kFloat32}) {
+          config.schedule = schedule;
+          config.method = method;
+          config.dtype = dtype;
           Session session(config);
           EXPECT_EQ(session.iterate().unwritten, 0);
           const Verification verification = session.verified();
