@@ -220,6 +220,8 @@ Record measure_as(const Config& config, const Workload& workload, const RunConte
 
   context.progress.begin("measuring");
   const Samples samples = iterate(config, *backend, context);
+  record.facts = backend->facts();
+  record.warnings = record.facts.warnings;
   summarise(record, samples);
   warn(record);
 

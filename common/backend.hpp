@@ -37,11 +37,32 @@ struct Phases {
   double download_s = 0;
 };
 
+/// A device as its driver describes it; null is unknown.
+struct DeviceInfo {
+  int index = 0;  ///< as `--devices` counts
+  std::string name;
+  std::string compute_capability;  ///< "9.0"
+  std::string pci_bus_id;          ///< "0000:3b:00.0"
+  std::int64_t memory_bytes = 0;
+  std::int64_t l2_bytes = 0;
+  int multiprocessors = 0;
+  std::optional<int> numa_node;  ///< of the host, that it is attached to
+  std::string driver;            ///< the CUDA version that the driver supports, "13.0"
+  std::string runtime;           ///< the CUDA version that this program was built with
+  std::optional<std::string> driver_version;  ///< of the kernel module, "580.65.06"
+  std::optional<double> sm_clock_hz;          ///< while it worked
+  std::optional<double> max_sm_clock_hz;
+  std::optional<double> memory_clock_hz;
+  std::optional<double> power_limit_w;
+  bool operator==(const DeviceInfo&) const = default;
+};
+
 /// What a backend can say of itself, for the record.
 struct BackendFacts {
   std::string kernel;     ///< the one that `auto` took
   std::vector<int> cpus;  ///< processor of each worker; empty where unpinned or on a device
-  std::optional<std::string> device;  ///< null on the CPU
+  std::optional<std::string> device;  ///< the names of `devices`; null on the CPU
+  std::vector<DeviceInfo> devices;
   std::int64_t line_bytes = 64;       ///< of memory traffic: a cache line, or a sector on a GPU
   std::int64_t last_cache_bytes = 0;  ///< 0: unknown
   bool direct = true;  ///< false: FLOPs are not those of the direct sum, so no compute bound holds
@@ -72,6 +93,8 @@ class Backend {
   Backend(const Backend&) = delete;
   Backend& operator=(const Backend&) = delete;
 
+  /// May be asked at any time; after the iterations it also knows what they showed (clocks, and in
+  /// `warnings` a device that was slowed down).
   virtual BackendFacts facts() const = 0;
   /// Bytes of host memory that it takes beside the buffers.
   virtual std::int64_t scratch_bytes() const = 0;

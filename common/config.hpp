@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace convscale {
 
@@ -26,6 +27,7 @@ struct Config {
   Schedule schedule = Schedule::kStatic;
   Bind bind = Bind::kSpread;
   HostMemory host_memory = HostMemory::kPinned;
+  std::vector<int> devices{0};  ///< indices of the backend's devices; empty means all
   bool verify = true;
 };
 

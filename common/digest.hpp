@@ -37,7 +37,7 @@ CONVSCALE_HOST_DEVICE constexpr auto bits_of(T value) {
 }
 
 template <class T>
-T poison_value() {
+CONVSCALE_HOST_DEVICE constexpr T poison_value() {
   using Bits = decltype(bits_of(T{}));
   return std::bit_cast<T>(static_cast<Bits>(kPoisonBits<T>));
 }
