@@ -3,27 +3,32 @@
 
 #include "common/error.hpp"
 #include "cpu/backend.hpp"
+#if defined(CONVSCALE_CUDA)
+#include "cuda/backend.hpp"
+#endif
 
 namespace convscale {
+
+#if !defined(CONVSCALE_CUDA)
 namespace {
 
-/// A backend that this build was made without.
-BackendEntry missing_backend(const std::string& name, const std::string& why) {
-  return {.name = name,
+/// What stands in the table in place of a backend that this build was made without.
+BackendEntry cuda_backend() {
+  const std::string why = "this program was built without CUDA";
+  return {.name = "cuda",
           .kernels = [] { return std::vector<Listing>{}; },
           .devices =
-              [name, why] {
-                return std::vector<Listing>{{name, "", why}};
+              [why] {
+                return std::vector<Listing>{{"cuda", "", why}};
               },
-          .create = [name, why](const Config&) -> std::unique_ptr<Backend> {
-            throw UnsupportedError("--backend " + name + ": " + why + "; --backend cpu runs here");
+          .create = [why](const Config&) -> std::unique_ptr<Backend> {
+            throw UnsupportedError("--backend cuda: " + why + "; --backend cpu runs here");
           }};
 }
 
 }  // namespace
+#endif
 
-BackendTable backends() {
-  return {cpu_backend(), missing_backend("cuda", "this build has no CUDA")};
-}
+BackendTable backends() { return {cpu_backend(), cuda_backend()}; }
 
 }  // namespace convscale

@@ -26,7 +26,7 @@ struct Text {
   std::string backend = "cpu", kernel = "auto", method = "full", scope = "end-to-end",
               dtype = "float64";
   std::string filter_size = "4", stride = "5", fill = "random", seed = "0";
-  std::string schedule = "static", bind = "spread", host_memory = "pinned";
+  std::string schedule = "static", bind = "spread", host_memory = "pinned", devices = "0";
   std::string images, filters, save, json, csv, md;
   bool no_verify = false, list = false, version = false, quiet = false, no_progress = false,
        dragon = false;
@@ -57,7 +57,8 @@ void declare(CLI::App& app, Text& text) {
   add(work, "--images", text.images, "FILE.npy",
       "Read images (N, H, W) or (H, W) instead of generating them");
   add(work, "--filters", text.filters, "FILE.npy", "Read N filters (N, K, K), or one for all");
-  add(work, "--save", text.save, "DIR", "Write images.npy, filters.npy and results.npy there");
+  add(work, "--save", text.save, "DIR",
+      "Write images.npy, filters.npy and results.npy there; not with lists");
   const char* how = "Measurement";
   add(how, "--backend", text.backend, "cpu|cuda", "Where to run");
   add(how, "--kernel", text.kernel, "NAME",
@@ -67,6 +68,7 @@ void declare(CLI::App& app, Text& text) {
   add(how, "--scope", text.scope, choices<Scope>(),
       "From and to host memory, or data that stays on the device");
   add(how, "--host-memory", text.host_memory, choices<HostMemory>(), "Host memory of a GPU run");
+  add(how, "--devices", text.devices, "LIST|all", "GPUs by their numbers, such as 0,1; see --list");
   add(how, "-w,--num_workers,--num-workers", text.num_workers, "N",
       "Worker threads, or streams of a GPU");
   add(how, "--iterations", text.iterations, "N", "Measured iterations");
@@ -86,18 +88,12 @@ void declare(CLI::App& app, Text& text) {
       ->group(output);
   app.add_flag("--no-progress", text.no_progress, "No progress bar on the terminal")->group(output);
   app.add_flag("--dragon", text.dragon)->group("");
-  app.footer("Example: convscale --num_workers 8 --method full --size 1080x1920 --json run.json");
-}
-
-/// The one element of an option that will take a list.
-std::string single(std::string_view option, const std::string& text) {
-  std::vector<std::string> elements = split_list(option, text);
-  if (elements.size() > 1) {
-    throw UsageError(fmt::format(
-        "{} {}: this version measures one configuration a run; give one value, such as {} {}",
-        option, text, option, elements.front()));
-  }
-  return elements.front();
+  app.footer(
+      "--backend, --kernel, --method, --scope, --dtype, --num_workers, --size and --mem take\n"
+      "comma-separated lists: a row for each combination, the last of these varying fastest.\n"
+      "With cpu and cuda in one run it is also said from how many images on the GPU pays.\n"
+      "Example: convscale --num_workers 8 --method full --size 1080x1920 --json run.json\n"
+      "         convscale --backend cpu,cuda --method full,strided\n");
 }
 
 /// An empty name is more likely a script's unset variable than a wish.
@@ -171,62 +167,82 @@ void forbid_beside(const CLI::App& app, const char* file_option,
   }
 }
 
-void read_images(const CLI::App& app, const Text& text, Options& options, Config& config) {
-  if (!text.images.empty()) {
-    forbid_beside(app, "--images", {"--size", "--mem", "--fill"});
-    options.images = std::make_shared<NpyStack>(text.images);
+/// Copies each of `configs` for each of `values`, which thus vary faster than what came before.
+template <class Value, class Apply>
+void expand(std::vector<Config>& configs, const std::vector<Value>& values, Apply&& apply) {
+  std::vector<Config> product;
+  for (const Config& config : configs) {
+    for (const Value& value : values) apply(product.emplace_back(config), value);
+  }
+  configs = std::move(product);
+}
+
+void set_size(Config& config, const std::string& text) {
+  const ImageSize size = parse_size("--size", text);
+  config.shape.height = size.height;
+  config.shape.width = size.width;
+  if (config.shape.pixels() > kMaxPixels) {
+    reject_value("--size", text, "an image of at most 2^48 pixels");
+  }
+}
+
+void set_pixels(Config& config, const std::string& text) {
+  Shape& s = config.shape;
+  s.images = parse_pixels("--mem", text) / s.pixels();
+  if (s.images == 0) {
+    throw UsageError(fmt::format("--mem {}: holds no image of {}x{}; --mem {} would hold one", text,
+                                 s.height, s.width, s.pixels()));
+  }
+}
+
+/// The images' sizes, from a file or for each of the lists.
+void read_images(const CLI::App& app, const Text& text, Options& options) {
+  if (text.images.empty()) {
+    expand(options.configs, split_list("--size", text.size), set_size);
+    expand(options.configs, split_list("--mem", text.mem), set_pixels);
+    return;
+  }
+  forbid_beside(app, "--images", {"--size", "--mem", "--fill"});
+  options.images = std::make_shared<NpyStack>(text.images);
+  for (Config& config : options.configs) {
     config.shape.images = options.images->count();
     config.shape.height = options.images->height();
     config.shape.width = options.images->width();
     config.fill = Fill::kFile;
-    if (app.count("--dtype") == 0) {
-      config.dtype =
-          options.images->type() == NpyType::kFloat32 ? Dtype::kFloat32 : Dtype::kFloat64;
-    }
-    return;
-  }
-  const ImageSize size = parse_size("--size", single("--size", text.size));
-  const std::int64_t pixels = parse_pixels("--mem", single("--mem", text.mem));
-  config.shape.height = size.height;
-  config.shape.width = size.width;
-  config.shape.images = pixels / config.shape.pixels();
-  if (config.shape.pixels() > kMaxPixels) {
-    reject_value("--size", text.size, "an image of at most 2^48 pixels");
-  }
-  if (config.shape.images == 0) {
-    throw UsageError(fmt::format("--mem {}: holds no image of {}x{}; --mem {} would hold one",
-                                 text.mem, size.height, size.width, config.shape.pixels()));
+    if (app.count("--dtype") > 0) continue;
+    config.dtype = options.images->type() == NpyType::kFloat32 ? Dtype::kFloat32 : Dtype::kFloat64;
   }
 }
 
-void read_filters(const CLI::App& app, const Text& text, Options& options, Config& config) {
+void read_filters(const CLI::App& app, const Text& text, Options& options) {
+  std::int64_t filter_size = 0;
   if (text.filters.empty()) {
-    config.shape.filter_size = parse_count("--filter-size", text.filter_size, 1, kMaxFilterSize);
-    return;
+    filter_size = parse_count("--filter-size", text.filter_size, 1, kMaxFilterSize);
+  } else {
+    forbid_beside(app, "--filters", {"--filter-size"});
+    options.filters = std::make_shared<NpyStack>(text.filters);
+    const NpyStack& filters = *options.filters;
+    filter_size = filters.height();
+    if (filter_size != filters.width() || filter_size > kMaxFilterSize) {
+      throw UsageError(fmt::format("{}: filters are {}x{}; give square ones of at most {}x{}",
+                                   text.filters, filters.height(), filters.width(), kMaxFilterSize,
+                                   kMaxFilterSize));
+    }
   }
-  forbid_beside(app, "--filters", {"--filter-size"});
-  options.filters = std::make_shared<NpyStack>(text.filters);
-  const NpyStack& filters = *options.filters;
-  if (filters.height() != filters.width() || filters.height() > kMaxFilterSize) {
-    throw UsageError(fmt::format("{}: filters are {}x{}; give square ones of at most {}x{}",
-                                 text.filters, filters.height(), filters.width(), kMaxFilterSize,
-                                 kMaxFilterSize));
+  for (Config& config : options.configs) {
+    config.shape.filter_size = filter_size;
+    const std::int64_t count = options.filters ? options.filters->count() : 1;
+    if (count != 1 && count != config.shape.images) {
+      throw UsageError(
+          fmt::format("{}: {} filters for {} images; give one for each image, or one for all",
+                      text.filters, count, config.shape.images));
+    }
   }
-  if (filters.count() != 1 && filters.count() != config.shape.images) {
-    throw UsageError(
-        fmt::format("{}: {} filters for {} images; give one for each image, or one for all",
-                    text.filters, filters.count(), config.shape.images));
-  }
-  config.shape.filter_size = filters.height();
 }
 
-Config read_config(const CLI::App& app, const Text& text, Options& options) {
+/// What is the same in all rows.
+Config read_common(const Text& text) {
   Config config;
-  config.backend = single("--backend", text.backend);
-  config.kernel = single("--kernel", text.kernel);
-  config.method = parse_name<Method>("--method", single("--method", text.method));
-  config.scope = parse_name<Scope>("--scope", single("--scope", text.scope));
-  config.dtype = parse_name<Dtype>("--dtype", single("--dtype", text.dtype));
   config.host_memory = parse_name<HostMemory>("--host-memory", text.host_memory);
   config.schedule = parse_name<Schedule>("--schedule", text.schedule);
   config.bind = parse_name<Bind>("--bind", text.bind);
@@ -236,16 +252,53 @@ Config read_config(const CLI::App& app, const Text& text, Options& options) {
   }
   config.fill = *fill;
   config.seed = parse_seed("--seed", text.seed);
-  config.num_workers = static_cast<int>(
-      parse_count("--num_workers", single("--num_workers", text.num_workers), 1, kMaxWorkers));
   config.iterations =
       static_cast<int>(parse_count("--iterations", text.iterations, 1, kMaxIterations));
   config.burns = static_cast<int>(parse_count("--burns", text.burns, 0, kMaxIterations));
   config.shape.stride = parse_count("--stride", text.stride, 1, kMaxStride);
+  config.devices = parse_devices("--devices", text.devices);
   config.verify = !text.no_verify;
-  read_images(app, text, options, config);
-  read_filters(app, text, options, config);
   return config;
+}
+
+/// The product of the lists, the last one fastest.
+void read_configs(const CLI::App& app, const Text& text, Options& options) {
+  std::vector<Config>& configs = options.configs;
+  configs = {read_common(text)};
+  expand(configs, split_list("--backend", text.backend),
+         [](Config& config, const std::string& name) { config.backend = name; });
+  expand(configs, split_list("--kernel", text.kernel),
+         [](Config& config, const std::string& name) { config.kernel = name; });
+  expand(configs, parse_names<Method>("--method", text.method),
+         [](Config& config, Method method) { config.method = method; });
+  expand(configs, parse_names<Scope>("--scope", text.scope),
+         [](Config& config, Scope scope) { config.scope = scope; });
+  expand(configs, parse_names<Dtype>("--dtype", text.dtype),
+         [](Config& config, Dtype dtype) { config.dtype = dtype; });
+  expand(configs, split_list("--num_workers", text.num_workers),
+         [](Config& config, const std::string& count) {
+           config.num_workers =
+               static_cast<int>(parse_count("--num_workers", count, 1, kMaxWorkers));
+         });
+  read_images(app, text, options);
+  read_filters(app, text, options);
+}
+
+/// Options that make no sense together.
+void check_combinations(const CLI::App& app, const Text& text, const Options& options) {
+  const auto on_gpu = [](const Config& config) { return config.backend == "cuda"; };
+  if (app.count("--devices") > 0 &&
+      std::none_of(options.configs.begin(), options.configs.end(), on_gpu)) {
+    throw UsageError(fmt::format(
+        "--devices {}: backend {} has none to choose from; add --backend cuda, or leave it out",
+        text.devices, text.backend));
+  }
+  if (options.save && options.configs.size() > 1) {
+    throw UsageError(
+        fmt::format("--save {}: keeps the results of one row, and the lists make {}; "
+                    "give every option one value",
+                    text.save, options.configs.size()));
+  }
 }
 
 }  // namespace
@@ -290,7 +343,8 @@ Options parse_options(const std::vector<std::string>& args) {
   options.md = non_empty(text.md);
   forbid_same_file(options);
   if (!text.save.empty()) options.save = text.save;
-  options.configs.push_back(read_config(app, text, options));
+  read_configs(app, text, options);
+  check_combinations(app, text, options);
   return options;
 }
 

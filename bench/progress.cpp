@@ -19,7 +19,7 @@ constexpr int kBarWidth = 30;
 void Progress::begin(std::string_view what) {
   if (!enabled_) return;
   const std::scoped_lock lock(mutex_);
-  what_ = what;
+  what_ = (label_.empty() ? "" : label_ + ": ") + std::string(what);
   began_ = Clock::now();
   draw(0, began_);
 }

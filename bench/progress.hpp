@@ -4,7 +4,9 @@
 #include <chrono>
 #include <mutex>
 #include <ostream>
+#include <string>
 #include <string_view>
+#include <utility>
 
 namespace convscale {
 
@@ -12,7 +14,9 @@ namespace convscale {
 /// switched off. It is drawn between the timed regions only, and erased at the end.
 class Progress {
  public:
-  Progress(std::ostream& terminal, bool enabled) : terminal_(terminal), enabled_(enabled) {}
+  /// `label` says what the steps are of, such as "row 2 of 6"; it stands before each of them.
+  Progress(std::ostream& terminal, bool enabled, std::string label = "")
+      : terminal_(terminal), enabled_(enabled), label_(std::move(label)) {}
   ~Progress() { clear(); }
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -31,8 +35,9 @@ class Progress {
 
   std::ostream& terminal_;
   const bool enabled_;
+  const std::string label_;
   std::mutex mutex_;
-  std::string_view what_;
+  std::string what_;
   Clock::time_point began_, drawn_;
   bool visible_ = false;
 };

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/runner.hpp"
 
+#include "bench/plan.hpp"
 #include "common/buffer.hpp"
 #include "common/error.hpp"
 #include "common/limits.hpp"
 #include "common/thread_team.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <chrono>
@@ -30,16 +30,6 @@ double timed(Step&& step) {
   const auto begin = Clock::now();
   step();
   return seconds_between(begin, Clock::now());
-}
-
-const BackendEntry& find_backend(const BackendTable& table, const std::string& name) {
-  std::vector<std::string> names;
-  for (const BackendEntry& entry : table) {
-    if (entry.name == name) return entry;
-    names.push_back(entry.name);
-  }
-  throw UsageError(fmt::format("--backend {}: no such backend; expected one of {}", name,
-                               fmt::join(names, ", ")));
 }
 
 /// The memory of one configuration.
@@ -191,6 +181,22 @@ void warn(Record& record) {
   }
 }
 
+/// How it ended.
+void conclude(Record& record, const Samples& samples, bool interrupted) {
+  if (record.verification.status == VerificationStatus::kFailed) {
+    record.status = Status::kFailed;
+    record.reason = "verification failed: " + record.verification.failure;
+  } else if (!samples.failure.empty()) {
+    record.status = Status::kFailed;
+    record.verification.status = VerificationStatus::kFailed;
+    record.verification.failure = samples.failure;
+    record.reason = "verification failed: " + samples.failure;
+  } else if (interrupted) {
+    record.status = Status::kInterrupted;
+    record.reason = "interrupted by a signal";
+  }
+}
+
 template <class T>
 Record measure_as(const Config& config, const Workload& workload, const RunContext& context) {
   Record record;
@@ -216,7 +222,9 @@ Record measure_as(const Config& config, const Workload& workload, const RunConte
   record.generation_s = timed([&] {
     workload.fill(images.data(), filters.data(), context.helpers, config.first_image, keep_going);
   });
-  record.setup_s = *record.setup_s + timed([&] { backend->load(); });
+  const double load_s = timed([&] { backend->load(); });
+  record.setup_s = *record.setup_s + load_s;
+  if (config.scope == Scope::kResident) record.load_s = load_s;
 
   context.progress.begin("measuring");
   const Samples samples = iterate(config, *backend, context);
@@ -232,18 +240,7 @@ Record measure_as(const Config& config, const Workload& workload, const RunConte
                                       context.helpers, keep_going);
     });
   }
-  if (record.verification.status == VerificationStatus::kFailed) {
-    record.status = Status::kFailed;
-    record.reason = "verification failed: " + record.verification.failure;
-  } else if (!samples.failure.empty()) {
-    record.status = Status::kFailed;
-    record.verification.status = VerificationStatus::kFailed;
-    record.verification.failure = samples.failure;
-    record.reason = "verification failed: " + samples.failure;
-  } else if (context.interrupted()) {
-    record.status = Status::kInterrupted;
-    record.reason = "interrupted by a signal";
-  }
+  conclude(record, samples, context.interrupted());
   context.progress.clear();
   if (samples.digest && record.status != Status::kInterrupted)
     context.on_results(config, buffers.host());

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 #include <optional>
@@ -94,10 +95,29 @@ std::vector<std::string> split_list(std::string_view option, std::string_view te
   for (std::size_t begin = 0; begin <= text.size();) {
     const std::size_t end = std::min(text.find(',', begin), text.size());
     elements.emplace_back(text.substr(begin, end - begin));
-    if (elements.back().empty()) reject_value(option, text, "a value");
+    if (elements.back().empty()) {
+      reject_value(option, text, text.empty() ? "a value" : "a value between the commas");
+    }
     begin = end + 1;
   }
   return elements;
+}
+
+std::vector<int> parse_devices(std::string_view option, std::string_view text) {
+  constexpr int kMost = 1023;
+  constexpr std::string_view kExpected =
+      "all, or numbers of devices from 0 on, each once, such as 0 or 0,1";
+  std::vector<int> devices;
+  if (text == "all") return devices;
+  for (const std::string& element : split_list(option, text)) {
+    const auto device = to_number<int>(element);
+    if (!device || *device < 0 || *device > kMost ||
+        std::find(devices.begin(), devices.end(), *device) != devices.end()) {
+      reject_value(option, text, kExpected);
+    }
+    devices.push_back(*device);
+  }
+  return devices;
 }
 
 }  // namespace convscale

@@ -37,6 +37,9 @@ ImageSize parse_size(std::string_view option, std::string_view text);
 /// The elements of a comma-separated list; at least one, none empty.
 std::vector<std::string> split_list(std::string_view option, std::string_view text);
 
+/// Numbers of devices, each once; none for "all".
+std::vector<int> parse_devices(std::string_view option, std::string_view text);
+
 [[noreturn]] void reject_value(std::string_view option, std::string_view text,
                                std::string_view expected);
 
@@ -48,6 +51,15 @@ E parse_name(std::string_view option, std::string_view text) {
   for (const std::string_view name : kNames<E>)
     expected += std::string(name == kNames<E>.front() ? " " : ", ") + std::string(name);
   reject_value(option, text, expected);
+}
+
+/// A comma-separated list of names of enumeration E.
+template <class E>
+std::vector<E> parse_names(std::string_view option, std::string_view text) {
+  std::vector<E> values;
+  for (const std::string& name : split_list(option, text))
+    values.push_back(parse_name<E>(option, name));
+  return values;
 }
 
 }  // namespace convscale

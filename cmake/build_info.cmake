@@ -15,7 +15,9 @@ BuildInfo build_info() {
           .git = "@revision@",
           .type = "@BUILD_TYPE@",
           .compiler = "@COMPILER@",
-          .flags = "@FLAGS@"};
+          .flags = "@FLAGS@",
+          .cuda = "@CUDA@",
+          .cudnn = "@CUDNN@"};
 }
 }  // namespace convscale
 ]])

@@ -46,9 +46,9 @@ struct DeviceInfo {
   std::int64_t memory_bytes = 0;
   std::int64_t l2_bytes = 0;
   int multiprocessors = 0;
-  std::optional<int> numa_node;  ///< of the host, that it is attached to
-  std::string driver;            ///< the CUDA version that the driver supports, "13.0"
-  std::string runtime;           ///< the CUDA version that this program was built with
+  std::optional<int> numa_node;               ///< of the host, that it is attached to
+  std::string driver;                         ///< the CUDA version that the driver supports, "13.0"
+  std::string runtime;                        ///< the CUDA version that this program was built with
   std::optional<std::string> driver_version;  ///< of the kernel module, "580.65.06"
   std::optional<double> sm_clock_hz;          ///< while it worked
   std::optional<double> max_sm_clock_hz;

@@ -5,13 +5,16 @@
 
 namespace convscale {
 
-/// How this binary was built. `git` is empty when the source was no git checkout.
+/// How this binary was built. `git` is empty when the source was no git checkout; `cuda` and
+/// `cudnn` are versions, empty where it was built without them.
 struct BuildInfo {
   std::string_view version;
   std::string_view git;
   std::string_view type;
   std::string_view compiler;
   std::string_view flags;
+  std::string_view cuda;
+  std::string_view cudnn;
 };
 
 BuildInfo build_info();

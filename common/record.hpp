@@ -3,6 +3,7 @@
 
 #include "common/backend.hpp"
 #include "common/bound.hpp"
+#include "common/break_even.hpp"
 #include "common/config.hpp"
 #include "common/host.hpp"
 #include "common/summary.hpp"
@@ -11,6 +12,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace convscale {
@@ -34,6 +36,7 @@ struct Record {
   Config config;
   BackendFacts facts;
   std::optional<double> setup_s;  ///< placement, registration, allocation, upload of resident data
+  std::optional<double> load_s;   ///< of setup_s: Backend::load of a resident scope
   std::optional<double> generation_s;    ///< making or reading the workload
   std::optional<double> verification_s;  ///< comparing with the reference
   std::vector<double> times_s;           ///< of the measured iterations
@@ -47,11 +50,19 @@ struct Record {
   std::optional<std::uint64_t> digest;  ///< of the results
 };
 
+/// The kernel that ran; the one that was asked for where none did.
+const std::string& kernel_of(const Record& record);
+
 /// Figures that follow from a record's median; null without times.
 std::optional<double> images_per_s(const Record& record);
 std::optional<double> pixels_per_s(const Record& record);
 std::optional<double> bytes_per_s(const Record& record);
 std::optional<double> flops_per_s(const Record& record);
+
+/// How many times as many pixels a second `record` did as `first`; with the same shape, the ratio
+/// of their medians. Null where one of them failed or has no times, and between methods, which are
+/// never compared.
+std::optional<double> speed_against(const Record& first, const Record& record);
 
 /// One run of the program: what the JSON holds.
 struct Report {
@@ -60,6 +71,7 @@ struct Report {
   bool interrupted = false;
   HostInfo host;
   std::vector<Record> records;
+  std::vector<BreakEven> break_even;  ///< one for each workload that both CPU and GPU ran
 };
 
 }  // namespace convscale

@@ -3,7 +3,10 @@
 
 #include "common/record.hpp"
 
+#include <cstddef>
 #include <string>
+#include <utility>
+#include <vector>
 
 /// Pure functions from a report to text. Numbers never depend on the locale.
 namespace convscale {
@@ -23,11 +26,25 @@ std::string to_markdown(const Report& report);
 /// deviation.
 std::string original_lines(const Record& record);
 
-/// The terminal's table of all records and, for a single one, what explains it: bytes, ceilings,
-/// setup, notes.
+/// The terminal's table of all records and, for a single one, its details; for several, why rows
+/// have no figures, how each compares with the first that ran, and when a GPU pays.
 std::string table_text(const Report& report);
 
-/// "Verification: ..." and "FOM: ..." of one record.
+/// What explains a record: device, bytes, ceilings, phases, setup, notes.
+std::string details_text(const Record& record);
+
+/// From how many images on, and after how many passes, a GPU pays; empty without entries.
+std::string break_even_text(const std::vector<BreakEven>& entries);
+
+/// Texts in the order in which they first came, each once, with the rows (from 1 on) that it was
+/// said of.
+using Remarks = std::vector<std::pair<std::string, std::vector<std::size_t>>>;
+void add_remark(Remarks& remarks, const std::string& text, std::size_t row);
+
+/// "row 2", "rows 2, 3, 7-9" of ascending numbers.
+std::string rows_label(const std::vector<std::size_t>& rows);
+
+/// "Verification: ..." and "FOM: ..." of one record; the latter only if it has times and is right.
 std::string verdict_lines(const Record& record);
 
 /// `seconds` with a unit and four significant digits: "7.120 ms".

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 
@@ -46,6 +47,77 @@ Json to_json_value(const HostInfo& host) {
           {"load", nullable(host.load)}};
 }
 
+Json nullable_bytes(std::int64_t bytes) { return bytes > 0 ? Json(bytes) : Json(nullptr); }
+
+Json to_json_value(const DeviceInfo& d) {
+  return {{"index", d.index},
+          {"name", nullable_text(d.name)},
+          {"compute_capability", nullable_text(d.compute_capability)},
+          {"pci_bus_id", nullable_text(d.pci_bus_id)},
+          {"memory_bytes", nullable_bytes(d.memory_bytes)},
+          {"l2_bytes", nullable_bytes(d.l2_bytes)},
+          {"multiprocessors", nullable_count(d.multiprocessors)},
+          {"numa_node", nullable(d.numa_node)},
+          {"driver", nullable_text(d.driver)},
+          {"runtime", nullable_text(d.runtime)},
+          {"driver_version", nullable(d.driver_version)},
+          {"sm_clock_hz", nullable(d.sm_clock_hz)},
+          {"max_sm_clock_hz", nullable(d.max_sm_clock_hz)},
+          {"memory_clock_hz", nullable(d.memory_clock_hz)},
+          {"power_limit_w", nullable(d.power_limit_w)}};
+}
+
+/// Each device that a record used, once; as it was seen at work, where it was.
+Json devices_value(const std::vector<Record>& records) {
+  std::vector<DeviceInfo> devices;
+  for (const Record& record : records) {
+    for (const DeviceInfo& device : record.facts.devices) {
+      const auto known = std::find_if(devices.begin(), devices.end(), [&](const DeviceInfo& d) {
+        return d.index == device.index && d.pci_bus_id == device.pci_bus_id;
+      });
+      if (known == devices.end()) {
+        devices.push_back(device);
+      } else if (!known->sm_clock_hz && device.sm_clock_hz) {
+        *known = device;
+      }
+    }
+  }
+  Json values = Json::array();
+  for (const DeviceInfo& device : devices) values.push_back(to_json_value(device));
+  return values;
+}
+
+Json to_json_value(const BreakEvenSide& side) {
+  Json points = Json::array();
+  for (const ImagesTime& point : side.points)
+    points.push_back({{"images", point.images}, {"median_s", point.time_s}});
+  return {{"kernel", side.config.kernel},
+          {"num_workers", side.config.num_workers},
+          {"points", points},
+          {"fixed_s", side.line ? Json(side.line->fixed_s) : Json(nullptr)},
+          {"per_image_s", side.line ? Json(side.line->per_image_s) : Json(nullptr)}};
+}
+
+Json to_json_value(const BreakEven& entry) {
+  const Config& c = entry.cpu.config;
+  return {{"method", name_of(c.method)},
+          {"dtype", name_of(c.dtype)},
+          {"height", c.shape.height},
+          {"width", c.shape.width},
+          {"images", c.shape.images},
+          {"filter_size", c.shape.filter_size},
+          {"stride", c.shape.stride},
+          {"cpu", to_json_value(entry.cpu)},
+          {"cuda", to_json_value(entry.gpu)},
+          {"images_from", nullable(entry.images_from)},
+          {"images_reason", nullable_text(entry.images_reason)},
+          {"upload_s", nullable(entry.upload_s)},
+          {"resident_s", nullable(entry.resident_s)},
+          {"cpu_s", nullable(entry.cpu_s)},
+          {"passes", nullable(entry.passes)},
+          {"passes_reason", nullable_text(entry.passes_reason)}};
+}
+
 Json bound_value(const Record& r) {
   const std::optional<Bound>& bound = r.bound;
   const auto rate = [&](std::optional<double> Ceilings::*ceiling) {
@@ -59,7 +131,8 @@ Json bound_value(const Record& r) {
           {"read_bytes_per_s", rate(&Ceilings::read_bytes_per_s)},
           {"peak_flops_per_s", rate(&Ceilings::peak_flops_per_s)},
           {"up_bytes_per_s", rate(&Ceilings::up_bytes_per_s)},
-          {"down_bytes_per_s", rate(&Ceilings::down_bytes_per_s)}};
+          {"down_bytes_per_s", rate(&Ceilings::down_bytes_per_s)},
+          {"duplex_bytes_per_s", rate(&Ceilings::duplex_bytes_per_s)}};
 }
 
 Json to_json_value(const Record& r) {
@@ -79,7 +152,7 @@ Json to_json_value(const Record& r) {
           {"reason", nullable_text(r.reason)},
           {"warnings", r.warnings},
           {"backend", c.backend},
-          {"kernel", r.facts.kernel.empty() ? c.kernel : r.facts.kernel},
+          {"kernel", kernel_of(r)},
           {"method", name_of(c.method)},
           {"scope", name_of(c.scope)},
           {"dtype", name_of(c.dtype)},
@@ -103,6 +176,7 @@ Json to_json_value(const Record& r) {
           {"work_time", nullptr},
           {"interleaved", false},
           {"setup_s", nullable(r.setup_s)},
+          {"load_s", nullable(r.load_s)},
           {"generation_s", nullable(r.generation_s)},
           {"verification_s", nullable(r.verification_s)},
           {"times_s", r.times_s},
@@ -206,14 +280,17 @@ std::string to_json(const Report& report) {
                     {{"type", build.type},
                      {"compiler", build.compiler},
                      {"flags", build.flags},
-                     {"cuda", nullptr},
-                     {"cudnn", nullptr},
+                     {"cuda", nullable_text(std::string(build.cuda))},
+                     {"cudnn", nullable_text(std::string(build.cudnn))},
                      {"mpi", nullptr}}},
                    {"host", to_json_value(report.host)},
-                   {"devices", Json::array()},
+                   {"devices", devices_value(report.records)},
                    {"ranks", 1},
-                   {"records", Json::array()}};
+                   {"records", Json::array()},
+                   {"break_even", Json::array()}};
   for (const Record& record : report.records) document["records"].push_back(to_json_value(record));
+  for (const BreakEven& entry : report.break_even)
+    document["break_even"].push_back(to_json_value(entry));
   // Names from outside (a host's, an argument's) need not be UTF-8.
   return document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

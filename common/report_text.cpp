@@ -6,9 +6,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <functional>
 
 namespace convscale {
 namespace {
@@ -27,166 +25,107 @@ std::string format_bytes(double bytes) {
   return fmt::format("{:.0f} B", bytes);
 }
 
-struct Column {
-  std::string title;
-  bool right_aligned;
-  std::function<std::string(const Record&)> cell;
-};
-
-std::string scaled(std::optional<double> value, double factor, const char* format) {
-  return value ? fmt::format(fmt::runtime(format), *value * factor) : "-";
-}
-
-const std::vector<Column>& columns() {
-  static const std::vector<Column> kColumns = {
-      {"backend", false, [](const Record& r) { return r.config.backend; }},
-      {"kernel", false,
-       [](const Record& r) { return r.facts.kernel.empty() ? r.config.kernel : r.facts.kernel; }},
-      {"method", false, [](const Record& r) { return std::string(name_of(r.config.method)); }},
-      {"dtype", false, [](const Record& r) { return std::string(name_of(r.config.dtype)); }},
-      {"size", true,
-       [](const Record& r) {
-         return fmt::format("{}x{}", r.config.shape.height, r.config.shape.width);
-       }},
-      {"images", true, [](const Record& r) { return fmt::format("{}", r.config.shape.images); }},
-      {"workers", true, [](const Record& r) { return fmt::format("{}", r.config.num_workers); }},
-      {"median", true,
-       [](const Record& r) { return r.summary ? format_time(r.summary->median) : "-"; }},
-      {"cv", true,
-       [](const Record& r) {
-         return r.summary ? fmt::format("{:.1f}%", 100 * r.summary->cv) : "-";
-       }},
-      {"images/s", true, [](const Record& r) { return scaled(images_per_s(r), 1, "{:.1f}"); }},
-      {"GB/s", true, [](const Record& r) { return scaled(bytes_per_s(r), 1e-9, "{:.2f}"); }},
-      {"GFLOP/s", true, [](const Record& r) { return scaled(flops_per_s(r), 1e-9, "{:.1f}"); }},
-      {"of bound", true, [](const Record& r) { return scaled(r.fraction, 1, "{:.2f}"); }},
-      {"limit", false,
-       [](const Record& r) { return r.bound ? std::string(name_of(r.bound->limit)) : "-"; }},
-  };
-  return kColumns;
-}
-
-std::string table(const std::vector<Record>& records) {
-  std::vector<std::size_t> widths;
-  for (const Column& column : columns()) {
-    std::size_t width = column.title.size();
-    for (const Record& record : records) width = std::max(width, column.cell(record).size());
-    widths.push_back(width);
-  }
-  const auto line = [&](const std::function<std::string(const Column&)>& cell) {
-    std::string text;
-    for (std::size_t i = 0; i < widths.size(); ++i) {
-      const Column& column = columns()[i];
-      text += column.right_aligned ? fmt::format("{:>{}}  ", cell(column), widths[i])
-                                   : fmt::format("{:<{}}  ", cell(column), widths[i]);
-    }
-    text.erase(text.find_last_not_of(' ') + 1);
-    return text + "\n";
-  };
-  std::string text = line([](const Column& column) { return column.title; });
-  for (const Record& record : records)
-    text += line([&](const Column& column) { return column.cell(record); });
-  return text;
-}
-
+/// The times that the ceilings allow, of which the bound is the largest.
 std::string bound_line(const Record& r) {
   const Bound& b = *r.bound;
-  std::vector<std::string> parts;
-  const auto add = [&](double amount, std::optional<double> rate, const char* what) {
-    if (rate) parts.push_back(fmt::format("{} for {}", format_time(amount / *rate), what));
-  };
   const Ceilings& c = b.ceilings;
-  if (c.read_bytes_per_s) {
-    add(static_cast<double>(b.bytes), c.read_bytes_per_s,
-        fmt::format("{} at {:.1f} GB/s", format_bytes(static_cast<double>(b.bytes)),
-                    *c.read_bytes_per_s * 1e-9)
-            .c_str());
-  }
-  if (c.peak_flops_per_s) {
-    add(static_cast<double>(b.flops), c.peak_flops_per_s,
-        fmt::format("{:.3g} GFLOP at {:.1f} GFLOP/s", static_cast<double>(b.flops) * 1e-9,
-                    *c.peak_flops_per_s * 1e-9)
-            .c_str());
-  }
-  return fmt::format("Bound:   {}, the larger of {}\n", format_time(b.time_s),
-                     fmt::join(parts, " and "));
-}
-
-/// What explains a single row.
-std::string details(const Record& r) {
-  const Shape& s = r.config.shape;
-  const auto element = static_cast<double>(size_of(r.config.dtype));
-  std::string text =
-      fmt::format("Data:    {} of pixels ({} an image), {} of results\n",
-                  format_bytes(static_cast<double>(s.images * s.pixels()) * element),
-                  format_bytes(static_cast<double>(s.pixels()) * element),
-                  format_bytes(static_cast<double>(s.images * s.outputs()) * element));
-  if (r.bound) text += bound_line(r);
-  if (r.summary) {
-    text += fmt::format("Spread:  {} to {}, {} of {} iterations are outliers",
-                        format_time(r.summary->min), format_time(r.summary->max),
-                        r.summary->outliers, r.times_s.size());
-    if (r.workers) {
-      text += fmt::format("; workers busy {} to {}", format_time(r.workers->busy_min_s),
-                          format_time(r.workers->busy_max_s));
-    }
-    text += "\n";
-  }
-  const auto untimed = [](std::optional<double> seconds) {
-    return seconds ? format_time(*seconds) : "-";
+  const Transfer& link = r.facts.transfer;
+  std::vector<std::string> parts;
+  const auto add = [&](std::int64_t amount, std::optional<double> rate, const std::string& what,
+                       double rate_unit, const char* unit) {
+    if (!rate || *rate <= 0 || amount == 0) return;
+    parts.push_back(fmt::format("{} for {} at {:.1f} {}",
+                                format_time(static_cast<double>(amount) / *rate), what,
+                                *rate * rate_unit, unit));
   };
-  text += fmt::format("Untimed: setup {}, generation {}, verification {}\n", untimed(r.setup_s),
-                      untimed(r.generation_s), untimed(r.verification_s));
-  if (r.balance && *r.balance < 1) {
-    text += fmt::format(
-        "Note:    {} images on {} workers are balanced to {:.3f} at best; --schedule split deals "
-        "rows\n",
-        s.images, r.config.num_workers, *r.balance);
+  const auto add_bytes = [&](std::int64_t bytes, std::optional<double> rate, const char* way) {
+    add(bytes, rate, format_bytes(static_cast<double>(bytes)) + way, 1e-9, "GB/s");
+  };
+  add_bytes(b.bytes, c.read_bytes_per_s, "");
+  add(b.flops, c.peak_flops_per_s, fmt::format("{:.3g} GFLOP", static_cast<double>(b.flops) * 1e-9),
+      1e-9, "GFLOP/s");
+  add_bytes(link.up_bytes, c.up_bytes_per_s, " up");
+  add_bytes(link.down_bytes, c.down_bytes_per_s, " down");
+  add_bytes(link.up_bytes + link.down_bytes, c.duplex_bytes_per_s, " both ways at once");
+  const std::string time = format_time(b.time_s);
+  if (parts.size() < 2) return fmt::format("Bound:   {}, {}\n", time, fmt::join(parts, ""));
+  if (parts.size() == 2) {
+    return fmt::format("Bound:   {}, the larger of {}\n", time, fmt::join(parts, " and "));
   }
-  return text;
+  return fmt::format("Bound:   {} ({}), the largest of\n           {}\n", time, name_of(b.limit),
+                     fmt::join(parts, "\n           "));
+}
+
+std::string device_line(const DeviceInfo& d) {
+  std::string text = fmt::format("Device:  {} {}", d.index, d.name);
+  if (!d.compute_capability.empty())
+    text += fmt::format(", compute capability {}", d.compute_capability);
+  if (d.memory_bytes > 0) text += ", " + format_bytes(static_cast<double>(d.memory_bytes));
+  const auto megahertz = [](double hz) { return fmt::format("{:.0f} MHz", hz * 1e-6); };
+  if (d.sm_clock_hz) text += ", clock " + megahertz(*d.sm_clock_hz);
+  if (d.max_sm_clock_hz) {
+    text += (d.sm_clock_hz ? " of at most " : ", clock at most ") + megahertz(*d.max_sm_clock_hz);
+  }
+  if (d.memory_clock_hz) text += ", memory clock " + megahertz(*d.memory_clock_hz);
+  if (d.power_limit_w) text += fmt::format(", power limit {:.0f} W", *d.power_limit_w);
+  return text + "\n";
+}
+
+std::string spread_line(const Record& r) {
+  std::string text = fmt::format("Spread:  {} to {}, {} of {} iterations are outliers",
+                                 format_time(r.summary->min), format_time(r.summary->max),
+                                 r.summary->outliers, r.times_s.size());
+  if (r.workers) {
+    text += fmt::format("; workers busy {} to {}", format_time(r.workers->busy_min_s),
+                        format_time(r.workers->busy_max_s));
+  }
+  return text + "\n";
+}
+
+/// "0.020 ms + 0.310 ms an image".
+std::string line_text(const TimeLine& line) {
+  return fmt::format("{}{} + {} an image", line.fixed_s < 0 ? "-" : "",
+                     format_time(std::abs(line.fixed_s)), format_time(line.per_image_s));
+}
+
+std::string images_line(const BreakEven& entry) {
+  if (!entry.images_reason.empty()) {
+    return fmt::format("From how many images on the GPU pays is not known: {}\n",
+                       entry.images_reason);
+  }
+  std::string text = "There is no number of images from which on the GPU pays";
+  const std::vector<ImagesTime>& points = entry.gpu.points;
+  if (entry.images_from) {
+    const std::int64_t from = *entry.images_from;
+    const bool outside = from < points.front().images || from > points.back().images;
+    text = fmt::format("The GPU pays from {} image{} on{}", from, from == 1 ? "" : "s",
+                       outside ? ", if the lines hold that far" : "");
+  }
+  std::string measured;
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    measured += (i == 0                  ? ""
+                 : i + 1 < points.size() ? ", "
+                                         : " and ") +
+                fmt::format("{}", points[i].images);
+  }
+  return fmt::format("{} (cpu {}; cuda end-to-end {}; measured at {} images)\n", text,
+                     line_text(*entry.cpu.line), line_text(*entry.gpu.line), measured);
+}
+
+std::string passes_line(const BreakEven& entry) {
+  if (!entry.passes_reason.empty()) {
+    return fmt::format("After how many passes one upload has paid is not known: {}\n",
+                       entry.passes_reason);
+  }
+  const std::string times =
+      fmt::format("(upload {}; a pass {} on the GPU, {} on the CPU)", format_time(*entry.upload_s),
+                  format_time(*entry.resident_s), format_time(*entry.cpu_s));
+  if (!entry.passes) return fmt::format("No number of passes pays for the upload {}\n", times);
+  return fmt::format("One upload has paid after {} pass{} over the same data {}\n", *entry.passes,
+                     *entry.passes == 1 ? "" : "es", times);
 }
 
 }  // namespace
-
-std::string_view name_of(Status status) {
-  static constexpr std::array<std::string_view, 4> kStatus{"ok", "skipped", "failed",
-                                                           "interrupted"};
-  return kStatus[static_cast<std::size_t>(status)];
-}
-
-std::string_view name_of(VerificationStatus status) {
-  static constexpr std::array<std::string_view, 3> kStatus{"passed", "failed", "skipped"};
-  return kStatus[static_cast<std::size_t>(status)];
-}
-
-namespace {
-
-/// `amount()` over the median; not called without one.
-template <class Amount>
-std::optional<double> per_median(const Record& record, Amount&& amount) {
-  if (!record.summary || record.summary->median <= 0) return std::nullopt;
-  return static_cast<double>(amount()) / record.summary->median;
-}
-
-}  // namespace
-
-std::optional<double> images_per_s(const Record& r) {
-  return per_median(r, [&] { return r.config.shape.images; });
-}
-
-std::optional<double> pixels_per_s(const Record& r) {
-  return per_median(r, [&] { return r.config.shape.images * r.config.shape.pixels(); });
-}
-
-std::optional<double> bytes_per_s(const Record& r) {
-  const Config& c = r.config;
-  return per_median(r, [&] { return least_bytes(c.shape, c.method, c.dtype, r.facts.line_bytes); });
-}
-
-std::optional<double> flops_per_s(const Record& r) {
-  if (!r.facts.direct) return std::nullopt;
-  return per_median(r, [&] { return flops(r.config.shape, r.config.method); });
-}
 
 std::string format_time(double seconds) {
   static constexpr struct {
@@ -206,6 +145,37 @@ std::string format_time(double seconds) {
   return "-";
 }
 
+std::string details_text(const Record& r) {
+  const Shape& s = r.config.shape;
+  const auto element = static_cast<double>(size_of(r.config.dtype));
+  std::string text;
+  for (const DeviceInfo& device : r.facts.devices) text += device_line(device);
+  text += fmt::format("Data:    {} of pixels ({} an image), {} of results\n",
+                      format_bytes(static_cast<double>(s.images * s.pixels()) * element),
+                      format_bytes(static_cast<double>(s.pixels()) * element),
+                      format_bytes(static_cast<double>(s.images * s.outputs()) * element));
+  if (r.bound) text += bound_line(r);
+  if (r.phases) {
+    text += fmt::format("Phases:  upload {}, kernel {}, download {} (medians; they overlap)\n",
+                        format_time(r.phases->upload_s), format_time(r.phases->kernel_s),
+                        format_time(r.phases->download_s));
+  }
+  if (r.summary) text += spread_line(r);
+  const auto untimed = [](std::optional<double> seconds) {
+    return seconds ? format_time(*seconds) : "-";
+  };
+  text += fmt::format("Untimed: setup {}{}, generation {}, verification {}\n", untimed(r.setup_s),
+                      r.load_s ? fmt::format(" (loading {})", format_time(*r.load_s)) : "",
+                      untimed(r.generation_s), untimed(r.verification_s));
+  if (r.balance && *r.balance < 1) {
+    text += fmt::format(
+        "Note:    {} images on {} workers are balanced to {:.3f} at best; --schedule split deals "
+        "rows\n",
+        s.images, r.config.num_workers, *r.balance);
+  }
+  return text;
+}
+
 std::string original_lines(const Record& r) {
   std::string text = fmt::format("Number of workers: {}\nNumber of images: {}\n",
                                  r.config.num_workers, r.config.shape.images);
@@ -218,9 +188,16 @@ std::string original_lines(const Record& r) {
                      r.summary->mean, decimals, r.summary->std, decimals);
 }
 
-std::string table_text(const Report& report) {
-  std::string text = table(report.records);
-  if (report.records.size() == 1) text += "\n" + details(report.records.front());
+std::string break_even_text(const std::vector<BreakEven>& entries) {
+  std::string text;
+  for (const BreakEven& entry : entries) {
+    if (entries.size() > 1) {
+      const Config& c = entry.cpu.config;
+      text += fmt::format("{}, {}, {} images of {}x{}:\n", name_of(c.method), name_of(c.dtype),
+                          c.shape.images, c.shape.height, c.shape.width);
+    }
+    text += images_line(entry) + passes_line(entry);
+  }
   return text;
 }
 

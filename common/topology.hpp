@@ -3,6 +3,7 @@
 
 #include "common/vocabulary.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -45,6 +46,11 @@ class Topology {
 
   /// Pins the calling thread to processor `cpu`. Throws ResourceError.
   void pin(int cpu) const;
+
+  /// Pages of data..data + bytes that are not touched yet will lie on NUMA node `node` (the
+  /// operating system's number). Says no, and changes nothing, where the system will not or we may
+  /// not use that node.
+  bool bind_memory(std::byte* data, std::int64_t bytes, int node) const;
 
  private:
   struct Destroy {

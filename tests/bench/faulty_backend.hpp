@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace convscale::testing {
 
@@ -64,6 +65,20 @@ class FaultyBackend final : public Backend {
   double* results_ = nullptr;
   int iteration_ = 0;
 };
+
+/// The program's table, on a machine that lacks what backend "cuda" needs, whatever this one has.
+inline BackendTable table_without_cuda() {
+  BackendTable table = backends();
+  for (BackendEntry& entry : table) {
+    if (entry.name != "cuda") continue;
+    entry.kernels = [] { return std::vector<Listing>{}; };
+    entry.devices = [] { return std::vector<Listing>{{"cuda", "", "no card here"}}; };
+    entry.create = [](const Config&) -> std::unique_ptr<Backend> {
+      throw UnsupportedError("--backend cuda: no card here; --backend cpu runs here");
+    };
+  }
+  return table;
+}
 
 /// The program's table, its CPU backend with a fault.
 inline BackendTable table_with(Fault fault) {

@@ -101,6 +101,28 @@ TEST(Process, InterruptedRunWritesWhatItHas) {
   }
 }
 
+TEST(Process, InterruptedListKeepsTheRowsThatItHas) {
+  // The second row takes far longer than the first, so that doubling the wait finds it at work.
+  for (int wait_ms = 1000;; wait_ms *= 2) {
+    const TemporaryFolder folder;
+    const Process process(folder, {"--size", "200", "--mem", "40000,40000000", "--iterations",
+                                   "1000", "--json", folder / "r.json"});
+    std::this_thread::sleep_for(std::chrono::milliseconds(wait_ms));
+    process.signal(SIGINT);
+    ASSERT_EQ(process.wait().code, 130) << process.err();
+    const Json document = Json::parse(read_text(folder / "r.json"));
+    EXPECT_EQ(document["interrupted"], true);
+    ASSERT_GE(document["records"].size(), 1u);
+    if (document["records"].size() < 2 && wait_ms < 40000) continue;
+    ASSERT_EQ(document["records"].size(), 2u);
+    EXPECT_EQ(document["records"][0]["status"], "ok");
+    EXPECT_EQ(document["records"][0]["times_s"].size(), 1000u);
+    EXPECT_EQ(document["records"][1]["status"], "interrupted");
+    EXPECT_THAT(process.out(), HasSubstr("row 2 interrupted: "));
+    break;
+  }
+}
+
 TEST(Process, TakesImagesResultsAndScratchAndLittleElse) {
   const TemporaryFolder folder;
   const std::int64_t images = 40, side = 1000, results = images * 201 * 201;

@@ -11,7 +11,6 @@
 #include <locale>
 #include <sstream>
 #include <string>
-#include <vector>
 
 namespace convscale {
 namespace {
@@ -118,27 +117,6 @@ TEST(VerdictLines, OfEachStatus) {
   EXPECT_THAT(verdict_lines(r), Not(HasSubstr("FOM")));
 }
 
-TEST(TableText, HasARowForEachRecord) {
-  Report report;
-  report.records = {record_of(0.5, 0.005), record_of(0.25, 0), Record{}};
-  report.records[1].config.backend = "a-long-backend-name";
-  const std::string text = table_text(report);
-  std::vector<std::string> lines;
-  for (std::size_t begin = 0, end = 0; (end = text.find('\n', begin)) != std::string::npos;
-       begin = end + 1)
-    lines.push_back(text.substr(begin, end - begin));
-  ASSERT_EQ(lines.size(), 4u);
-  EXPECT_THAT(lines[0], StartsWith("backend"));
-  EXPECT_THAT(lines[1], HasSubstr("500.0 ms"));
-  EXPECT_THAT(lines[2], HasSubstr("132.0"));
-  EXPECT_THAT(lines[2], HasSubstr("a-long-backend-name"));
-  // Right-aligned columns end below their title.
-  const std::size_t end = lines[0].find("images/s") + 8;
-  EXPECT_EQ(lines[1].find("66.0") + 4, end);
-  EXPECT_EQ(lines[2].find("132.0") + 5, end);
-  EXPECT_THAT(text, Not(HasSubstr("Untimed")));
-}
-
 TEST(TableText, ExplainsASingleRecord) {
   Report report;
   report.records = {record_of(0.5, 0.005)};
@@ -149,6 +127,81 @@ TEST(TableText, ExplainsASingleRecord) {
   EXPECT_THAT(text, HasSubstr("33 images on 4 workers are balanced to 0.917"));
   report.records[0].balance = 1;
   EXPECT_THAT(table_text(report), Not(HasSubstr("balanced")));
+}
+
+DeviceInfo card() {
+  DeviceInfo device;
+  device.index = 1;
+  device.name = "Card";
+  device.compute_capability = "9.0";
+  device.memory_bytes = 150'000'000'000;
+  device.sm_clock_hz = 1.98e9;
+  device.max_sm_clock_hz = 1.98e9;
+  device.memory_clock_hz = 3.2e9;
+  device.power_limit_w = 700;
+  return device;
+}
+
+TEST(DetailsText, NamesTheDevicesAsFarAsTheyAreKnown) {
+  Record r = record_of(0.5, 0);
+  EXPECT_THAT(details_text(r), Not(HasSubstr("Device:")));
+  DeviceInfo unknown;
+  unknown.name = "Other";
+  r.facts.devices = {card(), unknown};
+  EXPECT_THAT(details_text(r),
+              StartsWith("Device:  1 Card, compute capability 9.0, 150.00 GB, clock 1980 MHz of at "
+                         "most 1980 MHz, memory clock 3200 MHz, power limit 700 W\n"
+                         "Device:  0 Other\n"));
+  r.facts.devices[0].sm_clock_hz.reset();
+  EXPECT_THAT(details_text(r), HasSubstr("150.00 GB, clock at most 1980 MHz, memory"));
+}
+
+TEST(DetailsText, ExplainsTheBoundOfARowOnTheCpu) {
+  Record r = record_of(0.5, 0);
+  r.bound = Bound{};
+  r.bound->time_s = 0.25;
+  r.bound->bytes = 500'000'000;
+  r.bound->ceilings.read_bytes_per_s = 2e9;
+  EXPECT_THAT(details_text(r), HasSubstr("Bound:   250.0 ms, 250.0 ms for 500.0 MB at 2.0 GB/s\n"));
+  r.bound->flops = 1'000'000'000;
+  r.bound->ceilings.peak_flops_per_s = 1e10;
+  EXPECT_THAT(details_text(r),
+              HasSubstr("Bound:   250.0 ms, the larger of 250.0 ms for 500.0 MB at 2.0 GB/s and "
+                        "100.0 ms for 1 GFLOP at 10.0 GFLOP/s\n"));
+}
+
+TEST(DetailsText, ExplainsATransferLimitedRow) {
+  Record r = record_of(0.5, 0);
+  r.facts.transfer = {.up_bytes = 300'000'000, .down_bytes = 100'000'000};
+  r.bound = Bound{.limit = Limit::kTransfer,
+                  .time_s = 0.4,
+                  .bytes = 500'000'000,
+                  .flops = 1'000'000'000,
+                  .ceilings = {5e9, 1e11, 1e9, 2e9, 1e9}};
+  EXPECT_THAT(details_text(r), HasSubstr("Bound:   400.0 ms (transfer), the largest of\n"
+                                         "           100.0 ms for 500.0 MB at 5.0 GB/s\n"
+                                         "           10.00 ms for 1 GFLOP at 100.0 GFLOP/s\n"
+                                         "           300.0 ms for 300.0 MB up at 1.0 GB/s\n"
+                                         "           50.00 ms for 100.0 MB down at 2.0 GB/s\n"
+                                         "           400.0 ms for 400.0 MB both ways at once at "
+                                         "1.0 GB/s\n"));
+  // Data that stay on the device have no link to wait for.
+  r.facts.transfer = {};
+  EXPECT_THAT(details_text(r), Not(HasSubstr(" up at ")));
+  EXPECT_THAT(details_text(r), Not(HasSubstr("both ways")));
+}
+
+TEST(DetailsText, ShowsPhasesAndTheLoadWhereThereAreSome) {
+  Record r = record_of(0.5, 0);
+  EXPECT_THAT(details_text(r), Not(HasSubstr("Phases:")));
+  EXPECT_THAT(details_text(r), HasSubstr("Untimed: setup -, generation -, verification -\n"));
+  r.phases = Phases{0.001, 0.002, 0.003};
+  r.setup_s = 0.25;
+  r.load_s = 0.125;
+  EXPECT_THAT(details_text(r),
+              HasSubstr("Phases:  upload 1.000 ms, kernel 2.000 ms, download 3.000 ms (medians; "
+                        "they overlap)\n"));
+  EXPECT_THAT(details_text(r), HasSubstr("setup 250.0 ms (loading 125.0 ms), generation"));
 }
 
 TEST(StatusNames, AreThoseOfTheSchema) {

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cuda/ceilings.hpp"
+#include "cuda/geometry.hpp"
+#include "cuda/launch.hpp"
+
+#include <algorithm>
+
+namespace convscale::cuda {
+namespace {
+
+constexpr int kThreads = 256;
+constexpr int kLoads = 8;  ///< of 16 bytes, that a thread has under way
+
+/// Block b reads every gridDim-th piece of kThreads * kLoads vectors from piece b on.
+__global__ void __launch_bounds__(kThreads)
+    read_all(const uint4* d_data, std::int64_t count, int passes, std::uint64_t* d_sink) {
+  constexpr std::int64_t kPiece = std::int64_t{kThreads} * kLoads;
+  unsigned sum = 0;
+  for (int pass = 0; pass < passes; ++pass) {
+    for (std::int64_t begin = blockIdx.x * kPiece; begin < count; begin += gridDim.x * kPiece) {
+      uint4 values[kLoads];
+#pragma unroll
+      for (int i = 0; i < kLoads; ++i) {
+        const std::int64_t index = begin + i * kThreads + threadIdx.x;
+        values[i] = index < count ? __ldg(d_data + index) : uint4{};
+      }
+#pragma unroll
+      for (int i = 0; i < kLoads; ++i) sum += values[i].x ^ values[i].y ^ values[i].z ^ values[i].w;
+    }
+  }
+  // Never true for all that a program can know; without it the loads would be for nothing.
+  if (sum == 0x5C0DEAD0u && passes < 0) *d_sink = sum;
+}
+
+constexpr int kChains = 8;  ///< independent sums of a thread, to cover the latency of one
+constexpr int kFmaRounds = 4096;
+
+template <class T>
+__global__ void __launch_bounds__(kThreads) fma_all(T factor, T* d_sink) {
+  T sum[kChains];
+#pragma unroll
+  for (int c = 0; c < kChains; ++c) sum[c] = static_cast<T>(threadIdx.x) * T(0x1p-20) + T(c);
+#pragma unroll 4
+  for (int round = 0; round < kFmaRounds; ++round) {
+#pragma unroll
+    for (int c = 0; c < kChains; ++c) sum[c] = sum[c] * factor + T(0.25);
+  }
+  T total = 0;
+#pragma unroll
+  for (int c = 0; c < kChains; ++c) total += sum[c];
+  if (total < T(0)) *d_sink = total;  // it converges to a positive number
+}
+
+template <class T>
+std::int64_t queue_fmas_as(T* d_sink, const DeviceLimits& device, cudaStream_t stream) {
+  const int blocks = device.multiprocessors * device.threads_per_multiprocessor / kThreads;
+  const auto kernel = &fma_all<T>;
+  CONVSCALE_LAUNCH(kernel, dim3(static_cast<unsigned>(blocks)), dim3(kThreads), 0, stream, T(0.5),
+                   d_sink);
+  return std::int64_t{2} * blocks * kThreads * kFmaRounds * kChains;
+}
+
+}  // namespace
+
+bool has_code_for_current_device() {
+  cudaFuncAttributes attributes{};
+  const cudaError_t error =
+      cudaFuncGetAttributes(&attributes, reinterpret_cast<const void*>(&read_all));
+  if (error == cudaSuccess) return true;
+  ignore(cudaGetLastError());
+  if (error == cudaErrorNoKernelImageForDevice || error == cudaErrorInvalidDeviceFunction ||
+      error == cudaErrorUnsupportedPtxVersion)
+    return false;
+  CONVSCALE_CUDA(error);
+  return false;
+}
+
+void queue_reads(const std::byte* d_data, std::int64_t bytes, int passes, std::byte* d_sink,
+                 const DeviceLimits& device, cudaStream_t stream) {
+  const std::int64_t count = bytes / static_cast<std::int64_t>(sizeof(uint4));
+  const std::int64_t pieces = divided_up(count, std::int64_t{kThreads} * kLoads);
+  const std::int64_t at_once =
+      std::int64_t{device.multiprocessors} * device.threads_per_multiprocessor / kThreads;
+  const auto blocks = static_cast<unsigned>(std::clamp<std::int64_t>(pieces, 1, at_once));
+  CONVSCALE_LAUNCH(&read_all, dim3(blocks), dim3(kThreads), 0, stream,
+                   reinterpret_cast<const uint4*>(d_data), count, passes,
+                   reinterpret_cast<std::uint64_t*>(d_sink));
+}
+
+std::int64_t queue_fmas(Dtype dtype, std::byte* d_sink, const DeviceLimits& device,
+                        cudaStream_t stream) {
+  return dispatch(dtype, [&]<class T>() {
+    return queue_fmas_as(reinterpret_cast<T*>(d_sink), device, stream);
+  });
+}
+
+}  // namespace convscale::cuda

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+// rolling: full only. A warp walks down a band of rows with a window of K rows of sums in
+// registers; a lane holds 16 bytes of a pixel row and gets the columns before them from the lanes
+// before it.
+//
+//     full[y][x]   = sum over ky, kx of image[y - ky][x - kx] * taps[ky][kx]
+//     result[r][c] = full[S r][S c]
+//
+// 2 K^2 FLOPs an output of `full`. Every output is stored to shared memory, K rows at a time, and
+// the kept ones are taken from there, so that device memory sees the images and the results only.
+// Pixels of the next K rows are loaded while these are summed. A warp's first lanes only feed the
+// others: their sums lack the columns before the tile. With K = 4: 30 of 32 lanes make outputs
+// (float64), 31 of 32 (float32). Not measured yet: no device was at hand.
+#include "cuda/geometry.hpp"
+#include "cuda/kernel.hpp"
+#include "cuda/kernels/pack.hpp"
+#include "cuda/launch.hpp"
+
+#include <algorithm>
+#include <string>
+
+namespace convscale::cuda {
+namespace {
+
+constexpr int kLanes = 32;
+constexpr unsigned kAllLanes = 0xFFFFFFFFu;
+
+/// What is tuned by device; every architecture so far has the same.
+struct Tuning {
+  int waves_of_warps;  ///< bands are cut until there are this many for each warp that runs at once
+  int warps_at_once;   ///< of one multiprocessor, by registers
+};
+constexpr Tuning tuning_of(int /*compute_capability*/) { return {4, 20}; }
+
+constexpr int kWarps = 4;       ///< of a block; they share nothing
+constexpr int kLeastRows = 32;  ///< of a band: the K - 1 rows before it are read and summed again
+constexpr int kLeastColumns = 50;  ///< of a tile
+
+template <class T>
+struct Full {
+  const T* d_images;
+  const T* d_filters;
+  T* d_results;
+  Geometry g;
+  unsigned tiles;  ///< of columns
+  unsigned bands;  ///< of rows
+  int band_rows;
+  unsigned warps;
+};
+
+/// A warp's tile of columns.
+template <class T, int K>
+struct Tile {
+  static constexpr int kElements = Pack<T>::kElements;
+  static constexpr int kLeadLanes = (K - 1 + kElements - 1) / kElements;
+  static constexpr int kColumns = (kLanes - kLeadLanes) * kElements;
+  static_assert(kColumns >= kLeastColumns);
+};
+
+/// sum[(u + d) % K] += row's share in output row p + d, for the pixel row p whose lane's elements
+/// are `own`.
+template <class T, int K>
+__device__ __forceinline__ void accumulate(const Pack<T>& own, const T (&taps)[K][K], int u,
+                                           Pack<T> (&sum)[K]) {
+  constexpr int kElements = Pack<T>::kElements;
+  T window[K - 1 + kElements];  // columns from K - 1 before the lane's own
+#pragma unroll
+  for (int e = 0; e < kElements; ++e) window[K - 1 + e] = own.element[e];
+#pragma unroll
+  for (int i = 1; i < K; ++i) {
+    const int lanes = (i + kElements - 1) / kElements;
+    window[K - 1 - i] =
+        __shfl_up_sync(kAllLanes, own.element[lanes * kElements - i], static_cast<unsigned>(lanes));
+  }
+#pragma unroll
+  for (int d = 0; d < K; ++d) {
+#pragma unroll
+    for (int kx = 0; kx < K; ++kx) {
+#pragma unroll
+      for (int e = 0; e < kElements; ++e)
+        sum[(u + d) % K].element[e] += window[K - 1 + e - kx] * taps[d][kx];
+    }
+  }
+}
+
+/// Takes the kept outputs of a full row from shared memory. `first`: the lane's first kept column;
+/// `tile_begin`: the full column of full_row[0].
+template <class T, int kColumns>
+__device__ __forceinline__ void decimate(const T* full_row, const Geometry& g, T* d_row, int first,
+                                         int tile_begin) {
+  for (int c = first; c < g.out_width; c += kLanes) {
+    const std::int64_t column = std::int64_t{c} * g.stride - tile_begin;
+    if (column >= kColumns) break;
+    d_row[c] = full_row[column];
+  }
+}
+
+template <class T, int K, bool kAligned>
+__global__ void __launch_bounds__(kWarps* kLanes) full_rolling(Full<T> work) {
+  using P = Pack<T>;
+  using Columns = Tile<T, K>;
+  __shared__ typename P::Vector full_rows[kWarps][K][Columns::kColumns / P::kElements];
+
+  const int lane = static_cast<int>(threadIdx.x) % kLanes;
+  const int warp = static_cast<int>(threadIdx.x) / kLanes;
+  const unsigned index = blockIdx.x * kWarps + static_cast<unsigned>(warp);
+  if (index >= work.warps) return;  // the whole warp
+  const Geometry& g = work.g;
+  const std::int64_t image = index / work.tiles / work.bands;
+  const int tile_begin = static_cast<int>(index % work.tiles) * Columns::kColumns;
+  const int column = tile_begin + (lane - Columns::kLeadLanes) * P::kElements;
+  const int row_begin = static_cast<int>(index / work.tiles % work.bands) * work.band_rows;
+  const int row_end = std::min(g.full_height, row_begin + work.band_rows);
+
+  T taps[K][K];
+#pragma unroll
+  for (int t = 0; t < K * K; ++t) taps[t / K][t % K] = __ldg(work.d_filters + image * (K * K) + t);
+  const T* d_image = work.d_images + image * g.pixels();
+  T* d_results = work.d_results + image * g.outputs();
+  const auto load_row = [&](int y) {
+    const bool inside = y >= 0 && y < g.height && y < row_end;
+    return load_pixels<T, kAligned>(d_image + std::int64_t{inside ? y : 0} * g.width,
+                                    inside ? column : -P::kElements, g.width);
+  };
+
+  P rows[K];
+  P sum[K] = {};  // of output row p + u in sum[u]
+  const int first_kept_column = (tile_begin + g.stride - 1) / g.stride + lane;
+  int kept_row = (row_begin + g.stride - 1) / g.stride;
+  int next_kept = kept_row * g.stride;  // as a row of the full convolution
+#pragma unroll
+  for (int u = 0; u < K; ++u) rows[u] = load_row(row_begin - (K - 1) + u);
+#pragma unroll 1
+  for (int p = row_begin - (K - 1); p < row_end; p += K) {
+    P next[K];
+#pragma unroll
+    for (int u = 0; u < K; ++u) next[u] = load_row(p + K + u);
+#pragma unroll
+    for (int u = 0; u < K; ++u) {
+      accumulate<T, K>(rows[u], taps, u, sum);
+      if (lane >= Columns::kLeadLanes)
+        full_rows[warp][u][lane - Columns::kLeadLanes] = packed(sum[u].element);
+      sum[u] = {};
+      rows[u] = next[u];
+    }
+    __syncwarp();
+#pragma unroll
+    for (int u = 0; u < K; ++u) {
+      if (p + u != next_kept || next_kept >= row_end) continue;
+      decimate<T, Columns::kColumns>(reinterpret_cast<const T*>(full_rows[warp][u]), g,
+                                     d_results + std::int64_t{kept_row} * g.out_width,
+                                     first_kept_column, tile_begin);
+      ++kept_row;
+      next_kept += g.stride;
+    }
+    __syncwarp();
+  }
+}
+
+template <class T, int K>
+void launch_rolling(Full<T> work, std::int64_t images, const DeviceLimits& device,
+                    cudaStream_t stream) {
+  const Tuning tuning = tuning_of(device.compute_capability);
+  const Geometry& g = work.g;
+  const std::int64_t tiles = divided_up(g.full_width, Tile<T, K>::kColumns);
+  const std::int64_t wanted =
+      std::int64_t{device.multiprocessors} * tuning.warps_at_once * tuning.waves_of_warps;
+  const std::int64_t bands = std::clamp<std::int64_t>(divided_up(wanted, images * tiles), 1,
+                                                      divided_up(g.full_height, kLeastRows));
+  work.tiles = static_cast<unsigned>(tiles);
+  work.band_rows = static_cast<int>(divided_up(g.full_height, bands));
+  work.bands = static_cast<unsigned>(divided_up(g.full_height, work.band_rows));
+  work.warps = static_cast<unsigned>(images * tiles * work.bands);
+  const auto kernel =
+      rows_are_aligned<T>(g.width) ? &full_rolling<T, K, true> : &full_rolling<T, K, false>;
+  CONVSCALE_LAUNCH(kernel, dim3(static_cast<unsigned>(divided_up(work.warps, kWarps))),
+                   dim3(kWarps * kLanes), 0, stream, work);
+}
+
+template <class T>
+using Launcher = void (*)(Full<T>, std::int64_t images, const DeviceLimits&, cudaStream_t);
+
+/// Null where K is not compiled for.
+template <class T>
+Launcher<T> launcher_of(std::int64_t filter_size) {
+  switch (filter_size) {
+    case 2:
+      return &launch_rolling<T, 2>;
+    case 3:
+      return &launch_rolling<T, 3>;
+    case 4:
+      return &launch_rolling<T, 4>;
+    case 5:
+      return &launch_rolling<T, 5>;
+    case 7:
+      return &launch_rolling<T, 7>;
+    default:
+      return nullptr;
+  }
+}
+
+template <class T>
+class RollingPlan final : public Plan {
+ public:
+  explicit RollingPlan(const Request& request)
+      : device_(request.device),
+        g_(request.shape),
+        launcher_(launcher_of<T>(request.shape.filter_size)) {}
+
+  void launch(const Batch& batch, cudaStream_t stream) override {
+    // Warps are numbered in 32 bits.
+    const std::int64_t warps_of_image =
+        divided_up(g_.full_width, kLeastColumns) * divided_up(g_.full_height, kLeastRows);
+    const std::int64_t most = std::max<std::int64_t>(1, (1 << 30) / warps_of_image);
+    for (std::int64_t first = 0; first < batch.images; first += most) {
+      Full<T> work{.d_images = reinterpret_cast<const T*>(batch.d_images) + first * g_.pixels(),
+                   .d_filters = reinterpret_cast<const T*>(batch.d_filters) + first * g_.taps(),
+                   .d_results = reinterpret_cast<T*>(batch.d_results) + first * g_.outputs(),
+                   .g = g_,
+                   .tiles = 0,
+                   .bands = 0,
+                   .band_rows = 0,
+                   .warps = 0};
+      launcher_(work, std::min(most, batch.images - first), device_, stream);
+    }
+  }
+
+ private:
+  DeviceLimits device_;
+  Geometry g_;
+  Launcher<T> launcher_;
+};
+
+}  // namespace
+
+extern const Kernel rolling_kernel;
+const Kernel rolling_kernel{
+    .name = "rolling",
+    .description = "full: a warp walks down the rows, sums in registers",
+    .missing = nullptr,
+    .refuses =
+        [](const Request& request) {
+          if (request.method == Method::kStrided) return std::string("it does method full only");
+          const std::int64_t k = request.shape.filter_size;
+          return launcher_of<double>(k) != nullptr
+                     ? std::string()
+                     : "it does filters of 2, 3, 4, 5 and 7 a side, not " + std::to_string(k);
+        },
+    .plan =
+        [](const Request& request) {
+          return dispatch(request.dtype, [&]<class T>() -> std::unique_ptr<Plan> {
+            return std::make_unique<RollingPlan<T>>(request);
+          });
+        }};
+
+}  // namespace convscale::cuda

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+// vector: strided only. One thread makes V neighbouring outputs, so many that their windows start
+// anew on 16 bytes: 2 of float64 or 4 of float32 with S = 5.
+//
+//     result[r][c] = sum over ky, kx of image[S r - ky][S c - kx] * taps[ky][kx]
+//
+// K = 4, S = 5: 32 FLOPs an output; four rows of five are read, each pixel of them once: 160 bytes
+// a float64 output. All loads of a thread (5 of 16 bytes in each of 4 rows) are issued before the
+// first sum, nothing is shared, so there is nothing to wait for but memory. Not measured yet: no
+// device was at hand.
+//
+// Other K and S, and rows that do not start on 16 bytes: one thread an output, element by element.
+#include "cuda/kernel.hpp"
+#include "cuda/kernels/pack.hpp"
+#include "cuda/kernels/point.hpp"
+#include "cuda/launch.hpp"
+
+#include <numeric>
+
+namespace convscale::cuda {
+namespace {
+
+constexpr int kThreads = 128;
+/// Threads of one launch, so that they are numbered in 32 bits.
+constexpr std::int64_t kMostThreads = std::int64_t{1} << 30;
+
+template <class T>
+struct Strided {
+  const T* d_images;
+  const T* d_filters;
+  T* d_results;
+  Geometry g;
+};
+
+/// What one thread covers: outputs V, and columns from `kLead` before its first output's own.
+template <class T, int K, int S>
+struct Span {
+  static constexpr int kElements = Pack<T>::kElements;
+  static constexpr int kOutputs = 16 / std::gcd(16, S* static_cast<int>(sizeof(T)));
+  static constexpr int kLead = (K - 1 + kElements - 1) / kElements * kElements;
+  static constexpr int kPacks = (kLead + (kOutputs - 1) * S + kElements) / kElements;
+};
+
+template <class T, int K, int S>
+__global__ void __launch_bounds__(kThreads)
+    strided_vector(Strided<T> work, unsigned groups, unsigned threads) {
+  using P = Pack<T>;
+  using W = Span<T, K, S>;
+  const unsigned index = blockIdx.x * kThreads + threadIdx.x;
+  if (index >= threads) return;
+  const Geometry& g = work.g;
+  const auto group = static_cast<int>(index % groups);
+  const unsigned line = index / groups;
+  const auto rows = static_cast<unsigned>(g.out_height);
+  const auto row = static_cast<int>(line % rows);
+  const std::int64_t image = line / rows;
+
+  P pixels[K][W::kPacks];
+  const T* d_image = work.d_images + image * g.pixels();
+  const int first_column = group * W::kOutputs * S - W::kLead;
+#pragma unroll
+  for (int ky = 0; ky < K; ++ky) {
+    const int y = row * S - ky;
+    const bool inside = y >= 0 && y < g.height;
+#pragma unroll
+    for (int p = 0; p < W::kPacks; ++p) {
+      pixels[ky][p] = load_pixels<T, true>(d_image + std::int64_t{inside ? y : 0} * g.width,
+                                           inside ? first_column + p * P::kElements : -1, g.width);
+    }
+  }
+
+  const T* d_taps = work.d_filters + image * (K * K);
+  T sum[W::kOutputs] = {};
+#pragma unroll
+  for (int ky = 0; ky < K; ++ky) {
+#pragma unroll
+    for (int kx = 0; kx < K; ++kx) {
+      const T tap = __ldg(d_taps + ky * K + kx);
+#pragma unroll
+      for (int v = 0; v < W::kOutputs; ++v) {
+        const int column = W::kLead + v * S - kx;
+        sum[v] += pixels[ky][column / P::kElements].element[column % P::kElements] * tap;
+      }
+    }
+  }
+
+  const int column = group * W::kOutputs;
+  T* d_row = work.d_results + image * g.outputs() + std::int64_t{row} * g.out_width;
+#pragma unroll
+  for (int v = 0; v < W::kOutputs; ++v) {
+    if (column + v < g.out_width) d_row[column + v] = sum[v];
+  }
+}
+
+template <class T>
+__global__ void __launch_bounds__(kThreads) strided_element(Strided<T> work, unsigned threads) {
+  const unsigned index = blockIdx.x * kThreads + threadIdx.x;
+  if (index >= threads) return;
+  const Geometry& g = work.g;
+  const auto rows = static_cast<unsigned>(g.out_height);
+  const auto columns = static_cast<unsigned>(g.out_width);
+  const unsigned line = index / columns;
+  const std::int64_t image = line / rows;
+  work.d_results[index] = full_output(
+      work.d_images + image * g.pixels(), work.d_filters + image * g.taps(), g,
+      static_cast<int>(line % rows) * g.stride, static_cast<int>(index % columns) * g.stride);
+}
+
+template <class T, int K, int S>
+void launch_vector(const Strided<T>& work, std::int64_t images, cudaStream_t stream) {
+  const std::int64_t groups = divided_up(work.g.out_width, Span<T, K, S>::kOutputs);
+  const std::int64_t threads = images * work.g.out_height * groups;
+  const auto kernel = &strided_vector<T, K, S>;
+  CONVSCALE_LAUNCH(kernel, dim3(static_cast<unsigned>(divided_up(threads, kThreads))),
+                   dim3(kThreads), 0, stream, work, static_cast<unsigned>(groups),
+                   static_cast<unsigned>(threads));
+}
+
+template <class T>
+void launch_element(const Strided<T>& work, std::int64_t images, cudaStream_t stream) {
+  const std::int64_t threads = images * work.g.outputs();
+  const auto kernel = &strided_element<T>;
+  CONVSCALE_LAUNCH(kernel, dim3(static_cast<unsigned>(divided_up(threads, kThreads))),
+                   dim3(kThreads), 0, stream, work, static_cast<unsigned>(threads));
+}
+
+template <class T>
+using Launcher = void (*)(const Strided<T>&, std::int64_t images, cudaStream_t);
+
+/// The pairs of K and S that are compiled for.
+template <class T>
+Launcher<T> launcher_of(const Geometry& g) {
+  if (!rows_are_aligned<T>(g.width)) return &launch_element<T>;
+  const auto is = [&](int k, int s) { return g.filter_size == k && g.stride == s; };
+  if (is(4, 5)) return &launch_vector<T, 4, 5>;
+  if (is(4, 4)) return &launch_vector<T, 4, 4>;
+  if (is(3, 1)) return &launch_vector<T, 3, 1>;
+  if (is(3, 2)) return &launch_vector<T, 3, 2>;
+  if (is(5, 2)) return &launch_vector<T, 5, 2>;
+  if (is(5, 5)) return &launch_vector<T, 5, 5>;
+  return &launch_element<T>;
+}
+
+template <class T>
+class VectorPlan final : public Plan {
+ public:
+  explicit VectorPlan(const Request& request) : g_(request.shape), launcher_(launcher_of<T>(g_)) {}
+
+  void launch(const Batch& batch, cudaStream_t stream) override {
+    const std::int64_t most = std::max<std::int64_t>(1, kMostThreads / g_.outputs());
+    for (std::int64_t first = 0; first < batch.images; first += most) {
+      const Strided<T> work{reinterpret_cast<const T*>(batch.d_images) + first * g_.pixels(),
+                            reinterpret_cast<const T*>(batch.d_filters) + first * g_.taps(),
+                            reinterpret_cast<T*>(batch.d_results) + first * g_.outputs(), g_};
+      launcher_(work, std::min(most, batch.images - first), stream);
+    }
+  }
+
+ private:
+  Geometry g_;
+  Launcher<T> launcher_;
+};
+
+}  // namespace
+
+extern const Kernel vector_kernel;
+const Kernel vector_kernel{.name = "vector",
+                           .description = "strided: a few outputs a thread from 16-byte loads",
+                           .missing = nullptr,
+                           .refuses =
+                               [](const Request& request) {
+                                 if (request.method == Method::kFull)
+                                   return std::string("it does method strided only");
+                                 if (request.shape.outputs() > kMostThreads)
+                                   return std::string("it takes images of at most 2^30 outputs");
+                                 return std::string();
+                               },
+                           .plan =
+                               [](const Request& request) {
+                                 return dispatch(request.dtype,
+                                                 [&]<class T>() -> std::unique_ptr<Plan> {
+                                                   return std::make_unique<VectorPlan<T>>(request);
+                                                 });
+                               }};
+
+}  // namespace convscale::cuda

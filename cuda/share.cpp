@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cuda/share.hpp"
+
+#include "common/error.hpp"
+#include "common/thread_team.hpp"
+#include "cuda/data.hpp"
+#include "cuda/device.hpp"
+#include "cuda/geometry.hpp"
+#include "cuda/kernel_table.hpp"
+#include "cuda/transfer.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace convscale::cuda {
+namespace {
+
+/// Pixels of a chunk: enough to keep the link busy while the next copy is queued, little enough
+/// that the last chunk's kernel and download, which nothing overlaps, are short.
+constexpr std::int64_t kChunkBytes = std::int64_t{16} << 20;
+constexpr std::int64_t kAlignment = 256;
+
+std::int64_t aligned(std::int64_t bytes) { return divided_up(bytes, kAlignment) * kAlignment; }
+
+/// Bytes of `images` images, filters and results.
+struct Bytes {
+  std::int64_t images, filters, results;
+
+  Bytes(const Config& config, std::int64_t count)
+      : images(count * config.shape.pixels() * size_of(config.dtype)),
+        filters(count * config.shape.taps() * size_of(config.dtype)),
+        results(count * config.shape.outputs() * size_of(config.dtype)) {}
+  std::int64_t total() const { return aligned(images) + aligned(filters) + aligned(results); }
+};
+
+std::size_t size(std::int64_t bytes) { return static_cast<std::size_t>(bytes); }
+
+Request request_of(const Config& config, const DeviceLimits& limits, std::int64_t images) {
+  Request request{
+      .shape = config.shape, .method = config.method, .dtype = config.dtype, .device = limits};
+  request.shape.images = images;
+  return request;
+}
+
+}  // namespace
+
+Share::Share(const Config& config, int device, ImageRange images, int streams)
+    : config_(config),
+      device_(device),
+      images_(images),
+      info_(describe(device)),
+      limits_(limits_of(device)),
+      kernel_(find_kernel(config.kernel, request_of(config, limits_, images.last - images.first),
+                          kernels())),
+      all_rows_(kernel_.reads_all_pixels ||
+                all_rows_travel(config.shape, config.method, config.dtype)) {
+  select();
+  workers_.resize(static_cast<std::size_t>(streams));
+}
+
+Share::~Share() {
+  // After a fault copies may still be under way to memory that goes now.
+  ignore(cudaSetDevice(device_));
+  ignore(cudaDeviceSynchronize());
+}
+
+void Share::select() const { CONVSCALE_CUDA(cudaSetDevice(device_)); }
+
+Transfer Share::transfer() const {
+  if (resident()) return {};
+  Shape ours = config_.shape;
+  ours.images = count();
+  const Bytes bytes(config_, count());
+  return {.up_bytes = upload_bytes(ours, config_.dtype, all_rows_) + bytes.filters,
+          .down_bytes = bytes.results};
+}
+
+void Share::make_plans(std::int64_t chunk_images) {
+  chunk_images_ = chunk_images;
+  for (Worker& worker : workers_) {
+    worker.plan.reset();
+    worker.plan = kernel_.plan(request_of(config_, limits_, chunk_images));
+  }
+}
+
+std::int64_t Share::scratch_bytes() const {
+  std::int64_t bytes = 0;
+  for (const Worker& worker : workers_) bytes += aligned(worker.plan->scratch_bytes());
+  return bytes;
+}
+
+void Share::plan_memory() {
+  const auto streams = static_cast<std::int64_t>(workers_.size());
+  const std::int64_t block = std::max<std::int64_t>(1, divided_up(count(), streams));
+  const std::int64_t image_bytes = Bytes(config_, 1).images;
+  const std::int64_t free = free_bytes() - CeilingMeter::device_bytes();
+  make_plans(resident() ? block : std::clamp<std::int64_t>(kChunkBytes / image_bytes, 1, block));
+  const std::int64_t whole = Bytes(config_, count()).total();
+  fits_ = whole + scratch_bytes() <= free;
+  if (fits_) return;
+  const auto lacking = [&](std::int64_t needed, const char* what, const char* remedy) {
+    return ResourceError(fmt::format("device {} ({}): {} needs {:.1f} MB, {:.1f} MB are free; {}",
+                                     device_, info_.name, what, static_cast<double>(needed) * 1e-6,
+                                     static_cast<double>(std::max<std::int64_t>(0, free)) * 1e-6,
+                                     remedy));
+  };
+  if (resident()) {
+    throw lacking(whole + scratch_bytes(), "scope resident",
+                  "a smaller --mem, or --scope end-to-end, would do");
+  }
+  const auto needed = [&] {
+    return streams * Bytes(config_, chunk_images_).total() + scratch_bytes();
+  };
+  while (needed() > free && chunk_images_ > 1) make_plans(chunk_images_ / 2);
+  if (needed() > free) {
+    throw lacking(needed(), "one image a stream",
+                  "a smaller --size, or fewer --num_workers, would do");
+  }
+}
+
+void Share::allocate() {
+  origin_.emplace();
+  for (Worker& worker : workers_) {
+    worker.scratch = DeviceBuffer(worker.plan->scratch_bytes());
+    if (!fits_) worker.room = DeviceBuffer(Bytes(config_, chunk_images_).total());
+  }
+  if (!fits_) return;
+  const Bytes bytes(config_, count());
+  d_images_ = DeviceBuffer(bytes.images);
+  d_filters_ = DeviceBuffer(bytes.filters);
+  d_results_ = DeviceBuffer(bytes.results);
+}
+
+void Share::prepare(const HostBuffers& buffers) {
+  select();
+  host_ = buffers;
+  plan_memory();
+  allocate();
+}
+
+Share::Place Share::place_of(const Worker& worker, std::int64_t first_image) const {
+  if (!fits_) {
+    const Bytes chunk(config_, chunk_images_);
+    std::byte* d_room = worker.room.data();
+    return {d_room, d_room + aligned(chunk.images),
+            d_room + aligned(chunk.images) + aligned(chunk.filters)};
+  }
+  const Bytes before(config_, first_image - images_.first);
+  return {d_images_.data() + before.images, d_filters_.data() + before.filters,
+          d_results_.data() + before.results};
+}
+
+void Share::synchronize() {
+  for (const Worker& worker : workers_) worker.stream.synchronize();
+}
+
+void Share::load() {
+  if (!resident() || count() == 0) return;
+  select();
+  const cudaStream_t stream = workers_.front().stream.get();
+  if (config_.fill != Fill::kFile) {
+    generate(config_, images_, d_images_.data(), d_filters_.data(), stream);
+  } else {
+    const Bytes bytes(config_, count()), before(config_, images_.first);
+    CONVSCALE_CUDA(cudaMemcpyAsync(d_images_.data(), host_.images + before.images,
+                                   size(bytes.images), cudaMemcpyHostToDevice, stream));
+    CONVSCALE_CUDA(cudaMemcpyAsync(d_filters_.data(), host_.filters + before.filters,
+                                   size(bytes.filters), cudaMemcpyHostToDevice, stream));
+  }
+  synchronize();
+}
+
+void Share::poison() {
+  select();
+  constexpr int kNaN = 0xFF;  // in every byte: a NaN of either dtype, but not the reserved one
+  const auto wipe = [&](const DeviceBuffer& buffer, const Stream& stream) {
+    if (buffer.bytes() > 0)
+      CONVSCALE_CUDA(cudaMemsetAsync(buffer.data(), kNaN, size(buffer.bytes()), stream.get()));
+  };
+  const Stream& first = workers_.front().stream;
+  if (!resident()) {
+    wipe(d_images_, first);
+    wipe(d_filters_, first);
+  }
+  const std::int64_t outputs = config_.shape.outputs();
+  if (fits_ && count() > 0)
+    poison_results(config_.dtype, d_results_.data(), count() * outputs, first.get());
+  for (Worker& worker : workers_) {
+    worker.used = 0;
+    if (fits_) continue;
+    wipe(worker.room, worker.stream);
+    poison_results(config_.dtype, place_of(worker, 0).d_results, chunk_images_ * outputs,
+                   worker.stream.get());
+  }
+  origin_->record(first);
+  synchronize();
+}
+
+void Share::upload(const Worker& worker, const Place& place, std::int64_t first_image,
+                   std::int64_t images) {
+  const Bytes bytes(config_, images), before(config_, first_image);
+  upload_images(config_.shape, config_.dtype, all_rows_, images, place.d_images,
+                host_.images + before.images, worker.stream.get());
+  CONVSCALE_CUDA(cudaMemcpyAsync(place.d_filters, host_.filters + before.filters,
+                                 size(bytes.filters), cudaMemcpyHostToDevice, worker.stream.get()));
+}
+
+void Share::download(const Worker& worker, const Place& place, std::int64_t first_image,
+                     std::int64_t images) {
+  const Bytes bytes(config_, images), before(config_, first_image);
+  CONVSCALE_CUDA(cudaMemcpyAsync(host_.results + before.results, place.d_results,
+                                 size(bytes.results), cudaMemcpyDeviceToHost, worker.stream.get()));
+}
+
+void Share::run_chunk(Worker& worker, std::int64_t first_image, std::int64_t images) {
+  if (worker.used == worker.chunks.size()) worker.chunks.emplace_back();
+  const Chunk& chunk = worker.chunks[worker.used++];
+  const Place place = place_of(worker, first_image);
+  chunk.begin.record(worker.stream);
+  if (!resident()) {
+    upload(worker, place, first_image, images);
+    chunk.uploaded.record(worker.stream);
+  }
+  worker.plan->launch({.images = images,
+                       .d_images = place.d_images,
+                       .d_filters = place.d_filters,
+                       .d_results = place.d_results,
+                       .d_scratch = worker.scratch.data()},
+                      worker.stream.get());
+  chunk.computed.record(worker.stream);
+  if (!resident()) {
+    download(worker, place, first_image, images);
+    chunk.downloaded.record(worker.stream);
+  }
+}
+
+void Share::start(ImageRange range) {
+  const ImageRange ours{std::max(range.first, images_.first), std::min(range.last, images_.last)};
+  const std::int64_t images = std::max<std::int64_t>(0, ours.last - ours.first);
+  const auto streams = static_cast<std::int64_t>(workers_.size());
+  const std::int64_t most = block_of(images, streams, 0).size();  // no block is larger
+  select();
+  // The streams' chunks in turn, so that one's upload goes on while another computes.
+  for (std::int64_t done = 0; done < most; done += chunk_images_) {
+    for (std::int64_t w = 0; w < streams; ++w) {
+      const Block block = block_of(images, streams, w);
+      const std::int64_t left = block.size() - done;
+      if (left > 0) {
+        run_chunk(workers_[static_cast<std::size_t>(w)], ours.first + block.begin + done,
+                  std::min(chunk_images_, left));
+      }
+    }
+  }
+  std::vector<cudaEvent_t>& last = under_way_.emplace_back();
+  for (const Worker& worker : workers_) {
+    if (worker.used == 0) continue;
+    const Chunk& chunk = worker.chunks[worker.used - 1];
+    last.push_back((resident() ? chunk.computed : chunk.downloaded).get());
+  }
+}
+
+void Share::wait_oldest() {
+  select();
+  const std::vector<cudaEvent_t> events = std::move(under_way_.front());
+  under_way_.pop_front();
+  for (const cudaEvent_t event : events) CONVSCALE_CUDA(cudaEventSynchronize(event));
+}
+
+Digest Share::digest() {
+  select();
+  const std::int64_t outputs = config_.shape.outputs();
+  return digest_on_device(
+      config_.dtype, d_results_.data(), count() * outputs,
+      static_cast<std::uint64_t>((config_.first_image + images_.first) * outputs),
+      workers_.front().stream.get());
+}
+
+void Share::collect() {
+  if (!resident() || count() == 0) return;
+  select();
+  download(workers_.front(), place_of(workers_.front(), images_.first), images_.first, count());
+  synchronize();
+}
+
+void Share::queue_ceiling(CeilingMeter::What what) {
+  select();
+  if (!meter_) meter_.emplace(config_.dtype, limits_, config_.host_memory, info_.numa_node);
+  const DeviceBuffer& room = workers_.front().room;
+  if (fits_) {
+    meter_->queue(what, d_images_.data(), d_images_.bytes());
+  } else {
+    meter_->queue(what, room.data(), room.bytes());
+  }
+}
+
+std::optional<double> Share::finish_ceiling() {
+  select();
+  return meter_->finish();
+}
+
+Phases Share::phases() const {
+  select();
+  std::vector<Interval> uploads, kernels, downloads;
+  const auto at = [&](const Event& event) { return seconds_between(*origin_, event); };
+  for (const Worker& worker : workers_) {
+    for (std::size_t i = 0; i < worker.used; ++i) {
+      const Chunk& chunk = worker.chunks[i];
+      const double begin = at(chunk.begin), computed = at(chunk.computed);
+      const double uploaded = resident() ? begin : at(chunk.uploaded);
+      kernels.emplace_back(uploaded, computed);
+      if (resident()) continue;
+      uploads.emplace_back(begin, uploaded);
+      downloads.emplace_back(computed, at(chunk.downloaded));
+    }
+  }
+  return {length_of_union(uploads), length_of_union(kernels), length_of_union(downloads)};
+}
+
+std::vector<double> Share::busy_s() const {
+  select();
+  std::vector<double> busy;
+  for (const Worker& worker : workers_) {
+    double sum = 0;
+    for (std::size_t i = 0; i < worker.used; ++i) {
+      const Chunk& chunk = worker.chunks[i];
+      sum += seconds_between(chunk.begin, resident() ? chunk.computed : chunk.downloaded);
+    }
+    busy.push_back(sum);
+  }
+  return busy;
+}
+
+}  // namespace convscale::cuda

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "common/backend.hpp"
+#include "cuda/ceiling_meter.hpp"
+#include "cuda/intervals.hpp"
+#include "cuda/kernel.hpp"
+#include "cuda/resources.hpp"
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace convscale::cuda {
+
+/// One device's share of the work: a block of the images, dealt to streams. Scope `resident`: all
+/// of it lies on the device. Scope `end-to-end`: images are uploaded in chunks, convolved, and the
+/// results downloaded, the streams' chunks in turn; a share that is larger than the device's memory
+/// goes through one chunk's room a stream.
+class Share {
+ public:
+  /// Images `images` on device `device`, with `streams` streams. Throws UsageError or
+  /// UnsupportedError for a kernel that does not exist or cannot.
+  Share(const Config& config, int device, ImageRange images, int streams);
+  ~Share();
+  Share(const Share&) = delete;
+  Share& operator=(const Share&) = delete;
+
+  const Kernel& kernel() const { return kernel_; }
+  const DeviceInfo& device() const { return info_; }
+  const DeviceLimits& limits() const { return limits_; }
+  ImageRange images() const { return images_; }
+  /// Bytes over the link in one iteration.
+  Transfer transfer() const;
+
+  /// Allocates. Buffers hold all images, not only this share's; what of them this share copies may
+  /// be registered already. Throws ResourceError if the device has too little memory.
+  void prepare(const HostBuffers& buffers);
+  /// Scope `resident`: puts the data on the device. Blocks.
+  void load();
+  /// Results hold the reserved NaN, and images that are to be uploaded none of their pixels.
+  /// Forgets the times of the iteration before. Blocks.
+  void poison();
+
+  /// Queues the images of `range` that are ours; the rest is somebody else's.
+  void start(ImageRange range);
+  /// Blocks until all that was started up to and with the oldest call of `start` that was not
+  /// waited for is done. Throws ResourceError on a fault of the device.
+  void wait_oldest();
+
+  Digest digest();
+  /// Scope `resident`: copies the results to the host's buffer. Blocks.
+  void collect();
+
+  void queue_ceiling(CeilingMeter::What what);
+  std::optional<double> finish_ceiling();
+
+  /// Of the last iteration.
+  Phases phases() const;
+  std::vector<double> busy_s() const;
+
+ private:
+  /// Times of one chunk on its way.
+  struct Chunk {
+    Event begin, uploaded, computed, downloaded;
+  };
+  struct Worker {
+    Stream stream;
+    std::unique_ptr<Plan> plan;
+    DeviceBuffer scratch;
+    std::deque<Chunk> chunks;  // the first `used` of them belong to this iteration
+    std::size_t used = 0;
+    DeviceBuffer room;  // for one chunk, where the share does not fit
+  };
+  /// Device memory of images, filters and results.
+  struct Place {
+    std::byte* d_images;
+    std::byte* d_filters;
+    std::byte* d_results;
+  };
+
+  bool resident() const { return config_.scope == Scope::kResident; }
+  std::int64_t count() const { return images_.last - images_.first; }
+  void select() const;
+  void make_plans(std::int64_t chunk_images);
+  std::int64_t scratch_bytes() const;
+  void plan_memory();
+  void allocate();
+  Place place_of(const Worker& worker, std::int64_t first_image) const;
+  void run_chunk(Worker& worker, std::int64_t first_image, std::int64_t images);
+  void upload(const Worker& worker, const Place& place, std::int64_t first_image,
+              std::int64_t images);
+  void download(const Worker& worker, const Place& place, std::int64_t first_image,
+                std::int64_t images);
+  void synchronize();
+
+  const Config config_;
+  const int device_;
+  const ImageRange images_;
+  const DeviceInfo info_;
+  const DeviceLimits limits_;
+  const Kernel& kernel_;
+  bool all_rows_;
+  HostBuffers host_;
+  std::vector<Worker> workers_;
+  std::int64_t chunk_images_ = 0;  // of one launch at most
+  bool fits_ = true;               // the whole share in device memory
+  DeviceBuffer d_images_, d_filters_, d_results_;
+  std::optional<CeilingMeter> meter_;  // made when it is first asked for
+  std::optional<Event> origin_;  // times are counted from here
+  // For each start() that was not waited for: the last event of each stream that it used.
+  std::deque<std::vector<cudaEvent_t>> under_way_;
+};
+
+}  // namespace convscale::cuda
