@@ -16,6 +16,8 @@ class CudnnDescriptor {
  public:
   CudnnDescriptor(const Cudnn& cudnn, cudnnBackendDescriptorType_t type);
   ~CudnnDescriptor();
+  CudnnDescriptor(const CudnnDescriptor&) = delete;
+  CudnnDescriptor& operator=(const CudnnDescriptor&) = delete;
   CudnnDescriptor(CudnnDescriptor&& other) noexcept;
   CudnnDescriptor& operator=(CudnnDescriptor&& other) noexcept;
 

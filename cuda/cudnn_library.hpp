@@ -28,6 +28,7 @@ namespace convscale::cuda {
 /// They keep their names, so that a call reads as in cuDNN's documentation:
 /// `cudnn.cudnnCreate(&h)`.
 struct Cudnn {
+// NOLINTNEXTLINE(bugprone-macro-parentheses): it is a member's name
 #define CONVSCALE_CUDNN_MEMBER(function) decltype(&::function) function = nullptr;
   CONVSCALE_CUDNN_FUNCTIONS(CONVSCALE_CUDNN_MEMBER)
 #undef CONVSCALE_CUDNN_MEMBER

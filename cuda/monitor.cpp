@@ -37,10 +37,11 @@ constexpr std::array<Cause, 5> kCauses = {{
 }};
 
 /// " (SM clock 1.41 GHz of 1.98 GHz)", as far as it is known.
-std::string clock_text(std::optional<double> clock_hz, std::optional<double> max_hz) {
-  if (!clock_hz) return "";
-  const std::string of = max_hz ? fmt::format(" of {:.2f} GHz", *max_hz / 1e9) : "";
-  return fmt::format(" (SM clock {:.2f} GHz{})", *clock_hz / 1e9, of);
+std::string clock_text(std::optional<double> lowest_hz, std::optional<double> max_sm_clock_hz) {
+  if (!lowest_hz) return "";
+  const std::string of =
+      max_sm_clock_hz ? fmt::format(" of {:.2f} GHz", *max_sm_clock_hz / 1e9) : "";
+  return fmt::format(" (SM clock {:.2f} GHz{})", *lowest_hz / 1e9, of);
 }
 
 /// The share of the time from the first sample to the last in which a counter ran.

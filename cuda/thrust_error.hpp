@@ -4,20 +4,17 @@
 #include "common/error.hpp"
 #include "cuda/check.hpp"
 
-#include <thrust/system_error.h>
+#include <exception>
 
-#include <new>
-
-/// Runs `statement`, which calls Thrust; a fault becomes a ResourceError with the call, file and
-/// line.
+/// Runs a statement that calls Thrust; what Thrust throws (thrust::system_error, std::bad_alloc)
+/// becomes a ResourceError with the call, file and line.
 #define CONVSCALE_THRUST(...)                                                                   \
   do {                                                                                          \
     try {                                                                                       \
       __VA_ARGS__;                                                                              \
-    } catch (const ::thrust::system_error& error) {                                             \
-      throw ::convscale::ResourceError(                                                         \
-          ::convscale::cuda::place_of(#__VA_ARGS__, __FILE__, __LINE__) + ": " + error.what()); \
-    } catch (const std::bad_alloc& error) {                                                     \
+    } catch (const ::convscale::Error&) {                                                       \
+      throw;                                                                                    \
+    } catch (const std::exception& error) {                                                     \
       throw ::convscale::ResourceError(                                                         \
           ::convscale::cuda::place_of(#__VA_ARGS__, __FILE__, __LINE__) + ": " + error.what()); \
     }                                                                                           \

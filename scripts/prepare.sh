@@ -5,7 +5,8 @@
 # The same names on Debian 12 and newer, and on Ubuntu 24.04 and newer.
 build_packages=(g++ cmake ninja-build pkg-config git
   libfmt-dev libcli11-dev nlohmann-json3-dev libhwloc-dev libeigen3-dev)
-test_packages=(libgtest-dev libgmock-dev binutils python3 python3-numpy python3-scipy)
+test_packages=(libgtest-dev libgmock-dev libthrust-dev binutils python3
+  python3-numpy python3-scipy)
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 program=${0##*/}

@@ -11,7 +11,7 @@ tests; their output and ctest's summary go to standard output. The exit code is 
 tests passed.
 
   --no-install   install nothing; report what is missing and exit with 5
-  --preset NAME  release (default), dev, asan, tsan, or tidy, which only builds, under clang-tidy
+  --preset NAME  release (default), dev, cuda, asan, tsan, or tidy, which only builds, under clang-tidy
   --help         this text
 
 Example: scripts/test.sh --preset asan -- -R shape
@@ -45,14 +45,14 @@ done
 
 packages=("${build_packages[@]}" "${test_packages[@]}")
 case $preset in
-  release | dev | asan) ;;
+  release | dev | cuda | asan) ;;
   tsan)
     # The ThreadSanitizer of GCC 13 and older does not start on kernels that randomise more than 28
     # bits of an address.
     if setarch "$(uname -m)" -R true 2>/dev/null; then under=(setarch "$(uname -m)" -R); fi
     ;;
   tidy) packages+=(clang-tidy) ;;
-  *) usage_error "--preset $preset: expected release, dev, asan, tsan or tidy" ;;
+  *) usage_error "--preset $preset: expected release, dev, cuda, asan, tsan or tidy" ;;
 esac
 
 mkdir -p "$root/build"

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+// The kernel `cudnn` over the fake library and the stand-in for the CUDA runtime.
+#include "common/error.hpp"
+#include "cpu/naive.hpp"
+#include "cuda/kernel.hpp"
+#include "cuda/libraries/environment.hpp"
+#include "cuda/resources.hpp"
+#include "support.hpp"
+#include "tests/cuda/standin/standin.hpp"
+
+#include <dlfcn.h>
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <random>
+#include <string>
+#include <tuple>
+#include <vector>
+
+namespace convscale::cuda {
+
+extern const Kernel cudnn_kernel;
+
+namespace {
+
+using ::convscale::testing::Naive;
+using ::convscale::testing::naive_convolution;
+using ::convscale::testing::Variable;
+using ::testing::Combine;
+using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
+using ::testing::Values;
+
+constexpr std::int64_t kFakeWorkspaceBytes = 1000;
+
+/// Handles and descriptors; -1 if the library is not the fake one.
+int live_in_cudnn() {
+  void* library = dlopen("libcudnn.so.9", RTLD_NOW | RTLD_NOLOAD);
+  if (library == nullptr) return 0;
+  const auto live = reinterpret_cast<int (*)()>(dlsym(library, "fake_cudnn_live"));
+  dlclose(library);
+  return live == nullptr ? -1 : live();
+}
+
+std::int64_t executions() { return standin::calls("cudaLaunchHostFunc"); }
+
+Request request_of(const Shape& shape, Method method, Dtype dtype) {
+  Request request{.shape = shape, .method = method, .dtype = dtype, .device = {}};
+  request.device.compute_capability = 90;
+  request.device.l2_bytes = 50 << 20;
+  return request;
+}
+
+class CudnnKernelTest : public ::testing::Test {
+ protected:
+  void SetUp() override { ASSERT_EQ(cudnn_kernel.missing(), ""); }
+  void TearDown() override {
+    EXPECT_THAT(standin::faults(), ::testing::IsEmpty());
+    EXPECT_EQ(live_in_cudnn(), 0) << "handles or descriptors of cuDNN are left";
+  }
+};
+
+/// Runs `counts.size()` launches of a plan, one after another over the same images (count[i] of
+/// them each, from the second image on: not aligned to more than an element), and compares.
+template <class T>
+void check_launches(const Request& request, const std::vector<std::int64_t>& counts) {
+  const Shape& s = request.shape;
+  std::mt19937_64 random(convscale::testing::test_seed());
+  std::uniform_real_distribution<T> uniform(-1, 1);
+  std::vector<T> images(static_cast<std::size_t>((s.images + 1) * s.pixels()));
+  std::vector<T> filters(static_cast<std::size_t>((s.images + 1) * s.taps()));
+  std::vector<T> results(static_cast<std::size_t>((s.images + 1) * s.outputs()));
+  for (T& pixel : images) pixel = uniform(random);
+  for (T& tap : filters) tap = uniform(random);
+  const auto bytes = [](const std::vector<T>& v) {
+    return std::ssize(v) * std::int64_t{sizeof(T)};
+  };
+
+  const Stream stream;
+  const std::unique_ptr<Plan> plan = cudnn_kernel.plan(request);
+  const DeviceBuffer d_images(bytes(images)), d_filters(bytes(filters)), d_results(bytes(results));
+  const DeviceBuffer d_scratch(plan->scratch_bytes());
+  CONVSCALE_CUDA(cudaMemcpyAsync(d_images.data(), images.data(),
+                                 static_cast<std::size_t>(bytes(images)), cudaMemcpyHostToDevice,
+                                 stream.get()));
+  CONVSCALE_CUDA(cudaMemcpyAsync(d_filters.data(), filters.data(),
+                                 static_cast<std::size_t>(bytes(filters)), cudaMemcpyHostToDevice,
+                                 stream.get()));
+  const std::int64_t element = sizeof(T);
+  for (const std::int64_t count : counts) {
+    CONVSCALE_CUDA(cudaMemsetAsync(d_results.data(), 0xff, static_cast<std::size_t>(bytes(results)),
+                                   stream.get()));
+    plan->launch(Batch{.images = count,
+                       .d_images = d_images.data() + s.pixels() * element,
+                       .d_filters = d_filters.data() + s.taps() * element,
+                       .d_results = d_results.data() + s.outputs() * element,
+                       .d_scratch = d_scratch.data()},
+                 stream.get());
+    CONVSCALE_CUDA(cudaMemcpyAsync(results.data(), d_results.data(),
+                                   static_cast<std::size_t>(bytes(results)), cudaMemcpyDeviceToHost,
+                                   stream.get()));
+    stream.synchronize();
+    for (std::int64_t image = 0; image <= s.images; ++image) {
+      const Naive naive = naive_convolution(s, images.data() + image * s.pixels(),
+                                            filters.data() + image * s.taps());
+      for (std::int64_t i = 0; i < s.outputs(); ++i) {
+        const T got = results[static_cast<std::size_t>(image * s.outputs() + i)];
+        if (image == 0 || image > count) {
+          ASSERT_TRUE(std::isnan(got)) << "written outside of the batch, image " << image;
+          continue;
+        }
+        const std::int64_t row = i / s.out_width() * s.stride,
+                           column = i % s.out_width() * s.stride;
+        const auto at = static_cast<std::size_t>(row * s.full_width() + column);
+        ASSERT_TRUE(convscale::testing::is_close(got, naive.sum[at], naive.magnitude[at], s.taps()))
+            << "image " << image << ", output " << i << ": " << got << ", not " << naive.sum[at];
+      }
+    }
+  }
+}
+
+void check(const Request& request, const std::vector<std::int64_t>& counts) {
+  dispatch(request.dtype, [&]<class T>() { check_launches<T>(request, counts); });
+}
+
+class CudnnKernelShapeTest
+    : public CudnnKernelTest,
+      public ::testing::WithParamInterface<std::tuple<Shape, Method, Dtype>> {};
+
+TEST_P(CudnnKernelShapeTest, ComputesTheConvolutionInOneCall) {
+  const auto& [shape, method, dtype] = GetParam();
+  check(request_of(shape, method, dtype), {shape.images});
+  EXPECT_EQ(executions(), 1);
+}
+
+std::string case_name(const ::testing::TestParamInfo<std::tuple<Shape, Method, Dtype>>& test) {
+  const auto& [s, method, dtype] = test.param;
+  return fmt::format("{}_images_{}x{}_k{}_s{}_{}_{}", s.images, s.height, s.width, s.filter_size,
+                     s.stride, name_of(method), name_of(dtype));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, CudnnKernelShapeTest,
+    Combine(Values(Shape{1, 1, 1, 1, 1}, Shape{3, 20, 31, 4, 5}, Shape{5, 7, 9, 3, 1},
+                   Shape{2, 6, 5, 9, 2}, Shape{4, 1, 17, 4, 3}, Shape{4, 17, 1, 2, 4},
+                   Shape{2, 10, 10, 1, 6}, Shape{2, 8, 9, 4, 100}, Shape{2, 40, 33, 31, 7}),
+            Values(Method::kFull, Method::kStrided), Values(Dtype::kFloat64, Dtype::kFloat32)),
+    case_name);
+
+TEST_F(CudnnKernelTest, TakesFewerImagesThanPlannedFor) {
+  for (const Method method : {Method::kFull, Method::kStrided}) {
+    check(request_of({6, 9, 11, 4, 3}, method, Dtype::kFloat32), {6, 5, 1, 6});
+  }
+}
+
+TEST_F(CudnnKernelTest, SplitsFullWhereScratchWouldBeLarge) {
+  Request request = request_of({7, 30, 30, 4, 5}, Method::kFull, Dtype::kFloat64);
+  const std::int64_t image_bytes = std::int64_t{33} * 33 * 8;
+  request.device.l2_bytes = (2 * image_bytes + image_bytes / 2) / 16;  // scratch for two images
+  const std::int64_t aligned = (2 * image_bytes + 255) / 256 * 256;
+  EXPECT_EQ(cudnn_kernel.plan(request)->scratch_bytes(), aligned + kFakeWorkspaceBytes);
+  check(request, {7, 6, 2});
+  EXPECT_EQ(executions(), 4 + 3 + 1);
+  request.device.l2_bytes = 0;
+  check(request, {3});
+  EXPECT_EQ(executions(), 8 + 3);
+}
+
+TEST_F(CudnnKernelTest, NeedsScratchForItsWorkspaceOnlyIfThereIsNothingToDecimate) {
+  const Shape every{3, 30, 30, 4, 1}, fifth{3, 30, 30, 4, 5};
+  for (const auto& [shape, method] :
+       {std::pair(every, Method::kFull), std::pair(every, Method::kStrided),
+        std::pair(fifth, Method::kStrided)}) {
+    EXPECT_EQ(cudnn_kernel.plan(request_of(shape, method, Dtype::kFloat64))->scratch_bytes(),
+              kFakeWorkspaceBytes);
+  }
+}
+
+TEST_F(CudnnKernelTest, SplitsBatchesOfTwoToTheThirtyOneElements) {
+  // The fake, like most of cuDNN's engines, takes no larger tensor.
+  for (const Method method : {Method::kFull, Method::kStrided}) {
+    for (const std::int64_t stride : {1, 5}) {
+      EXPECT_NE(cudnn_kernel.plan(request_of({40, 8192, 8192, 4, stride}, method, Dtype::kFloat32)),
+                nullptr);
+    }
+  }
+}
+
+TEST_F(CudnnKernelTest, PassesCudnnsReasonOn) {
+  try {
+    cudnn_kernel.plan(request_of({1, 50000, 50000, 4, 5}, Method::kStrided, Dtype::kFloat64));
+    FAIL() << "2.5e9 pixels were accepted";
+  } catch (const UnsupportedError& error) {
+    EXPECT_STREQ(error.what(),
+                 "cuDNN does not do this convolution: CUDNN_STATUS_NOT_SUPPORTED_SHAPE: 2^31 "
+                 "elements or more");
+  }
+}
+
+TEST_F(CudnnKernelTest, AsksTheFallbackWhereHeuristicsKnowNothing) {
+  const Variable propose("FAKE_CUDNN_PROPOSE", "a");
+  const Request request = request_of({3, 20, 31, 4, 5}, Method::kStrided, Dtype::kFloat32);
+  EXPECT_EQ(cudnn_kernel.plan(request)->scratch_bytes(), 0) << "another engine than expected";
+  check(request, {3});
+}
+
+TEST_F(CudnnKernelTest, RefusesEnginesThatWouldNotSumDirectlyInFullPrecision) {
+  const Variable propose("FAKE_CUDNN_PROPOSE", "none");
+  try {
+    cudnn_kernel.plan(request_of({3, 20, 31, 4, 5}, Method::kStrided, Dtype::kFloat32));
+    FAIL() << "one of them was taken";
+  } catch (const UnsupportedError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("no engine for this convolution that sums directly"));
+  }
+}
+
+TEST_F(CudnnKernelTest, IsUnsupportedOnADeviceThatCudnnDoesNotTake) {
+  for (const char* status : {"cudnnCreate:1001", "cudnnCreate:3007"}) {
+    const Variable fail("FAKE_CUDNN_FAIL", status);
+    EXPECT_THROW(cudnn_kernel.plan(request_of({1, 4, 4, 2, 1}, Method::kFull, Dtype::kFloat64)),
+                 UnsupportedError);
+  }
+}
+
+TEST_F(CudnnKernelTest, ReportsFailedCallsWithTheirPlace) {
+  const Request request = request_of({2, 9, 9, 4, 5}, Method::kFull, Dtype::kFloat64);
+  for (const char* function : {"cudnnCreate", "cudnnBackendCreateDescriptor",
+                               "cudnnBackendSetAttribute", "cudnnBackendGetAttribute",
+                               "cudnnBackendFinalize", "cudnnSetStream", "cudnnBackendExecute"}) {
+    const Variable fail("FAKE_CUDNN_FAIL", std::string(function) + ":5000");
+    try {
+      check(request, {2});
+      FAIL() << function << " failed unseen";
+    } catch (const ResourceError& error) {
+      EXPECT_THAT(error.what(), MatchesRegex("cuda/.*:[0-9]+: " + std::string(function) +
+                                             "\\(.*\\): CUDNN_STATUS_EXECUTION_FAILED: told to "
+                                             "fail"));
+    }
+  }
+}
+
+TEST_F(CudnnKernelTest, ReportsAFailedLaunchOfItsOwn) {
+  standin::fail("cudaLaunchKernelEx", cudaErrorLaunchOutOfResources);
+  EXPECT_THROW(check(request_of({2, 9, 9, 4, 5}, Method::kFull, Dtype::kFloat64), {2}),
+               ResourceError);
+}
+
+}  // namespace
+}  // namespace convscale::cuda

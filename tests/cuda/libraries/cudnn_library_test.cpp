@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cuda/cudnn_library.hpp"
+
+#include "cuda/libraries/environment.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace convscale::cuda {
+namespace {
+
+using ::convscale::testing::Variable;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+TEST(CudnnLibraryTest, IsLookedForByTheLoaderThenWhereTheEnvironmentSays) {
+  const Variable cudnn("CUDNN_PATH", "/a"), home("CUDA_HOME", "/b"), path("CUDA_PATH", "");
+  EXPECT_THAT(cudnn_candidates(),
+              ElementsAre("libcudnn.so.9", "/a/lib/libcudnn.so.9", "/a/lib64/libcudnn.so.9",
+                          "/b/lib/libcudnn.so.9", "/b/lib64/libcudnn.so.9"));
+}
+
+TEST(CudnnLibraryTest, SaysWhatIsMissing) {
+  const std::vector<std::string> nowhere = {"libconvscale-none.so.9", "/nowhere/libcudnn.so.9"};
+  const CudnnLibrary library = load_cudnn(nowhere);
+  EXPECT_THAT(library.missing, HasSubstr("libcudnn.so.9 was not found"));
+  EXPECT_THAT(library.missing, HasSubstr("libconvscale-none.so.9: cannot open"));
+  EXPECT_THAT(library.missing, HasSubstr("CUDNN_PATH"));
+  EXPECT_EQ(library.functions.cudnnCreate, nullptr);
+}
+
+TEST(CudnnLibraryTest, SaysWhyALibraryThatIsThereDoesNotLoad) {
+  const std::vector<std::string> broken = {"libconvscale-none.so.9", "/proc/self/status"};
+  EXPECT_THAT(load_cudnn(broken).missing, HasSubstr("/proc/self/status: "));
+}
+
+TEST(CudnnLibraryTest, IsNotALibraryThatLacksItsFunctions) {
+  const std::vector<std::string> other = {"libm.so.6"};
+  EXPECT_THAT(load_cudnn(other).missing, HasSubstr("has no cudnnGetVersion"));
+}
+
+TEST(CudnnLibraryTest, IsFoundAndNamesItsVersion) {
+  EXPECT_THAT(cudnn_library().missing, IsEmpty());
+  EXPECT_EQ(cudnn_version(), "9.1.2");  // the fake's
+}
+
+TEST(CudnnLibraryTest, IsFoundByThePathOfALaterCandidate) {
+  const std::vector<std::string> candidates = {"libconvscale-none.so.9", "libcudnn.so.9"};
+  EXPECT_THAT(load_cudnn(candidates).missing, IsEmpty());
+}
+
+}  // namespace
+}  // namespace convscale::cuda

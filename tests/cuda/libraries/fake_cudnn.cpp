@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: Apache-2.0
+// A libcudnn.so.9 for tests: the part of the graph API that a convolution needs, computed by the
+// stand-in for the CUDA runtime in the handle's stream. It is stricter than the real one: what a
+// descriptor was made of must still live when it is used.
+//
+// FAKE_CUDNN_FAIL=cudnnBackendExecute:5000  that function returns that status
+// FAKE_CUDNN_PROPOSE=a                      heuristics know nothing, only the fallback does
+// FAKE_CUDNN_PROPOSE=none                   there are only engines that must not be used
+#include "cuda/libraries/fake_cudnn.hpp"
+
+#include <cuda_runtime_api.h>
+#include <cudnn.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace fake_cudnn {
+namespace {
+
+enum Engine : int {
+  kStrict = 0,      // what the fallback proposes
+  kFourier = 3,     // must not be used: does not sum directly
+  kHungry = 40,     // must not be used: a terabyte of workspace
+  kUnable = 41,     // turns out to be unable
+  kAny = 42,        // must not be used: another order of summation each time
+  kSimple = 28,     // the right one; needs workspace
+  kTensorCore = 67  // must not be used: not full precision
+};
+
+struct Handle {
+  cudaStream_t stream = nullptr;
+};
+
+// ---- What a convolution is made of ----
+
+struct Tensor {
+  std::int64_t id, alignment;
+  cudnnDataType_t dtype;
+  std::vector<std::int64_t> sizes;
+  explicit Tensor(const Descriptor& d)
+      : id(value<std::int64_t>(d, CUDNN_ATTR_TENSOR_UNIQUE_ID)),
+        alignment(value<std::int64_t>(d, CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT)),
+        dtype(value<cudnnDataType_t>(d, CUDNN_ATTR_TENSOR_DATA_TYPE)),
+        sizes(values<std::int64_t>(d, CUDNN_ATTR_TENSOR_DIMENSIONS, 4)) {
+    const auto strides = values<std::int64_t>(d, CUDNN_ATTR_TENSOR_STRIDES, 4);
+    std::int64_t expected = 1;
+    for (std::size_t i = 4; i-- > 0; expected *= sizes[i]) {
+      require(sizes[i] > 0 && strides[i] == expected, "sizes and strides");
+    }
+    require(expected < (std::int64_t{1} << 31), "2^31 elements or more",
+            CUDNN_STATUS_NOT_SUPPORTED_SHAPE);
+  }
+};
+
+struct Operation {
+  Tensor x, w, y;
+  std::vector<std::int64_t> pad, stride;
+  bool flips;
+  explicit Operation(const Descriptor& d)
+      : x(child(d, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X)),
+        w(child(d, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W)),
+        y(child(d, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y)) {
+    const Descriptor& c = child(d, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC);
+    pad = values<std::int64_t>(c, CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, 2);
+    stride = values<std::int64_t>(c, CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, 2);
+    flips = value<cudnnConvolutionMode_t>(c, CUDNN_ATTR_CONVOLUTION_CONV_MODE) == CUDNN_CONVOLUTION;
+    const auto post = values<std::int64_t>(c, CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, 2);
+    const auto dilations = values<std::int64_t>(c, CUDNN_ATTR_CONVOLUTION_DILATIONS, 2);
+    require(value<std::int64_t>(c, CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS) == 2, "dimensions");
+    require(dilations == std::vector<std::int64_t>{1, 1}, "dilations");
+    require(x.sizes[0] == 1 && y.sizes[0] == 1 && w.sizes[1] == 1, "one channel a group");
+    require(x.sizes[1] == w.sizes[0] && x.sizes[1] == y.sizes[1], "channels");
+    for (std::size_t i = 0; i < 2; ++i) {
+      const std::int64_t room = x.sizes[2 + i] + pad[i] + post[i] - w.sizes[2 + i];
+      require(room >= 0 && y.sizes[2 + i] == room / stride[i] + 1, "sizes of the output");
+    }
+    const auto dtype = value<cudnnDataType_t>(c, CUDNN_ATTR_CONVOLUTION_COMP_TYPE);
+    require(x.dtype == dtype && w.dtype == dtype && y.dtype == dtype, "types");
+    const auto scale = [&](int name) {
+      return dtype == CUDNN_DATA_DOUBLE ? value<double>(d, name)
+                                        : static_cast<double>(value<float>(d, name));
+    };
+    require(scale(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA) == 1 &&
+                scale(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA) == 0,
+            "alpha and beta");
+  }
+};
+
+const Descriptor& operation_of(const Descriptor& graph) {
+  return child(graph, CUDNN_ATTR_OPERATIONGRAPH_OPS);
+}
+
+std::vector<cudnnBackendNumericalNote_t> notes_of(int engine) {
+  switch (engine) {
+    case kTensorCore:
+      return {CUDNN_NUMERICAL_NOTE_TENSOR_CORE};
+    case kFourier:
+      return {CUDNN_NUMERICAL_NOTE_FFT, CUDNN_NUMERICAL_NOTE_STRICT_NAN_PROP};
+    case kAny:
+      return {CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC};
+    case kStrict:
+      return {CUDNN_NUMERICAL_NOTE_STRICT_NAN_PROP};
+    default:
+      return {};
+  }
+}
+
+std::int64_t workspace_of(int engine) {
+  if (engine == kHungry) return std::int64_t{1} << 40;
+  return engine == kSimple ? 1000 : 0;
+}
+
+std::vector<int> proposals(const Descriptor& heuristics) {
+  const auto mode = value<cudnnBackendHeurMode_t>(heuristics, CUDNN_ATTR_ENGINEHEUR_MODE);
+  if (proposes("none")) return {kTensorCore, kHungry, kFourier};
+  if (mode == CUDNN_HEUR_MODE_FALLBACK) return {kFourier, kStrict};
+  return {kTensorCore, kFourier, kAny, kHungry, kUnable, kSimple, kStrict};
+}
+
+// ---- Execution ----
+
+template <class T>
+void convolve(const Operation& o, const T* x, const T* w, T* y) {
+  const auto &xs = o.x.sizes, &ws = o.w.sizes, &ys = o.y.sizes;
+  for (std::int64_t n = 0; n < xs[1]; ++n) {
+    for (std::int64_t r = 0; r < ys[2]; ++r) {
+      for (std::int64_t c = 0; c < ys[3]; ++c) {
+        T sum = 0;
+        for (std::int64_t ky = 0; ky < ws[2]; ++ky) {
+          for (std::int64_t kx = 0; kx < ws[3]; ++kx) {
+            const std::int64_t row = r * o.stride[0] - o.pad[0] + ky,
+                               column = c * o.stride[1] - o.pad[1] + kx;
+            if (row < 0 || row >= xs[2] || column < 0 || column >= xs[3]) continue;
+            const std::int64_t tap =
+                o.flips ? (ws[2] - 1 - ky) * ws[3] + ws[3] - 1 - kx : ky * ws[3] + kx;
+            sum += x[(n * xs[2] + row) * xs[3] + column] * w[n * ws[2] * ws[3] + tap];
+          }
+        }
+        y[(n * ys[2] + r) * ys[3] + c] = sum;
+      }
+    }
+  }
+}
+
+struct Job {
+  Operation operation;
+  int engine = -1;
+  const void* x = nullptr;
+  const void* w = nullptr;
+  void* y = nullptr;
+  void* workspace = nullptr;
+
+  static void run(void* pointer) {
+    const auto* job = static_cast<Job*>(pointer);
+    if (job->engine == kSimple)
+      std::memset(job->workspace, 0xff, static_cast<std::size_t>(workspace_of(kSimple)));
+    if (job->operation.x.dtype == CUDNN_DATA_DOUBLE) {
+      convolve(job->operation, static_cast<const double*>(job->x),
+               static_cast<const double*>(job->w), static_cast<double*>(job->y));
+    } else {
+      convolve(job->operation, static_cast<const float*>(job->x), static_cast<const float*>(job->w),
+               static_cast<float*>(job->y));
+    }
+    delete job;
+  }
+};
+
+void* pointer_of(const Descriptor& pack, const Tensor& tensor) {
+  const auto ids = values<std::int64_t>(pack, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, 3);
+  const auto pointers = values<void*>(pack, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, 3);
+  const auto found = std::find(ids.begin(), ids.end(), tensor.id);
+  require(found != ids.end(), "no pointer of a tensor");
+  void* pointer = pointers[static_cast<std::size_t>(found - ids.begin())];
+  require(pointer != nullptr && reinterpret_cast<std::uintptr_t>(pointer) %
+                                        static_cast<std::uintptr_t>(tensor.alignment) ==
+                                    0,
+          "a misaligned tensor", CUDNN_STATUS_BAD_PARAM_MISALIGNED_POINTER);
+  return pointer;
+}
+
+void execute(cudnnHandle_t handle, const Descriptor& plan, const Descriptor& pack) {
+  const Descriptor& configuration = child(plan, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG);
+  const Descriptor& graph = child(configuration, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH);
+  require(library.handles.contains(handle), "not a handle");
+  require(value<cudnnHandle_t>(plan, CUDNN_ATTR_EXECUTION_PLAN_HANDLE) == handle &&
+              value<cudnnHandle_t>(graph, CUDNN_ATTR_OPERATIONGRAPH_HANDLE) == handle,
+          "made for another handle");
+  const Operation operation(operation_of(graph));
+  auto* workspace = value<void*>(pack, CUDNN_ATTR_VARIANT_PACK_WORKSPACE);
+  require(workspace_of(configuration.engine) == 0 ||
+              (workspace != nullptr && reinterpret_cast<std::uintptr_t>(workspace) % 256 == 0),
+          "workspace");
+  auto* job = new Job{operation,
+                      configuration.engine,
+                      pointer_of(pack, operation.x),
+                      pointer_of(pack, operation.w),
+                      pointer_of(pack, operation.y),
+                      workspace};
+  const cudaStream_t stream = reinterpret_cast<Handle*>(handle)->stream;
+  const bool queued = cudaLaunchHostFunc(stream, &Job::run, job) == cudaSuccess;
+  if (!queued) delete job;
+  require(queued, "the stream takes nothing", CUDNN_STATUS_EXECUTION_FAILED_CUDART);
+}
+
+/// What finalizing checks, by the kind of the descriptor.
+void finalize(Descriptor& d) {
+  switch (d.type) {
+    case CUDNN_BACKEND_TENSOR_DESCRIPTOR:
+      Tensor{d};
+      break;
+    case CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR:
+      Operation{d};
+      break;
+    case CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR:
+      operation_of(d);
+      break;
+    case CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR:
+      child(d, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH);
+      require(!proposes("a") || value<cudnnBackendHeurMode_t>(d, CUDNN_ATTR_ENGINEHEUR_MODE) ==
+                                    CUDNN_HEUR_MODE_FALLBACK,
+              "heuristics know nothing of it", CUDNN_STATUS_NOT_SUPPORTED);
+      break;
+    case CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR:
+      d.engine = child(d, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG).engine;
+      require(d.engine != kUnable, "engine 41 is unable", CUDNN_STATUS_NOT_SUPPORTED_SHAPE);
+      break;
+    default:
+      break;
+  }
+  d.finalized = true;
+}
+
+/// Copies at most `capacity` of `all`.
+template <class T>
+void give(const std::vector<T>& all, std::int64_t capacity, std::int64_t* count, void* out) {
+  *count = static_cast<std::int64_t>(all.size());
+  const auto copied = static_cast<std::size_t>(std::min(capacity, *count));
+  if (copied > 0) std::memcpy(out, all.data(), copied * sizeof(T));
+}
+
+void make_engine(void* pointer, int engine, const Descriptor& graph_of) {
+  Descriptor& made = alive(pointer, false);
+  made.engine = engine;
+  made.attributes[CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH] =
+      graph_of.attributes.at(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH);
+  made.finalized = true;
+}
+
+void get(const Descriptor& d, cudnnBackendAttributeName_t name, std::int64_t capacity,
+         std::int64_t* count, void* out) {
+  switch (name) {
+    case CUDNN_ATTR_ENGINEHEUR_RESULTS: {
+      const std::vector<int> engines = proposals(d);
+      *count = static_cast<std::int64_t>(engines.size());
+      for (std::int64_t i = 0; i < std::min(capacity, *count); ++i) {
+        make_engine(static_cast<void**>(out)[i], engines[static_cast<std::size_t>(i)], d);
+      }
+      break;
+    }
+    case CUDNN_ATTR_ENGINECFG_ENGINE:
+      *count = 1;
+      make_engine(*static_cast<void**>(out), d.engine, d);
+      break;
+    case CUDNN_ATTR_ENGINE_NUMERICAL_NOTE:
+      give(notes_of(d.engine), capacity, count, out);
+      break;
+    case CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE:
+      give(std::vector{workspace_of(d.engine)}, capacity, count, out);
+      break;
+    default:
+      require(false, "cannot get attribute " + std::to_string(name));
+  }
+}
+
+}  // namespace
+}  // namespace fake_cudnn
+
+using namespace fake_cudnn;
+
+// NOLINTBEGIN(readability-identifier-naming,readability-inconsistent-declaration-parameter-name):
+// the names are cuDNN's
+extern "C" {
+
+/// For tests: handles and descriptors that live.
+int fake_cudnn_live() {
+  return static_cast<int>(library.handles.size() + library.descriptors.size());
+}
+
+size_t cudnnGetVersion() { return 90102; }
+
+const char* cudnnGetErrorString(cudnnStatus_t status) {
+  if (status == CUDNN_STATUS_NOT_SUPPORTED_SHAPE) return "CUDNN_STATUS_NOT_SUPPORTED_SHAPE";
+  return status == CUDNN_STATUS_EXECUTION_FAILED ? "CUDNN_STATUS_EXECUTION_FAILED"
+                                                 : "CUDNN_STATUS_OTHER";
+}
+
+void cudnnGetLastErrorString(char* message, size_t size) {
+  std::strncpy(message, library.last_error.c_str(), size - 1);
+  message[size - 1] = '\0';
+  library.last_error.clear();
+}
+
+cudnnStatus_t cudnnCreate(cudnnHandle_t* handle) {
+  return call("cudnnCreate", [&] {
+    int device = 0;
+    require(cudaGetDevice(&device) == cudaSuccess, "no device", CUDNN_STATUS_NOT_INITIALIZED);
+    *handle = reinterpret_cast<cudnnHandle_t>(new Handle);
+    library.handles.insert(*handle);
+  });
+}
+
+cudnnStatus_t cudnnDestroy(cudnnHandle_t handle) {
+  return call("cudnnDestroy", [&] {
+    require(library.handles.erase(handle) == 1, "not a handle");
+    delete reinterpret_cast<Handle*>(handle);
+  });
+}
+
+cudnnStatus_t cudnnSetStream(cudnnHandle_t handle, cudaStream_t stream) {
+  return call("cudnnSetStream", [&] {
+    require(library.handles.contains(handle), "not a handle");
+    reinterpret_cast<Handle*>(handle)->stream = stream;
+  });
+}
+
+cudnnStatus_t cudnnBackendCreateDescriptor(cudnnBackendDescriptorType_t type,
+                                           cudnnBackendDescriptor_t* descriptor) {
+  return call("cudnnBackendCreateDescriptor", [&] {
+    auto* made = new Descriptor{.type = type};
+    library.descriptors.insert(made);
+    *descriptor = made;
+  });
+}
+
+cudnnStatus_t cudnnBackendDestroyDescriptor(cudnnBackendDescriptor_t descriptor) {
+  return call("cudnnBackendDestroyDescriptor", [&] {
+    auto* destroyed = static_cast<Descriptor*>(descriptor);
+    require(library.descriptors.erase(destroyed) == 1, "a descriptor that does not live");
+    delete destroyed;
+  });
+}
+
+cudnnStatus_t cudnnBackendSetAttribute(cudnnBackendDescriptor_t descriptor,
+                                       cudnnBackendAttributeName_t name,
+                                       cudnnBackendAttributeType_t type, int64_t count,
+                                       const void* elements) {
+  return call("cudnnBackendSetAttribute", [&] {
+    static const std::map<int, std::size_t> kSizes = {
+        {CUDNN_TYPE_HANDLE, sizeof(void*)},
+        {CUDNN_TYPE_DATA_TYPE, sizeof(cudnnDataType_t)},
+        {CUDNN_TYPE_INT64, sizeof(std::int64_t)},
+        {CUDNN_TYPE_FLOAT, sizeof(float)},
+        {CUDNN_TYPE_DOUBLE, sizeof(double)},
+        {CUDNN_TYPE_VOID_PTR, sizeof(void*)},
+        {CUDNN_TYPE_CONVOLUTION_MODE, sizeof(cudnnConvolutionMode_t)},
+        {CUDNN_TYPE_HEUR_MODE, sizeof(cudnnBackendHeurMode_t)},
+        {CUDNN_TYPE_BACKEND_DESCRIPTOR, sizeof(void*)}};
+    const auto* bytes = static_cast<const char*>(elements);
+    const std::size_t size = static_cast<std::size_t>(count) * kSizes.at(type);
+    alive(descriptor, false).attributes[name] = {type, {bytes, bytes + size}};
+  });
+}
+
+cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t descriptor,
+                                       cudnnBackendAttributeName_t name,
+                                       cudnnBackendAttributeType_t, int64_t capacity,
+                                       int64_t* count, void* elements) {
+  return call("cudnnBackendGetAttribute",
+              [&] { get(alive(descriptor, true), name, capacity, count, elements); });
+}
+
+cudnnStatus_t cudnnBackendFinalize(cudnnBackendDescriptor_t descriptor) {
+  return call("cudnnBackendFinalize", [&] { finalize(alive(descriptor, false)); });
+}
+
+cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t plan,
+                                  cudnnBackendDescriptor_t pack) {
+  return call("cudnnBackendExecute",
+              [&] { execute(handle, alive(plan, true), alive(pack, true)); });
+}
+}
+// NOLINTEND(readability-identifier-naming,readability-inconsistent-declaration-parameter-name)

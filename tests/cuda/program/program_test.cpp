@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+// The whole program with the backend cuda, from the command line to the JSON.
+#include "bench/program.hpp"
+
+#include "cpu/backend.hpp"
+#include "cuda/backend.hpp"
+#include "cuda/device_test.hpp"
+
+#include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
+
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace convscale::cuda {
+namespace {
+
+using ::testing::HasSubstr;
+
+class Program : public DeviceTest {};
+
+struct Outcome {
+  int code;
+  std::string out, err;
+};
+
+Outcome run(std::vector<std::string> args) {
+  args.insert(args.begin(), "convscale");
+  std::ostringstream out, err;
+  const int code = run_program(args, {cpu_backend(), cuda_backend()}, out, err);
+  return {code, out.str(), err.str()};
+}
+
+TEST_F(Program, BothBackendsGiveOneDigest) {
+  const Outcome outcome =
+      run({"--backend", "cpu,cuda", "--size", "40x60", "--mem", "60k", "--iterations", "3",
+           "--num_workers", "2", "--fill", "integers", "--json", "-"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const auto json = nlohmann::json::parse(outcome.out);
+  ASSERT_EQ(json["records"].size(), 2u);
+  const auto &cpu = json["records"][0], &cuda = json["records"][1];
+  EXPECT_EQ(cpu["digest"], cuda["digest"]);
+  EXPECT_EQ(cuda["status"], "ok");
+  EXPECT_EQ(cuda["verification"]["status"], "passed");
+  EXPECT_EQ(cuda["kernel"], "rolling");
+  EXPECT_EQ(cuda["times_s"].size(), 3u);
+  EXPECT_EQ(cuda["host_memory"], "pinned");
+  EXPECT_TRUE(cpu["host_memory"].is_null());
+  for (const char* phase : {"upload_s", "kernel_s", "download_s"})
+    EXPECT_GT(cuda["phases"][phase].get<double>(), 0) << phase;
+  for (const char* ceiling : {"read_bytes_per_s", "peak_flops_per_s", "up_bytes_per_s",
+                              "down_bytes_per_s", "duplex_bytes_per_s"})
+    EXPECT_GT(cuda["bound"][ceiling].get<double>(), 0) << ceiling;
+  ASSERT_EQ(json["devices"].size(), 1u);
+  EXPECT_EQ(json["devices"][0]["name"], cuda["device"]);
+  ASSERT_EQ(json["break_even"].size(), 1u);
+  EXPECT_THAT(outcome.err, HasSubstr("images"));
+}
+
+TEST_F(Program, EveryKernelMethodDtypeAndScope) {
+  const Outcome outcome = run({"--backend",     "cuda",
+                               "--kernel",      "vector,rolling,tiled,direct,thrust",
+                               "--method",      "full,strided",
+                               "--dtype",       "float64,float32",
+                               "--scope",       "end-to-end,resident",
+                               "--size",        "30x44",
+                               "--mem",         "10k",
+                               "--iterations",  "2",
+                               "--burns",       "0",
+                               "--num_workers", "2",
+                               "--fill",        "integers",
+                               "--json",        "-"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const auto json = nlohmann::json::parse(outcome.out);
+  ASSERT_EQ(json["records"].size(), 40u);
+  int ran = 0;
+  std::string digest;
+  for (const auto& record : json["records"]) {
+    if (record["status"] == "skipped") {
+      EXPECT_THAT(record["reason"].get<std::string>(), HasSubstr("it does method"));
+      continue;
+    }
+    ++ran;
+    EXPECT_EQ(record["verification"]["status"], "passed");
+    if (digest.empty()) digest = record["digest"];
+    EXPECT_EQ(record["digest"], digest) << "exact data: one digest whatever computes it";
+  }
+  EXPECT_EQ(ran, 32);
+}
+
+TEST_F(Program, FilesInBothScopes) {
+  const std::string data = std::string(CONVSCALE_TEST_DATA) + "/golden/integers.";
+  const Outcome outcome = run({"--backend", "cpu,cuda", "--scope", "end-to-end,resident",
+                               "--images", data + "images.npy", "--filters", data + "filters.npy",
+                               "--iterations", "2", "--json", "-"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const auto records = nlohmann::json::parse(outcome.out)["records"];
+  ASSERT_EQ(records.size(), 4u);
+  EXPECT_EQ(records[1]["status"], "skipped") << "a CPU has nothing else than end-to-end";
+  EXPECT_EQ(records[2]["digest"], records[0]["digest"]);
+  EXPECT_EQ(records[3]["digest"], records[0]["digest"]);
+}
+
+TEST_F(Program, ListsDevicesAndKernels) {
+  const Outcome outcome = run({"--list"});
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_THAT(outcome.out, HasSubstr("cuda   kernel  rolling  supported"));
+  EXPECT_THAT(outcome.out, HasSubstr("cuda   device  0        supported"));
+}
+
+TEST_F(Program, ErrorsAreOneLine) {
+  const Outcome device = run({"--backend", "cuda", "--devices", "70", "--size", "20"});
+  EXPECT_EQ(device.code, 3);
+  EXPECT_THAT(device.err, HasSubstr("--devices 70: this machine has"));
+  const Outcome kernel = run({"--backend", "cuda", "--kernel", "rolling", "--filter-size", "6"});
+  EXPECT_EQ(kernel.code, 3);
+  EXPECT_THAT(kernel.err, HasSubstr("it does filters of 2, 3, 4, 5 and 7 a side, not 6"));
+}
+
+}  // namespace
+}  // namespace convscale::cuda

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copies and fills. Where they lead is checked when they are queued.
+#include "tests/cuda/standin/runtime.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+
+namespace convscale::standin {
+namespace {
+
+/// One side of a copy: `depth` slices of `height` rows of `width` bytes.
+struct Side {
+  std::byte* begin;
+  std::size_t pitch;  ///< from row to row, in bytes
+  std::size_t slice;  ///< from slice to slice
+};
+
+struct Copy {
+  Side target, source;
+  std::size_t width, height, depth;
+
+  std::size_t bytes() const { return width * height * depth; }
+  /// From the first byte of a side to its last.
+  std::size_t span(const Side& side) const {
+    return (depth - 1) * side.slice + (height - 1) * side.pitch + width;
+  }
+};
+
+class CopyWork final : public Work {
+ public:
+  explicit CopyWork(const Copy& copy) : copy_(copy) {}
+  cudaError_t run(char* /*message*/, std::size_t /*message_bytes*/) override {
+    for (std::size_t z = 0; z < copy_.depth; ++z) {
+      for (std::size_t y = 0; y < copy_.height; ++y) {
+        std::memcpy(copy_.target.begin + z * copy_.target.slice + y * copy_.target.pitch,
+                    copy_.source.begin + z * copy_.source.slice + y * copy_.source.pitch,
+                    copy_.width);
+      }
+    }
+    return cudaSuccess;
+  }
+
+ private:
+  Copy copy_;
+};
+
+class FillWork final : public Work {
+ public:
+  FillWork(void* target, int value, std::size_t bytes)
+      : target_(target), value_(value), bytes_(bytes) {}
+  cudaError_t run(char* /*message*/, std::size_t /*message_bytes*/) override {
+    std::memset(target_, value_, bytes_);
+    return cudaSuccess;
+  }
+
+ private:
+  void* target_;
+  int value_;
+  std::size_t bytes_;
+};
+
+bool lies_in(const std::map<std::uintptr_t, std::size_t>& ranges, const void* pointer) {
+  const auto address = reinterpret_cast<std::uintptr_t>(pointer);
+  auto next = ranges.upper_bound(address);
+  if (next == ranges.begin()) return false;
+  --next;
+  return address < next->first + next->second;
+}
+
+/// Whether bytes from `pointer` on are what the direction says they are; reports what is wrong.
+bool check_side(Runtime& runtime, const char* name, const char* side, const void* pointer,
+                std::size_t bytes, bool on_device) {
+  const auto* found = runtime.find_device(pointer);
+  char text[200];
+  if (!on_device) {
+    if (found == nullptr) return true;
+    std::snprintf(text, sizeof text, "%s: the %s %p is device memory, not the host's", name, side,
+                  pointer);
+  } else if (found == nullptr) {
+    std::snprintf(
+        text, sizeof text, "%s: the %s %p is %s", name, side, pointer,
+        lies_in(runtime.freed, pointer) ? "device memory that was freed" : "not device memory");
+  } else {
+    const std::size_t left =
+        found->first + found->second.bytes - reinterpret_cast<std::uintptr_t>(pointer);
+    if (bytes <= left) return true;
+    std::snprintf(text, sizeof text,
+                  "%s: %zu bytes from the %s %p, %zu before the end of its allocation of %zu", name,
+                  bytes, side, pointer, left, found->second.bytes);
+  }
+  runtime.report(text);
+  return false;
+}
+
+cudaError_t queue_copy(Runtime& runtime, const char* name, const Copy& copy, cudaMemcpyKind kind,
+                       CUstream_st* stream) {
+  if (stream == nullptr) return cudaErrorInvalidResourceHandle;
+  if (kind < cudaMemcpyHostToHost || kind > cudaMemcpyDefault)
+    return cudaErrorInvalidMemcpyDirection;
+  if (copy.bytes() == 0) return cudaSuccess;
+  const bool any = kind == cudaMemcpyDefault;
+  const bool from_device = any ? runtime.find_device(copy.source.begin) != nullptr
+                               : kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
+  const bool to_device = any ? runtime.find_device(copy.target.begin) != nullptr
+                             : kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
+  if (!check_side(runtime, name, "source", copy.source.begin, copy.span(copy.source),
+                  from_device) ||
+      !check_side(runtime, name, "target", copy.target.begin, copy.span(copy.target), to_device)) {
+    return cudaErrorInvalidValue;
+  }
+  const auto bytes = static_cast<std::int64_t>(copy.bytes());
+  runtime.enqueue(*stream, new CopyWork(copy), [&runtime, from_device, to_device, bytes] {
+    if (from_device && to_device) runtime.copied.across += bytes;
+    if (from_device && !to_device) runtime.copied.down += bytes;
+    if (!from_device && to_device) runtime.copied.up += bytes;
+  });
+  return cudaSuccess;
+}
+
+/// Queues in the stream; `waits`: and waits for it.
+cudaError_t copy_call(const char* name, const Copy& copy, cudaMemcpyKind kind, cudaStream_t stream,
+                      bool waits) {
+  return call(name, Needs::kDevice, [&](Runtime& runtime) {
+    CUstream_st* found = runtime.find(stream);
+    const cudaError_t error = queue_copy(runtime, name, copy, kind, found);
+    if (error != cudaSuccess || !waits) return error;
+    runtime.wait(*found);
+    return runtime.device().lost;
+  });
+}
+
+/// A side of a copy, which may read the source as well as write the target.
+Side side_of(const void* begin, std::size_t pitch, std::size_t slice) {
+  return {static_cast<std::byte*>(const_cast<void*>(begin)), pitch, slice};
+}
+
+Copy linear(void* target, const void* source, std::size_t bytes) {
+  return {side_of(target, bytes, bytes), side_of(source, bytes, bytes), bytes, 1, 1};
+}
+
+Copy of_rows(void* target, std::size_t target_pitch, const void* source, std::size_t source_pitch,
+             std::size_t width, std::size_t height) {
+  return {side_of(target, target_pitch, 0), side_of(source, source_pitch, 0), width, height, 1};
+}
+
+Side side_of(const cudaPitchedPtr& pointer, const cudaPos& position) {
+  const std::size_t slice = pointer.ysize * pointer.pitch;
+  return side_of(static_cast<const std::byte*>(pointer.ptr) + position.z * slice +
+                     position.y * pointer.pitch + position.x,
+                 pointer.pitch, slice);
+}
+
+cudaError_t copy_2d(const char* name, const Copy& copy, cudaMemcpyKind kind, cudaStream_t stream,
+                    bool waits) {
+  if (copy.height > 1 && (copy.target.pitch < copy.width || copy.source.pitch < copy.width))
+    return call(name, Needs::kDevice, [](Runtime&) { return cudaErrorInvalidPitchValue; });
+  return copy_call(name, copy, kind, stream, waits);
+}
+
+cudaError_t copy_3d(const char* name, const cudaMemcpy3DParms* parameters, cudaStream_t stream,
+                    bool waits) {
+  if (parameters == nullptr || parameters->srcArray != nullptr || parameters->dstArray != nullptr)
+    return call(name, Needs::kDevice, [](Runtime&) { return cudaErrorInvalidValue; });
+  const auto& p = *parameters;
+  const auto too_short = [&](const cudaPitchedPtr& side, const cudaPos& position) {
+    return (p.extent.height > 1 && side.pitch < position.x + p.extent.width) ||
+           (p.extent.depth > 1 && side.ysize < position.y + p.extent.height);
+  };
+  if (too_short(p.srcPtr, p.srcPos) || too_short(p.dstPtr, p.dstPos))
+    return call(name, Needs::kDevice, [](Runtime&) { return cudaErrorInvalidPitchValue; });
+  const Copy copy{side_of(p.dstPtr, p.dstPos), side_of(p.srcPtr, p.srcPos), p.extent.width,
+                  p.extent.height, p.extent.depth};
+  return copy_call(name, copy, p.kind, stream, waits);
+}
+
+cudaError_t fill(const char* name, void* target, int value, std::size_t bytes,
+                 cudaStream_t stream) {
+  return call(name, Needs::kDevice, [=](Runtime& runtime) {
+    CUstream_st* found = runtime.find(stream);
+    if (found == nullptr) return cudaErrorInvalidResourceHandle;
+    if (bytes == 0) return cudaSuccess;
+    if (!check_side(runtime, name, "target", target, bytes, /*on_device=*/true))
+      return cudaErrorInvalidValue;
+    runtime.enqueue(*found, new FillWork(target, value, bytes));
+    return cudaSuccess;
+  });
+}
+
+}  // namespace
+}  // namespace convscale::standin
+
+namespace standin = convscale::standin;
+
+// NOLINTBEGIN(readability-identifier-naming): the names are CUDA's
+
+cudaError_t cudaMemcpy(void* target, const void* source, size_t bytes, cudaMemcpyKind kind) {
+  return standin::copy_call("cudaMemcpy", standin::linear(target, source, bytes), kind, nullptr,
+                            /*waits=*/true);
+}
+
+cudaError_t cudaMemcpyAsync(void* target, const void* source, size_t bytes, cudaMemcpyKind kind,
+                            cudaStream_t stream) {
+  return standin::copy_call("cudaMemcpyAsync", standin::linear(target, source, bytes), kind, stream,
+                            /*waits=*/false);
+}
+
+cudaError_t cudaMemcpy2D(void* target, size_t target_pitch, const void* source, size_t source_pitch,
+                         size_t width, size_t height, cudaMemcpyKind kind) {
+  return standin::copy_2d(
+      "cudaMemcpy2D", standin::of_rows(target, target_pitch, source, source_pitch, width, height),
+      kind, nullptr,
+      /*waits=*/true);
+}
+
+cudaError_t cudaMemcpy2DAsync(void* target, size_t target_pitch, const void* source,
+                              size_t source_pitch, size_t width, size_t height, cudaMemcpyKind kind,
+                              cudaStream_t stream) {
+  return standin::copy_2d(
+      "cudaMemcpy2DAsync",
+      standin::of_rows(target, target_pitch, source, source_pitch, width, height), kind, stream,
+      /*waits=*/false);
+}
+
+cudaError_t cudaMemcpy3D(const cudaMemcpy3DParms* parameters) {
+  return standin::copy_3d("cudaMemcpy3D", parameters, nullptr, /*waits=*/true);
+}
+
+cudaError_t cudaMemcpy3DAsync(const cudaMemcpy3DParms* parameters, cudaStream_t stream) {
+  return standin::copy_3d("cudaMemcpy3DAsync", parameters, stream, /*waits=*/false);
+}
+
+cudaError_t cudaMemset(void* target, int value, size_t bytes) {
+  return standin::fill("cudaMemset", target, value, bytes, nullptr);
+}
+
+cudaError_t cudaMemsetAsync(void* target, int value, size_t bytes, cudaStream_t stream) {
+  return standin::fill("cudaMemsetAsync", target, value, bytes, stream);
+}
+
+// NOLINTEND(readability-identifier-naming)

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// A stand-in for the CUDA runtime, for tests only: with include/ first on the include path, the
+/// production's .cu files are plain C++ that runs on the CPU, with no toolkit.
+///
+/// Device code. Blocks run one after another; the threads of a block take turns, and change at
+/// barriers and warp operations. A barrier that threads do not all come to, the same one, is a
+/// fault; so is a shuffle from a lane that takes no part. Returned lanes are not waited for by warp
+/// operations, as on a device. Asynchronous copies are made at the wait. Dynamic shared memory
+/// begins as NaN in every block; static shared memory keeps what the block before left, and does
+/// not count against the limit.
+///
+/// Host code. What is queued in a stream runs when somebody waits for it, and then only that and
+/// what it depends on: a host that does not wait misses the data. A query of what is pending
+/// answers cudaErrorNotReady, and does one step. Device memory is a heap allocation of just that
+/// size on 256 bytes, full of NaN at first; pointers of copies are checked against the direction.
+/// cudaFree and its like wait for all devices, as they do in practice. A fault in a stream drops
+/// what else is queued on the device, and every later call answers with it.
+///
+/// Sanitizers. AddressSanitizer knows the ends of device memory and of dynamic shared memory;
+/// UndefinedBehaviorSanitizer the alignment of vectors and the ends of static arrays. To
+/// ThreadSanitizer each stream and each thread of a block is a thread; barriers, warp operations,
+/// events and waits order them as CUDA says, and little else does: blocks, and grids, that meet
+/// barriers or warp operations or have dynamic shared memory happen one after another, as they get
+/// the shared memory of the one before. So races between blocks are found in other grids only.
+///
+/// Not here: textures, cooperative groups, clusters, inline PTX, memory pools, graphs,
+/// __constant__, __launch_bounds__ (ignored), speed.
+namespace convscale::standin {
+
+enum class Driver { kPresent, kMissing, kTooOld };
+
+/// When queued work runs that nobody waits for yet.
+enum class Progress {
+  kLate,   ///< never
+  kEarly,  ///< at once
+  kAny     ///< some of it, drawn from the seed, at each call that queues
+};
+
+struct Options {
+  int devices = 1;
+  std::size_t memory_bytes = std::size_t{1} << 30;  ///< of each device
+  int compute_capability_major = 9;
+  int compute_capability_minor = 0;
+  /// Few, as measurements fill a device with threads.
+  int multiprocessors = 2;
+  int threads_per_multiprocessor = 1024;
+  int l2_bytes = 50 << 20;
+  Driver driver = Driver::kPresent;
+  /// 0: threads, blocks and streams in their own order. Else in one that is drawn from it.
+  std::uint64_t seed = 0;
+  Progress progress = Progress::kLate;
+};
+
+/// Begins anew: nothing is allocated, queued, counted or failed. Handles and pointers from before
+/// are invalid.
+void reset(const Options& options = {});
+
+/// The `nth` call of `call` from now on ("cudaMalloc"; "cudaLaunchKernelEx" for launches) does
+/// nothing and returns `error`; calls that release something release it all the same.
+void fail(std::string_view call, cudaError_t error, int nth = 1);
+/// The `nth` such call queues work that fails with `error` when it runs.
+void fail_later(std::string_view call, cudaError_t error, int nth = 1);
+
+/// What exists now: nothing, unless it leaks.
+struct Live {
+  int device_allocations = 0;
+  std::int64_t device_bytes = 0;
+  int host_allocations = 0;
+  int registrations = 0;
+  int streams = 0;
+  int events = 0;
+  bool operator==(const Live&) const = default;
+};
+Live live();
+
+/// What was copied, in bytes, by copies that have run.
+struct Copied {
+  std::int64_t up = 0;      ///< from the host to a device
+  std::int64_t down = 0;    ///< from a device to the host
+  std::int64_t across = 0;  ///< from device to device
+  bool operator==(const Copied&) const = default;
+};
+Copied copied();
+
+/// A launch that has run.
+struct Launch {
+  std::string kernel;  ///< its name with template arguments
+  dim3 grid;
+  dim3 block;
+  std::size_t shared_bytes;
+  int device;
+};
+std::vector<Launch> launches();
+
+/// Calls of a function so far, failed ones too.
+std::int64_t calls(std::string_view call);
+
+/// What went wrong on devices and with pointers of copies, a line each. They are written to
+/// standard error as well.
+std::vector<std::string> faults();
+
+}  // namespace convscale::standin
