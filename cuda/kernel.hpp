@@ -57,13 +57,13 @@ class Plan {
 
 /// One implementation. Its name is that of its file in kernels/.
 struct Kernel {
-  const char* name;
-  const char* description;
+  const char* name = nullptr;
+  const char* description = nullptr;
   /// Why this program or machine lacks it; empty if it has it. Null: it is always there.
-  std::string (*missing)();
+  std::string (*missing)() = nullptr;
   /// Why it cannot do the request; empty if it can.
-  std::string (*refuses)(const Request&);
-  std::unique_ptr<Plan> (*plan)(const Request&);
+  std::string (*refuses)(const Request&) = nullptr;
+  std::unique_ptr<Plan> (*plan)(const Request&) = nullptr;
   /// Sums tap times pixel over each window and nothing else: FLOPs and the pixels that are read
   /// follow from the method.
   bool direct = true;

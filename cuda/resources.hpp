@@ -21,6 +21,8 @@ class DeviceBuffer {
   ~DeviceBuffer() {
     if (d_data_ != nullptr) ignore(cudaFree(d_data_));
   }
+  DeviceBuffer(const DeviceBuffer&) = delete;
+  DeviceBuffer& operator=(const DeviceBuffer&) = delete;
   DeviceBuffer(DeviceBuffer&& other) noexcept
       : d_data_(std::exchange(other.d_data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
   DeviceBuffer& operator=(DeviceBuffer&& other) noexcept {
@@ -44,6 +46,8 @@ class Stream {
   ~Stream() {
     if (stream_ != nullptr) ignore(cudaStreamDestroy(stream_));
   }
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
   Stream(Stream&& other) noexcept : stream_(std::exchange(other.stream_, nullptr)) {}
   Stream& operator=(Stream&&) = delete;
 
@@ -62,6 +66,8 @@ class Event {
   ~Event() {
     if (event_ != nullptr) ignore(cudaEventDestroy(event_));
   }
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
   Event(Event&& other) noexcept : event_(std::exchange(other.event_, nullptr)) {}
   Event& operator=(Event&&) = delete;
 
@@ -94,6 +100,8 @@ class HostRegistration {
   ~HostRegistration() {
     if (data_ != nullptr) ignore(cudaHostUnregister(data_));
   }
+  HostRegistration(const HostRegistration&) = delete;
+  HostRegistration& operator=(const HostRegistration&) = delete;
   HostRegistration(HostRegistration&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)) {}
   HostRegistration& operator=(HostRegistration&& other) noexcept {

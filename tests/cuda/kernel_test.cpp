@@ -9,10 +9,15 @@
 
 #include <gmock/gmock.h>
 
+#include <ostream>
 #include <string>
 #include <vector>
 
 namespace convscale::cuda {
+
+/// What a test's name shows of its kernel.
+void PrintTo(const Kernel* kernel, std::ostream* out) { *out << kernel->name; }
+
 namespace {
 
 using convscale::testing::is_close;
@@ -143,8 +148,12 @@ class EveryKernel : public DeviceTest, public ::testing::WithParamInterface<cons
       const std::string why = GetParam()->refuses(request);
       if (why.find("it does method") == 0) return;
       if (!why.empty()) continue;
-      ++count;
-      ASSERT_NO_FATAL_FAILURE(body(request));
+      try {
+        ASSERT_NO_FATAL_FAILURE(body(request));
+        ++count;
+      } catch (const UnsupportedError&) {
+        // a library may refuse only when it is asked to plan
+      }
     }
     EXPECT_GE(count, 10);
   }

@@ -28,6 +28,9 @@ extern "C" {
                                                    std::size_t* old_bytes);
 [[gnu::weak]] void __asan_poison_memory_region(const volatile void* begin, std::size_t bytes);
 [[gnu::weak]] void __asan_unpoison_memory_region(const volatile void* begin, std::size_t bytes);
+// Called by ThreadSanitizer: it need not give its fibers a second to end in when the program ends.
+const char* __tsan_default_options();
+const char* __tsan_default_options() { return "atexit_sleep_ms=0"; }
 }
 // NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)
 

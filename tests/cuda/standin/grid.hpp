@@ -12,13 +12,14 @@ namespace convscale::standin {
 inline constexpr std::size_t kMaxSharedBytes = std::size_t{227} << 10;
 
 struct GridRun {
-  const KernelCall* call;
-  const void* function;
-  const char* name;  ///< of the kernel, for messages
+  const KernelCall* call = nullptr;
+  const void* function = nullptr;
+  const char* name = "";  ///< of the kernel, for messages
   dim3 grid;
   dim3 block;
-  std::size_t shared_bytes;
-  std::uint64_t seed;  ///< 0: blocks and threads run in their own order; else in one drawn from it
+  std::size_t shared_bytes = 0;
+  std::uint64_t seed =
+      0;  ///< 0: blocks and threads run in their own order; else in one drawn from it
 };
 
 /// Runs all threads of all blocks, one block after another, on the calling thread; one grid at a

@@ -94,7 +94,7 @@ class Scheduler {
 
  private:
   void prepare(const GridRun& run);
-  void run_block(std::uint64_t number);
+  void run_block(std::uint64_t block);
   void turn_of(Thread& thread);
   Thread* next_unstarted();
   bool release_waiting();

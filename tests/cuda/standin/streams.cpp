@@ -161,8 +161,12 @@ bool Runtime::step(const MarkerPtr& marker) {
 }
 
 void Runtime::remove_destroyed() {
-  std::erase_if(streams,
-                [](const auto& stream) { return stream->destroyed && stream->queue.empty(); });
+  std::erase_if(streams, [this](const auto& stream) {
+    if (!stream->destroyed || !stream->queue.empty()) return false;
+    if (stream->last != nullptr)
+      devices[static_cast<std::size_t>(stream->device)].gone.push_back(stream->last);
+    return true;
+  });
 }
 
 namespace {

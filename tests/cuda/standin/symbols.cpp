@@ -17,9 +17,9 @@ using Names = std::map<std::uintptr_t, std::string>;
 
 std::string demangled(const char* name) {
   int status = 0;
-  char* text = abi::__cxa_demangle(name, nullptr, nullptr, &status);
-  std::string result = status == 0 && text != nullptr ? text : name;
-  std::free(text);
+  const std::unique_ptr<char, decltype(&std::free)> text(
+      abi::__cxa_demangle(name, nullptr, nullptr, &status), &std::free);
+  std::string result = status == 0 && text != nullptr ? text.get() : name;
   // Of "void convscale::cuda::kernel<double>(Work)" the name is enough.
   if (const auto parameters = result.find('('); parameters != std::string::npos) {
     // "(anonymous namespace)::" is part of a name.
