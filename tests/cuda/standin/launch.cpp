@@ -86,10 +86,10 @@ cudaError_t queue_launch(Runtime& runtime, const cudaLaunchConfig_t& config, con
 }  // namespace
 
 cudaError_t launch(const cudaLaunchConfig_t* config, const void* function,
-                   std::unique_ptr<const KernelCall> kernel) {
-  return call("cudaLaunchKernelEx", Needs::kDevice, [&](Runtime& runtime) {
+                   std::unique_ptr<const KernelCall> call) {
+  return standin::call("cudaLaunchKernelEx", Needs::kDevice, [&](Runtime& runtime) {
     if (config == nullptr) return cudaErrorInvalidValue;
-    return queue_launch(runtime, *config, function, std::move(kernel));
+    return queue_launch(runtime, *config, function, std::move(call));
   });
 }
 

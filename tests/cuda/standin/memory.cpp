@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 namespace convscale::standin {
 namespace {
@@ -14,11 +15,11 @@ constexpr std::size_t kPage = 4096;
 std::uintptr_t address_of(const void* pointer) { return reinterpret_cast<std::uintptr_t>(pointer); }
 
 /// `bytes` that end where the heap's allocation ends, full of NaN.
-void* allocate(std::size_t alignment, std::size_t bytes) {
+HeapBlock allocate(std::size_t alignment, std::size_t bytes) {
   void* made = nullptr;
-  if (posix_memalign(&made, alignment, bytes) != 0) return nullptr;
+  if (posix_memalign(&made, alignment, bytes) != 0) return {nullptr, &std::free};
   std::memset(made, 0xFF, bytes);
-  return made;
+  return {made, &std::free};
 }
 
 cudaError_t register_host(Runtime& runtime, void* pointer, std::size_t bytes, unsigned flags) {
@@ -26,14 +27,16 @@ cudaError_t register_host(Runtime& runtime, void* pointer, std::size_t bytes, un
       cudaHostRegisterPortable | cudaHostRegisterMapped | cudaHostRegisterReadOnly;
   if (pointer == nullptr || bytes == 0 || (flags & ~kFlags) != 0) return cudaErrorInvalidValue;
   const std::uintptr_t begin = address_of(pointer), end = begin + bytes;
-  const auto overlaps = [&](const std::map<std::uintptr_t, std::size_t>& ranges) {
+  const auto reaches_in = [&](const auto& ranges, auto bytes_of) {
     auto next = ranges.lower_bound(end);
     if (next == ranges.begin()) return false;
     --next;
-    return next->first + next->second > begin;
+    return next->first + bytes_of(next->second) > begin;
   };
-  if (overlaps(runtime.registrations) || overlaps(runtime.host_allocations))
+  if (reaches_in(runtime.registrations, [](std::size_t range) { return range; }) ||
+      reaches_in(runtime.host_allocations, [](const HostAllocation& a) { return a.bytes; })) {
     return cudaErrorHostMemoryAlreadyRegistered;
+  }
   runtime.registrations.emplace(begin, bytes);
   return cudaSuccess;
 }
@@ -52,12 +55,12 @@ cudaError_t Runtime::allocate_device(void** pointer, std::size_t bytes) {
   *pointer = nullptr;
   if (bytes == 0) return cudaSuccess;
   if (bytes > options.memory_bytes - device().used_bytes) return cudaErrorMemoryAllocation;
-  void* made = allocate(kDeviceAlignment, bytes);
+  HeapBlock made = allocate(kDeviceAlignment, bytes);
   if (made == nullptr) return cudaErrorMemoryAllocation;
-  allocations.emplace(address_of(made), Allocation{bytes, current_device()});
-  freed.erase(address_of(made));
+  *pointer = made.get();
+  freed.erase(address_of(*pointer));
   device().used_bytes += bytes;
-  *pointer = made;
+  allocations.emplace(address_of(*pointer), Allocation{bytes, current_device(), std::move(made)});
   return cudaSuccess;
 }
 
@@ -65,14 +68,16 @@ cudaError_t Runtime::allocate_host(void** pointer, std::size_t bytes) {
   if (pointer == nullptr) return cudaErrorInvalidValue;
   *pointer = nullptr;
   if (bytes == 0) return cudaSuccess;
-  *pointer = allocate(kPage, bytes);
-  if (*pointer == nullptr) return cudaErrorMemoryAllocation;
-  host_allocations.emplace(address_of(*pointer), bytes);
+  HeapBlock made = allocate(kPage, bytes);
+  if (made == nullptr) return cudaErrorMemoryAllocation;
+  *pointer = made.get();
+  host_allocations.emplace(address_of(*pointer), HostAllocation{bytes, std::move(made)});
   return cudaSuccess;
 }
 
 }  // namespace convscale::standin
 
+using convscale::standin::Allocation;
 using convscale::standin::call;
 using convscale::standin::Needs;
 using convscale::standin::Runtime;
@@ -90,11 +95,10 @@ cudaError_t cudaFree(void* pointer) {
     const auto found = runtime.allocations.find(convscale::standin::address_of(pointer));
     if (found == runtime.allocations.end()) return cudaErrorInvalidValue;
     runtime.wait_device(-1);
-    const auto [address, allocation] = *found;
+    const Allocation& allocation = found->second;
     runtime.devices[static_cast<std::size_t>(allocation.device)].used_bytes -= allocation.bytes;
-    runtime.freed[address] = allocation.bytes;
+    runtime.freed[found->first] = allocation.bytes;
     runtime.allocations.erase(found);
-    std::free(pointer);
     return cudaSuccess;
   });
 }
@@ -120,7 +124,6 @@ cudaError_t cudaFreeHost(void* pointer) {
       return cudaErrorInvalidValue;
     runtime.wait_device(-1);
     runtime.host_allocations.erase(convscale::standin::address_of(pointer));
-    std::free(pointer);
     return cudaSuccess;
   });
 }

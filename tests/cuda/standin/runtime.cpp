@@ -47,17 +47,8 @@ Runtime& Runtime::instance() {
   return *runtime;
 }
 
-int& Runtime::current_device() { return thread_state(epoch_).device; }
-cudaError_t& Runtime::last_error() { return thread_state(epoch_).last_error; }
-
-void Runtime::free_memory() {
-  for (const auto& [address, allocation] : allocations) std::free(reinterpret_cast<void*>(address));
-  for (const auto& [address, bytes] : host_allocations) std::free(reinterpret_cast<void*>(address));
-  allocations.clear();
-  freed.clear();
-  host_allocations.clear();
-  registrations.clear();
-}
+int& Runtime::current_device() const { return thread_state(epoch_).device; }
+cudaError_t& Runtime::last_error() const { return thread_state(epoch_).last_error; }
 
 void Runtime::reset(const Options& new_options) {
   for (const CUstream_st* stream : all_streams(-1)) {
@@ -70,7 +61,10 @@ void Runtime::reset(const Options& new_options) {
   streams.clear();
   events.clear();
   devices.clear();
-  free_memory();
+  allocations.clear();
+  freed.clear();
+  host_allocations.clear();
+  registrations.clear();
   shared_limits.clear();
   planned.clear();
   calls.clear();

@@ -8,6 +8,7 @@
 #include <cuda_runtime.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <deque>
 #include <functional>
 #include <map>
@@ -73,9 +74,19 @@ struct CUevent_st {
 
 namespace convscale::standin {
 
+using HeapBlock = std::unique_ptr<void, decltype(&std::free)>;
+
+/// Of a device's memory.
 struct Allocation {
   std::size_t bytes = 0;
   int device = 0;
+  HeapBlock block;
+};
+
+/// Page-locked memory.
+struct HostAllocation {
+  std::size_t bytes = 0;
+  HeapBlock block;
 };
 
 struct Device {
@@ -125,8 +136,8 @@ class Runtime {
   void report(const std::string& fault);
 
   // Of the calling thread.
-  int& current_device();
-  cudaError_t& last_error();
+  int& current_device() const;
+  cudaError_t& last_error() const;
   Device& device() { return devices[static_cast<std::size_t>(current_device())]; }
 
   std::mutex mutex;
@@ -136,7 +147,7 @@ class Runtime {
   std::map<CUevent_st*, std::unique_ptr<CUevent_st>> events;
   std::map<std::uintptr_t, Allocation> allocations;
   std::map<std::uintptr_t, std::size_t> freed;
-  std::map<std::uintptr_t, std::size_t> host_allocations;
+  std::map<std::uintptr_t, HostAllocation> host_allocations;
   std::map<std::uintptr_t, std::size_t> registrations;
   std::map<const void*, std::size_t> shared_limits;  ///< by kernel
   std::vector<Planned> planned;
@@ -156,7 +167,6 @@ class Runtime {
   CUstream_st& next_towards(const MarkerPtr& marker);
   void make_progress();
   void drop_queues(int device);
-  void free_memory();
 
   std::uint64_t epoch_ = 0;
 };

@@ -98,7 +98,7 @@ TEST_F(RuntimeTest, DevicesHaveAsMuchMemoryAsTheyAreGiven) {
 
 TEST_F(RuntimeTest, RegistrationsDoNotOverlap) {
   std::vector<int> numbers(100);
-  std::byte* begin = reinterpret_cast<std::byte*>(numbers.data());
+  auto* begin = reinterpret_cast<std::byte*>(numbers.data());
   ASSERT_EQ(cudaHostRegister(begin, 200, cudaHostRegisterPortable), cudaSuccess);
   EXPECT_EQ(live().registrations, 1);
   EXPECT_EQ(cudaHostRegister(begin, 200, 0), cudaErrorHostMemoryAlreadyRegistered);
@@ -136,11 +136,11 @@ TEST_F(RuntimeTest, WhatExistsIsCounted) {
 // --- Copies ---
 
 TEST_F(RuntimeTest, CopiesOfRows) {
-  const std::vector<int> numbers = counted(6 * 5);
-  const DeviceBuffer target = on_device(std::vector<int>(4 * 7, -1));
+  const std::vector<int> numbers = counted(30);
+  const DeviceBuffer target = on_device(std::vector<int>(28, -1));
   // Three columns from the second one on, of every second row.
   CONVSCALE_CUDA(cudaMemcpy2DAsync(target.data(), 7 * sizeof(int), numbers.data() + 1,
-                                   2 * 5 * sizeof(int), 3 * sizeof(int), 3, cudaMemcpyHostToDevice,
+                                   10 * sizeof(int), 3 * sizeof(int), 3, cudaMemcpyHostToDevice,
                                    nullptr));
   CONVSCALE_CUDA(cudaDeviceSynchronize());
   EXPECT_THAT(fetched(target), ElementsAre(1, 2, 3, -1, -1, -1, -1,     //
@@ -154,7 +154,7 @@ TEST_F(RuntimeTest, CopiesOfRows) {
 TEST_F(RuntimeTest, CopiesOfSlices) {
   // The last two rows and columns of each of three 4 x 3 slices.
   const DeviceBuffer source = on_device(counted(3 * 4 * 3));
-  std::vector<int> numbers(3 * 2 * 2, -1);
+  std::vector<int> numbers(12, -1);
   cudaMemcpy3DParms parameters{};
   parameters.srcPtr = make_cudaPitchedPtr(source.data(), 3 * sizeof(int), 3 * sizeof(int), 4);
   parameters.srcPos = make_cudaPos(sizeof(int), 2, 0);
