@@ -55,17 +55,16 @@ __global__ void half_waits(int* d_numbers) {
 template <bool kFaulty>
 __global__ void halves_wait(int* d_numbers) {
   const unsigned i = threadIdx.x;
-  if (i % 2 == 0) d_numbers[i] += 1;
-  if constexpr (kFaulty) {
-    if (i % 2 == 0) {
-      __syncthreads();  // planted: even
-    } else {
-      __syncthreads();  // planted: odd
-    }
-  } else {
+  if constexpr (!kFaulty) {
+    d_numbers[i] += 1;
     __syncthreads();
+  } else if (i % 2 == 0) {
+    d_numbers[i] += 1;
+    __syncthreads();  // planted: even
+  } else {
+    __syncthreads();  // planted: odd
+    d_numbers[i] += 1;
   }
-  if (i % 2 != 0) d_numbers[i] += 1;
 }
 
 /// Lane 0 takes the number of a lane that left before.

@@ -25,9 +25,10 @@ using ::testing::HasSubstr;
 template <class T>
 class Values {
  public:
-  explicit Values(std::size_t count)
-      : count_(count), buffer_(static_cast<std::int64_t>(count * sizeof(T))) {
-    CONVSCALE_CUDA(cudaMemset(buffer_.data(), 0, count * sizeof(T)));
+  explicit Values(int count)
+      : count_(static_cast<std::size_t>(count)),
+        buffer_(static_cast<std::int64_t>(count_ * sizeof(T))) {
+    CONVSCALE_CUDA(cudaMemset(buffer_.data(), 0, count_ * sizeof(T)));
   }
   T* data() const { return reinterpret_cast<T*>(buffer_.data()); }
   std::vector<T> fetched() const {
@@ -95,14 +96,14 @@ __global__ void sum_block(const int* d_in, int* d_sums) {
 }
 
 TEST(GridTest, BarriersOrderTheBlock) {
-  for (const unsigned threads : {1u, 32u, 256u, 1024u}) {
-    const Values<int> in(3 * threads), sums(3);
+  for (const int n : {1, 32, 256, 1024}) {
+    const Values<int> in(3 * n), sums(3);
+    const auto threads = static_cast<unsigned>(n);
     const auto fill = &write_indices;
     CONVSCALE_LAUNCH(fill, dim3(3), dim3(threads), 0, nullptr, in.data());
     const auto kernel = &sum_block;
     CONVSCALE_LAUNCH(kernel, dim3(3), dim3(threads), threads * sizeof(int), nullptr, in.data(),
                      sums.data());
-    const int n = static_cast<int>(threads);
     EXPECT_THAT(sums.fetched(),
                 ::testing::ElementsAre(n * (n - 1) / 2, n * (3 * n - 1) / 2, n * (5 * n - 1) / 2));
   }
@@ -125,7 +126,7 @@ TEST(GridTest, DynamicSharedMemoryBeginsAsNaN) {
 __global__ void exchange(int* d_out) {
   const unsigned all = 0xFFFFFFFFu;
   const int lane = static_cast<int>(threadIdx.x);
-  int* d_lane = d_out + 8 * lane;
+  int* d_lane = d_out + std::ptrdiff_t{8} * lane;
   d_lane[0] = __shfl_sync(all, lane, 5);
   d_lane[1] = __shfl_sync(all, lane, 5, 8);
   d_lane[2] = __shfl_up_sync(all, lane, 3);
@@ -142,7 +143,7 @@ TEST(GridTest, LanesExchangeValues) {
   CONVSCALE_LAUNCH(kernel, dim3(1), dim3(32), 0, nullptr, out.data());
   const std::vector<int> got = out.fetched();
   for (int lane = 0; lane < 32; ++lane) {
-    const auto first = got.begin() + 8 * lane;
+    const auto first = got.begin() + std::ptrdiff_t{8} * lane;
     EXPECT_THAT(std::vector<int>(first, first + 8),
                 ::testing::ElementsAre(5, lane / 8 * 8 + 5, lane < 3 ? lane : lane - 3,
                                        lane % 16 < 13 ? lane + 3 : lane, lane ^ 6,
