@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <numeric>
 #include <utility>
 
@@ -221,6 +222,7 @@ void read_filters(const CLI::App& app, const Text& text, Options& options) {
   } else {
     forbid_beside(app, "--filters", {"--filter-size"});
     options.filters = std::make_shared<NpyStack>(text.filters);
+    for (Config& config : options.configs) config.filters_from_file = true;
     const NpyStack& filters = *options.filters;
     filter_size = filters.height();
     if (filter_size != filters.width() || filter_size > kMaxFilterSize) {
@@ -292,6 +294,13 @@ void check_combinations(const CLI::App& app, const Text& text, const Options& op
     throw UsageError(fmt::format(
         "--devices {}: backend {} has none to choose from; add --backend cuda, or leave it out",
         text.devices, text.backend));
+  }
+  for (const Config& config : options.configs) {
+    if (on_gpu(config) && config.num_workers < std::ssize(config.devices)) {
+      throw UsageError(
+          fmt::format("--num_workers {}: {} devices need a stream each; --num_workers {} would do",
+                      config.num_workers, config.devices.size(), config.devices.size()));
+    }
   }
   if (options.save && options.configs.size() > 1) {
     throw UsageError(

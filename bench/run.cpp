@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cmath>
 #include <ctime>
 #include <iostream>
 #include <new>
@@ -23,12 +22,6 @@
 
 namespace convscale {
 namespace {
-
-/// Threads for the work outside of the timed region: one for each processor that we may use.
-int helper_count(const Topology& topology) {
-  const double quota = std::ceil(cpu_quota().value_or(topology.threads()));
-  return std::max(1, std::min(topology.threads(), static_cast<int>(quota)));
-}
 
 /// Where several codes apply, the one that a user must know of first.
 ExitCode worse(ExitCode a, ExitCode b) {
@@ -80,7 +73,7 @@ class Run {
         backends_(backends),
         err_(err),
         outputs_(options, out, err),
-        helpers_(helper_count(topology_)) {
+        helpers_(usable_threads(topology_.threads())) {
     report_.argv = args;
     report_.started_at = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
     report_.host = host_info(topology_);

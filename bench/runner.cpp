@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -69,7 +70,7 @@ void add(Samples& samples, const Ceilings& ceilings) {
   add(samples.duplex_bytes_per_s, ceilings.duplex_bytes_per_s);
 }
 
-void add(Samples& samples, const Backend& backend, double time_s) {
+void add(Samples& samples, Backend& backend, double time_s) {
   samples.times_s.push_back(time_s);
   if (const auto phases = backend.phases()) {
     samples.upload_s.push_back(phases->upload_s);
@@ -201,6 +202,9 @@ template <class T>
 Record measure_as(const Config& config, const Workload& workload, const RunContext& context) {
   Record record;
   record.config = config;
+  // Before the backend, whose end unregisters them and waits for copies that a fault left under
+  // way.
+  std::optional<Buffers> memory;
   const std::unique_ptr<Backend> backend =
       find_backend(context.backends, config.backend).create(config);
   record.facts = backend->facts();
@@ -209,7 +213,7 @@ Record measure_as(const Config& config, const Workload& workload, const RunConte
     record.balance = image_balance(config.shape.images, config.num_workers);
 
   check_memory(Buffers::bytes(config.shape, config.dtype) + backend->scratch_bytes());
-  const Buffers buffers(config.shape, config.dtype);
+  const Buffers& buffers = memory.emplace(config.shape, config.dtype);
   const std::span<T> images = buffers.images.as<T>(), filters = buffers.filters.as<T>(),
                      results = buffers.results.as<T>();
 

@@ -112,8 +112,8 @@ class Backend {
   /// Of all results; see digest_of.
   virtual Digest digest() = 0;
   virtual void collect() {}
-  /// Of the last iteration; null where there are no phases.
-  virtual std::optional<Phases> phases() const { return std::nullopt; }
+  /// Of the last iteration, or of one like it that is run for this; null where there are no phases.
+  virtual std::optional<Phases> phases() { return std::nullopt; }
   /// Seconds that each worker was busy in the last iteration; empty if unknown.
   virtual std::vector<double> busy_s() const { return {}; }
 };

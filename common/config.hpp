@@ -19,7 +19,8 @@ struct Config {
   Dtype dtype = Dtype::kFloat64;
   Shape shape;
   std::int64_t first_image = 0;  ///< global index of image 0; a rank's share begins elsewhere
-  Fill fill = Fill::kRandom;
+  Fill fill = Fill::kRandom;       ///< what images hold
+  bool filters_from_file = false;  ///< else filters hold what `fill` says
   std::uint64_t seed = 0;
   int num_workers = 4;
   int iterations = 10;

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -118,6 +119,11 @@ void check_memory(std::int64_t bytes, const SystemPaths& paths) {
       fmt::format("this run needs {:.2f} GB of memory and {:.2f} GB are available (cgroup limits "
                   "included); a smaller --mem would do",
                   static_cast<double>(bytes) * 1e-9, static_cast<double>(*available) * 1e-9));
+}
+
+int usable_threads(int processors) {
+  const double quota = std::ceil(cpu_quota().value_or(processors));
+  return std::max(1, std::min(processors, static_cast<int>(quota)));
 }
 
 }  // namespace convscale

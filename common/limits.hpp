@@ -28,4 +28,8 @@ std::optional<double> cpu_quota(const SystemPaths& paths = {});
 /// Throws ResourceError if `bytes` more cannot be had, before anything is taken.
 void check_memory(std::int64_t bytes, const SystemPaths& paths = {});
 
+/// Threads for work outside of the timed region: one for each of `processors` that the cgroup's
+/// quota leaves us, at least one.
+int usable_threads(int processors);
+
 }  // namespace convscale

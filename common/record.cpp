@@ -53,7 +53,9 @@ std::optional<double> speed_against(const Record& first, const Record& record) {
     return r.status == Status::kFailed ? std::nullopt : pixels_per_s(r);
   };
   const auto before = speed(first), now = speed(record);
-  if (!before || !now || first.config.method != record.config.method) return std::nullopt;
+  const bool alike =
+      first.config.method == record.config.method && first.config.scope == record.config.scope;
+  if (!before || !now || !alike) return std::nullopt;
   return *now / *before;
 }
 

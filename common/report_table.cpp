@@ -91,11 +91,15 @@ std::vector<Column> all_columns(const std::vector<Record>& records) {
   columns.insert(columns.begin(), {"row", true, Shown::kAlways, [begin](const Record& r) {
                                      return fmt::format("{}", &r - begin + 1);
                                    }});
-  const auto first = std::find_if(records.begin(), records.end(),
-                                  [](const Record& r) { return speed_against(r, r).has_value(); });
-  if (first == records.end()) return columns;
-  columns.push_back({"vs first", true, Shown::kAlways, [first](const Record& r) {
-                       const auto ratio = speed_against(*first, r);
+  const Record* const end = begin + records.size();
+  if (std::none_of(begin, end, [](const Record& r) { return speed_against(r, r).has_value(); }))
+    return columns;
+  columns.push_back({"vs first", true, Shown::kAlways, [begin, end](const Record& r) {
+                       // The first that it may be compared with: of its method and scope.
+                       const auto first = std::find_if(begin, end, [&](const Record& other) {
+                         return speed_against(other, r).has_value();
+                       });
+                       const auto ratio = first == end ? std::nullopt : speed_against(*first, r);
                        return scaled(ratio, 1, ratio.value_or(0) < 100 ? "{:.2f}" : "{:.0f}");
                      }});
   return columns;

@@ -3,6 +3,7 @@
 
 #include "common/digest.hpp"
 #include "common/error.hpp"
+#include "common/limits.hpp"
 #include "common/thread_team.hpp"
 #include "common/topology.hpp"
 #include "cuda/device.hpp"
@@ -32,9 +33,8 @@ std::vector<std::unique_ptr<Share>> make_shares(const Config& config) {
   const std::vector<int> devices = choose_devices(config.devices);
   const auto count = static_cast<std::int64_t>(devices.size());
   if (config.num_workers < count) {
-    throw UsageError(
-        fmt::format("--num_workers {}: {} devices need a stream each; --num_workers {} "
-                    "would do",
+    throw UnsupportedError(
+        fmt::format("--num_workers {}: {} devices need a stream each; --num_workers {} would do",
                     config.num_workers, count, count));
   }
   std::vector<std::unique_ptr<Share>> shares;
@@ -63,7 +63,9 @@ void require_possible(const Config& config) {
 class CudaBackend final : public Backend {
  public:
   explicit CudaBackend(const Config& config)
-      : config_(config), shares_(make_shares(config)), helpers_(topology_.threads()) {
+      : config_(config),
+        shares_(make_shares(config)),
+        helpers_(usable_threads(topology_.threads())) {
     for (const auto& share : shares_) {
       const DeviceInfo& device = share->device();
       monitors_.push_back(Monitor::open(device.index, device.pci_bus_id));
@@ -90,7 +92,7 @@ class CudaBackend final : public Backend {
   void collect() override {
     for (const auto& share : shares_) share->collect();
   }
-  std::optional<Phases> phases() const override;
+  std::optional<Phases> phases() override;
   std::vector<double> busy_s() const override;
 
  private:
@@ -103,7 +105,6 @@ class CudaBackend final : public Backend {
   HostRegistration images_registration_, filters_registration_, results_registration_;
   std::vector<std::unique_ptr<Share>> shares_;    // before what their copies read and write goes
   std::vector<std::optional<Monitor>> monitors_;  // of each share; null without NVML
-  bool iterated_ = false;
   std::deque<ImageRange> under_way_;
   ThreadTeam helpers_;  // for what is done on the host outside of the timed region
 };
@@ -159,21 +160,23 @@ void CudaBackend::prepare(const HostBuffers& buffers) {
   for (const auto& share : shares_) share->prepare(buffers);
 }
 
+/// A device without images adds nothing to what is possible.
+bool has_work(const Share& share) { return share.images().first < share.images().last; }
+
 /// All devices at the same time, so that a link that they share is found out; null if none could.
 std::optional<double> CudaBackend::measure(CeilingMeter::What what) {
-  for (const auto& share : shares_) share->queue_ceiling(what);
   std::optional<double> sum;
   for (const auto& share : shares_) {
+    if (has_work(*share)) share->queue_ceiling(what);
+  }
+  for (const auto& share : shares_) {
+    if (!has_work(*share)) continue;
     if (const auto rate = share->finish_ceiling()) sum = sum.value_or(0) + *rate;
   }
   return sum;
 }
 
 Ceilings CudaBackend::measure_ceilings() {
-  for (auto& monitor : monitors_) {
-    if (monitor && iterated_) monitor->sample();  // right behind an iteration
-  }
-  iterated_ = true;
   using What = CeilingMeter::What;
   return {.read_bytes_per_s = measure(What::kRead),
           .peak_flops_per_s = measure(What::kFma),
@@ -205,6 +208,9 @@ void CudaBackend::wait(ImageRange range) {
 }
 
 Digest CudaBackend::digest() {
+  for (auto& monitor : monitors_) {
+    if (monitor) monitor->sample();  // right behind an iteration
+  }
   Digest sum;
   if (config_.scope == Scope::kResident) {
     for (const auto& share : shares_) sum += share->digest();
@@ -226,7 +232,7 @@ Digest CudaBackend::digest() {
 }
 
 /// Of several devices, whose clocks cannot be compared, the longest.
-std::optional<Phases> CudaBackend::phases() const {
+std::optional<Phases> CudaBackend::phases() {
   Phases longest;
   for (const auto& share : shares_) {
     const Phases phases = share->phases();

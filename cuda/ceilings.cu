@@ -54,8 +54,8 @@ __global__ void __launch_bounds__(kThreads) fma_all(T factor, T* d_sink) {
 template <class T>
 std::int64_t queue_fmas_as(T* d_sink, const DeviceLimits& device, cudaStream_t stream) {
   const int blocks = device.multiprocessors * device.threads_per_multiprocessor / kThreads;
-  const auto kernel = &fma_all<T>;
-  CONVSCALE_LAUNCH(kernel, dim3(static_cast<unsigned>(blocks)), dim3(kThreads), 0, stream, T(0.5),
+  const auto fma_kernel = &fma_all<T>;
+  CONVSCALE_LAUNCH(fma_kernel, dim3(static_cast<unsigned>(blocks)), dim3(kThreads), 0, stream, T(0.5),
                    d_sink);
   return std::int64_t{2} * blocks * kThreads * kFmaRounds * kChains;
 }
@@ -79,8 +79,10 @@ void queue_reads(const std::byte* d_data, std::int64_t bytes, int passes, std::b
                  const DeviceLimits& device, cudaStream_t stream) {
   const std::int64_t count = bytes / static_cast<std::int64_t>(sizeof(uint4));
   const std::int64_t pieces = divided_up(count, std::int64_t{kThreads} * kLoads);
-  const std::int64_t at_once =
-      std::int64_t{device.multiprocessors} * device.threads_per_multiprocessor / kThreads;
+  int blocks_at_once = 0;
+  CONVSCALE_CUDA(
+      cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks_at_once, &read_all, kThreads, 0));
+  const std::int64_t at_once = std::int64_t{device.multiprocessors} * std::max(1, blocks_at_once);
   const auto blocks = static_cast<unsigned>(std::clamp<std::int64_t>(pieces, 1, at_once));
   CONVSCALE_LAUNCH(&read_all, dim3(blocks), dim3(kThreads), 0, stream,
                    reinterpret_cast<const uint4*>(d_data), count, passes,

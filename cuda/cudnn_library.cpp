@@ -46,6 +46,7 @@ std::vector<std::string> cudnn_candidates() {
       candidates.push_back(fmt::format("{}/{}/{}", folder, lib, kLibrary));
     }
   }
+  candidates.push_back(fmt::format("/usr/local/cuda/lib64/{}", kLibrary));
   return candidates;
 }
 

@@ -65,26 +65,28 @@ struct Sum {
 
 const thrust::counting_iterator<std::int64_t> kIndices(0);
 
-template <class T>
-void generate_as(const Config& config, ImageRange images, T* d_images, T* d_filters,
-                 cudaStream_t stream) {
-  const Shape& s = config.shape;
-  const std::int64_t count = images.last - images.first;
-  const std::int64_t first = config.first_image + images.first;
-  const auto policy = thrust::cuda::par_nosync.on(stream);
-  thrust::for_each_n(policy, kIndices, count * ((s.pixels() + 1) / 2),
-                     WritePixels<T>{d_images, s.pixels(), first, config.fill, config.seed});
-  thrust::for_each_n(policy, kIndices, count * s.taps(),
-                     WriteTap<T>{d_filters, s.taps(), first, config.fill, config.seed});
-}
-
 }  // namespace
 
-void generate(const Config& config, ImageRange images, std::byte* d_images, std::byte* d_filters,
-              cudaStream_t stream) {
+void generate_images(const Config& config, ImageRange images, std::byte* d_images,
+                     cudaStream_t stream) {
+  const std::int64_t pixels = config.shape.pixels();
+  const std::int64_t blocks = (images.last - images.first) * ((pixels + 1) / 2);
   dispatch(config.dtype, [&]<class T>() {
-    CONVSCALE_THRUST(generate_as(config, images, reinterpret_cast<T*>(d_images),
-                                 reinterpret_cast<T*>(d_filters), stream));
+    const WritePixels<T> write{reinterpret_cast<T*>(d_images), pixels,
+                               config.first_image + images.first, config.fill, config.seed};
+    CONVSCALE_THRUST(
+        thrust::for_each_n(thrust::cuda::par_nosync.on(stream), kIndices, blocks, write));
+  });
+}
+
+void generate_filters(const Config& config, ImageRange images, std::byte* d_filters,
+                      cudaStream_t stream) {
+  const std::int64_t count = (images.last - images.first) * config.shape.taps();
+  dispatch(config.dtype, [&]<class T>() {
+    const WriteTap<T> write{reinterpret_cast<T*>(d_filters), config.shape.taps(),
+                            config.first_image + images.first, config.fill, config.seed};
+    CONVSCALE_THRUST(
+        thrust::for_each_n(thrust::cuda::par_nosync.on(stream), kIndices, count, write));
   });
 }
 

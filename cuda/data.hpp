@@ -14,12 +14,14 @@
 /// ResourceError on a fault of the device.
 namespace convscale::cuda {
 
-/// Makes images and filters `images` (global: counted with config.first_image) of a generated
+/// Makes images, or filters, `images` (global: counted with config.first_image) of a generated
 /// workload: the bits that the host's Workload makes. Queued in `stream`.
-void generate(const Config& config, ImageRange images, std::byte* d_images, std::byte* d_filters,
-              cudaStream_t stream);
+void generate_images(const Config& config, ImageRange images, std::byte* d_images,
+                     cudaStream_t stream);
+void generate_filters(const Config& config, ImageRange images, std::byte* d_filters,
+                      cudaStream_t stream);
 
-/// Fills `bytes` of results with the reserved NaN of `dtype`. Queued in `stream`.
+/// Fills `count` results with the reserved NaN of `dtype`. Queued in `stream`.
 void poison_results(Dtype dtype, std::byte* d_results, std::int64_t count, cudaStream_t stream);
 
 /// digest_of() for results on the device. Blocks.

@@ -46,7 +46,8 @@ std::string numbers_of(int count) {
   return count == 1 ? "number 0" : fmt::format("numbers 0 to {}", count - 1);
 }
 
-/// Makes device `index` current and asks whether this program runs there; empty if it does.
+/// Makes device `index` current and asks whether this program runs there; empty if it does. Throws
+/// where the device cannot be used (somebody else's alone, say).
 std::string why_not(int index) {
   CONVSCALE_CUDA(cudaSetDevice(index));
   if (has_code_for_current_device()) return "";
@@ -55,6 +56,14 @@ std::string why_not(int index) {
       "this build has no code for the compute capability {} of {}; build it with "
       "-DCMAKE_CUDA_ARCHITECTURES={}",
       info.compute_capability, info.name, limits_of(index).compute_capability);
+}
+
+std::string why_not_in_words(int index) {
+  try {
+    return why_not(index);
+  } catch (const ResourceError& error) {
+    return error.what();
+  }
 }
 
 }  // namespace
@@ -141,7 +150,7 @@ std::vector<Listing> list_devices() {
                         fmt::format("{}, compute capability {}, {} multiprocessors, {:.1f} GB, {}",
                                     info.name, info.compute_capability, info.multiprocessors,
                                     static_cast<double>(info.memory_bytes) * 1e-9, info.pci_bus_id),
-                        why_not(index)});
+                        why_not_in_words(index)});
   }
   return listings;
 }

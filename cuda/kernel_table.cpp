@@ -46,27 +46,24 @@ std::string why_not(const Kernel& kernel, const Request& request) {
 
 const Kernel& find_kernel(std::string_view name, const Request& request,
                           std::span<const Kernel* const> kernels) {
-  std::vector<std::string_view> names, able;
+  // A kernel is asked only if it matters: to ask one may load a library.
   std::string reason;
-  const Kernel* named = nullptr;
+  for (const Kernel* kernel : kernels) {
+    if (name != "auto" && name != kernel->name) continue;
+    reason = why_not(*kernel, request);
+    if (reason.empty()) return *kernel;
+  }
+  std::vector<std::string_view> names, able;
   for (const Kernel* kernel : kernels) {
     names.emplace_back(kernel->name);
-    const std::string why = why_not(*kernel, request);
-    if (why.empty()) able.emplace_back(kernel->name);
-    if (name == kernel->name || (name == "auto" && named == nullptr && why.empty())) {
-      named = kernel;
-      reason = why;
-    }
+    if (!reason.empty() && why_not(*kernel, request).empty()) able.emplace_back(kernel->name);
   }
-  if (named == nullptr) {
+  if (reason.empty()) {
     throw UsageError(fmt::format("--kernel {}: no such kernel of backend cuda; expected auto, {}",
                                  name, fmt::join(names, ", ")));
   }
-  if (!reason.empty()) {
-    throw UnsupportedError(
-        fmt::format("--kernel {}: {}; these can: auto, {}", name, reason, fmt::join(able, ", ")));
-  }
-  return *named;
+  throw UnsupportedError(
+      fmt::format("--kernel {}: {}; these can: auto, {}", name, reason, fmt::join(able, ", ")));
 }
 
 }  // namespace convscale::cuda

@@ -56,8 +56,10 @@ class Share {
   void queue_ceiling(CeilingMeter::What what);
   std::optional<double> finish_ceiling();
 
-  /// Of the last iteration.
-  Phases phases() const;
+  /// Of the last iteration; in scope `resident`, once ceilings were measured, of its kernels queued
+  /// again. Blocks.
+  Phases phases();
+  /// Of what phases() told of.
   std::vector<double> busy_s() const;
 
  private:
@@ -94,6 +96,7 @@ class Share {
   void download(const Worker& worker, const Place& place, std::int64_t first_image,
                 std::int64_t images);
   void synchronize();
+  void repeat_behind_gate();
 
   const Config config_;
   const int device_;
@@ -108,7 +111,7 @@ class Share {
   bool fits_ = true;               // the whole share in device memory
   DeviceBuffer d_images_, d_filters_, d_results_;
   std::optional<CeilingMeter> meter_;  // made when it is first asked for
-  std::optional<Event> origin_;  // times are counted from here
+  std::optional<Event> origin_;        // times are counted from here
   // For each start() that was not waited for: the last event of each stream that it used.
   std::deque<std::vector<cudaEvent_t>> under_way_;
 };

@@ -15,6 +15,7 @@
     } catch (const ::convscale::Error&) {                                                       \
       throw;                                                                                    \
     } catch (const std::exception& error) {                                                     \
+      ::convscale::cuda::ignore(cudaGetLastError()); /* a later call must not report it */      \
       throw ::convscale::ResourceError(                                                         \
           ::convscale::cuda::place_of(#__VA_ARGS__, __FILE__, __LINE__) + ": " + error.what()); \
     }                                                                                           \

@@ -100,8 +100,8 @@ class CudnnStreamPlan final : public Plan {
     const Geometry g(request_.shape);
     const std::int64_t count = part.images * g.outputs();
     const auto blocks = static_cast<unsigned>(divided_up(count, kThreads));
-    const auto kernel = &decimate<T>;
-    CONVSCALE_LAUNCH(kernel, dim3(blocks), dim3(kThreads), 0, stream,
+    const auto decimate_kernel = &decimate<T>;
+    CONVSCALE_LAUNCH(decimate_kernel, dim3(blocks), dim3(kThreads), 0, stream,
                      reinterpret_cast<T*>(part.d_results), count,
                      DecimatedOutput<T>{reinterpret_cast<const T*>(part.d_scratch), g});
   }

@@ -26,8 +26,8 @@ __global__ void __launch_bounds__(kThreads) write_each(T* d_out, std::int64_t co
 template <class T, class Value>
 void launch_each(T* d_out, std::int64_t count, const Value& value, cudaStream_t stream) {
   const auto blocks = static_cast<unsigned>(divided_up(count, kThreads));
-  const auto kernel = &write_each<T, Value>;
-  CONVSCALE_LAUNCH(kernel, dim3(blocks), dim3(kThreads), 0, stream, d_out, count, value);
+  const auto write_kernel = &write_each<T, Value>;
+  CONVSCALE_LAUNCH(write_kernel, dim3(blocks), dim3(kThreads), 0, stream, d_out, count, value);
 }
 
 template <class T>

@@ -51,7 +51,7 @@ __device__ __forceinline__ Pack<T> load_pixels(const T* row, int column, int wid
 
 /// True where every row of every image starts on 16 bytes, if the first one does.
 template <class T>
-constexpr bool rows_are_aligned(int width) {
+constexpr bool rows_are_aligned(std::int64_t width) {
   return width % Pack<T>::kElements == 0;
 }
 

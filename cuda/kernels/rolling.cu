@@ -10,15 +10,17 @@
 // the kept ones are taken from there, so that device memory sees the images and the results only.
 // Pixels of the next K rows are loaded while these are summed. A warp's first lanes only feed the
 // others: their sums lack the columns before the tile. With K = 4: 30 of 32 lanes make outputs
-// (float64), 31 of 32 (float32). nvcc 13 for sm_90, K = 4: 122 registers (float64) and 96 (float32),
-// no spills, pixels in 16-byte loads, and for four rows of outputs 128 (256) multiply-adds beside 24
-// (12) shuffles, 4 loads and 4 stores. Not measured yet: no device was at hand.
+// (float64), 31 of 32 (float32). nvcc 13 for sm_90, K = 4: 122 registers (float64) and 96
+// (float32), no spills, pixels in 16-byte loads, and for four rows of outputs 128 (256)
+// multiply-adds beside 24 (12) shuffles, 4 loads and 4 stores. Not measured yet: no device was at
+// hand.
 #include "cuda/geometry.hpp"
 #include "cuda/kernel.hpp"
 #include "cuda/kernels/pack.hpp"
 #include "cuda/launch.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <string>
 
 namespace convscale::cuda {
@@ -27,15 +29,8 @@ namespace {
 constexpr int kLanes = 32;
 constexpr unsigned kAllLanes = 0xFFFFFFFFu;
 
-/// What is tuned by device; every architecture so far has the same.
-struct Tuning {
-  int waves_of_warps;  ///< bands are cut until there are this many for each warp that runs at once
-  int warps_at_once;   ///< of one multiprocessor, by registers
-};
-constexpr Tuning tuning_of(int /*compute_capability*/) { return {4, 20}; }
-
 constexpr int kWarps = 4;       ///< of a block; they share nothing
-constexpr int kLeastRows = 32;  ///< of a band: the K - 1 rows before it are read and summed again
+constexpr int kLeastRows = 16;  ///< of a band: the K - 1 rows before it are read and summed again
 constexpr int kLeastColumns = 50;  ///< of a tile
 
 template <class T>
@@ -159,28 +154,46 @@ __global__ void __launch_bounds__(kWarps* kLanes) full_rolling(Full<T> work) {
   }
 }
 
+/// Rows of a band, for `columns` tiles of all images. Modelled: warps run in waves of as many as fit,
+/// each for its band's rows and the K - 1 before them, in steps of K. The fewest bands of those that
+/// come out best.
+template <int K>
+std::int64_t choose_band_rows(std::int64_t columns, std::int64_t full_height,
+                              std::int64_t warps_at_once) {
+  std::int64_t best_rows = full_height, best_steps = std::numeric_limits<std::int64_t>::max();
+  for (std::int64_t bands = 1; bands <= divided_up(full_height, kLeastRows); ++bands) {
+    const std::int64_t rows = divided_up(full_height, bands);
+    const std::int64_t steps =
+        divided_up(columns * bands, warps_at_once) * divided_up(rows + K - 1, K);
+    if (steps >= best_steps) continue;
+    best_steps = steps;
+    best_rows = rows;
+  }
+  return best_rows;
+}
+
 template <class T, int K>
-void launch_rolling(Full<T> work, std::int64_t images, const DeviceLimits& device,
-                    cudaStream_t stream) {
-  const Tuning tuning = tuning_of(device.compute_capability);
+void launch_rolling(Full<T> work, std::int64_t images, int multiprocessors, cudaStream_t stream) {
   const Geometry& g = work.g;
-  const std::int64_t tiles = divided_up(g.full_width, Tile<T, K>::kColumns);
-  const std::int64_t wanted =
-      std::int64_t{device.multiprocessors} * tuning.warps_at_once * tuning.waves_of_warps;
-  const std::int64_t bands = std::clamp<std::int64_t>(divided_up(wanted, images * tiles), 1,
-                                                      divided_up(g.full_height, kLeastRows));
-  work.tiles = static_cast<unsigned>(tiles);
-  work.band_rows = static_cast<int>(divided_up(g.full_height, bands));
-  work.bands = static_cast<unsigned>(divided_up(g.full_height, work.band_rows));
-  work.warps = static_cast<unsigned>(images * tiles * work.bands);
-  const auto kernel =
+  const auto full_rolling_kernel =
       rows_are_aligned<T>(g.width) ? &full_rolling<T, K, true> : &full_rolling<T, K, false>;
-  CONVSCALE_LAUNCH(kernel, dim3(static_cast<unsigned>(divided_up(work.warps, kWarps))),
+  int blocks_at_once = 0;  // of one multiprocessor, by registers
+  CONVSCALE_CUDA(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks_at_once, full_rolling_kernel,
+                                                               kWarps * kLanes, 0));
+  const std::int64_t tiles = divided_up(g.full_width, Tile<T, K>::kColumns);
+  const std::int64_t band_rows =
+      choose_band_rows<K>(images * tiles, g.full_height,
+                          std::int64_t{multiprocessors} * std::max(1, blocks_at_once) * kWarps);
+  work.tiles = static_cast<unsigned>(tiles);
+  work.band_rows = static_cast<int>(band_rows);
+  work.bands = static_cast<unsigned>(divided_up(g.full_height, band_rows));
+  work.warps = static_cast<unsigned>(images * tiles * work.bands);
+  CONVSCALE_LAUNCH(full_rolling_kernel, dim3(static_cast<unsigned>(divided_up(work.warps, kWarps))),
                    dim3(kWarps * kLanes), 0, stream, work);
 }
 
 template <class T>
-using Launcher = void (*)(Full<T>, std::int64_t images, const DeviceLimits&, cudaStream_t);
+using Launcher = void (*)(Full<T>, std::int64_t images, int multiprocessors, cudaStream_t);
 
 /// Null where K is not compiled for.
 template <class T>
@@ -205,7 +218,7 @@ template <class T>
 class RollingPlan final : public Plan {
  public:
   explicit RollingPlan(const Request& request)
-      : device_(request.device),
+      : multiprocessors_(request.device.multiprocessors),
         g_(request.shape),
         launcher_(launcher_of<T>(request.shape.filter_size)) {}
 
@@ -223,12 +236,12 @@ class RollingPlan final : public Plan {
                    .bands = 0,
                    .band_rows = 0,
                    .warps = 0};
-      launcher_(work, std::min(most, batch.images - first), device_, stream);
+      launcher_(work, std::min(most, batch.images - first), multiprocessors_, stream);
     }
   }
 
  private:
-  DeviceLimits device_;
+  int multiprocessors_;
   Geometry g_;
   Launcher<T> launcher_;
 };

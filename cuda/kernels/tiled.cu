@@ -73,24 +73,6 @@ struct Tiles {
   unsigned down;
 };
 
-/// Copies one row of pixels, from image column `x_begin` on, into shared memory; zeros outside of
-/// the image. All threads of the block take part; not finished before __pipeline_wait_prior.
-template <class T, bool kAligned>
-__device__ void copy_row(T* row, const T* d_image, const Geometry& g, int y, int x_begin,
-                         int pitch) {
-  constexpr int kStep = kAligned ? Pack<T>::kElements : 1;
-  const T* d_row = d_image + std::int64_t{y} * g.width;
-  for (int i = static_cast<int>(threadIdx.x) * kStep; i < pitch; i += kThreads * kStep) {
-    const int x = x_begin + i;
-    if (y >= 0 && y < g.height && x >= 0 && x < g.width) {
-      __pipeline_memcpy_async(row + i, d_row + x, kStep * sizeof(T));
-    } else {
-#pragma unroll
-      for (int e = 0; e < kStep; ++e) row[i + e] = T(0);
-    }
-  }
-}
-
 /// A tile's pixels and taps in dynamic shared memory.
 template <class T>
 struct Shared {
@@ -105,15 +87,25 @@ __device__ Shared<T> shared_of(const Tiles<T>& work) {
   return {pixels, taps, taps + work.g.taps()};
 }
 
-/// `source_row(i)` is the image row that packed row i of the tile holds.
+/// Copies a tile's pixels, from image column `x_begin` on, and the taps to shared memory; zeros
+/// outside of the image. `source_row(i)` is the image row that packed row i of the tile holds. Ends
+/// with a barrier.
 template <class T, bool kAligned, class SourceRow>
-__device__ void stage(const Tiles<T>& work, const Shared<T>& shared, std::int64_t image,
-                      int x_begin, SourceRow&& source_row) {
+__device__ void stage(const Tiles<T>& work, const Shared<T>& shared, std::int64_t image, int x_begin,
+                      SourceRow&& source_row) {
+  constexpr int kStep = kAligned ? Pack<T>::kElements : 1;  // elements that a thread copies at once
   const Geometry& g = work.g;
   const T* d_image = work.d_images + image * g.pixels();
-  for (int i = 0; i < work.tile.pixel_rows; ++i) {
-    copy_row<T, kAligned>(shared.pixels + std::int64_t{i} * work.tile.pitch, d_image, g,
-                          source_row(i), x_begin, work.tile.pitch);
+  const int steps = work.tile.pitch / kStep;  // of one row
+  for (int i = static_cast<int>(threadIdx.x); i < work.tile.pixel_rows * steps; i += kThreads) {
+    const int y = source_row(i / steps), x = x_begin + i % steps * kStep;
+    T* to = shared.pixels + std::int64_t{i} * kStep;
+    if (y >= 0 && y < g.height && x >= 0 && x < g.width) {
+      __pipeline_memcpy_async(to, d_image + std::int64_t{y} * g.width + x, kStep * sizeof(T));
+    } else {
+#pragma unroll
+      for (int e = 0; e < kStep; ++e) to[e] = T(0);
+    }
   }
   __pipeline_commit();
   const T* d_taps = work.d_filters + image * g.taps();
@@ -274,8 +266,8 @@ class TiledPlan final : public Plan {
         tile_(tile_of<T>(request)),
         shared_bytes_(shared_bytes<T>(tile_, request)),
         full_(request.method == Method::kFull),
-        kernel_(kernel_of<T>(g_.filter_size, full_, rows_are_aligned<T>(g_.width))) {
-    CONVSCALE_CUDA(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel_),
+        tiled_kernel_(kernel_of<T>(g_.filter_size, full_, rows_are_aligned<T>(g_.width))) {
+    CONVSCALE_CUDA(cudaFuncSetAttribute(reinterpret_cast<const void*>(tiled_kernel_),
                                         cudaFuncAttributeMaxDynamicSharedMemorySize,
                                         static_cast<int>(shared_bytes_)));
   }
@@ -293,7 +285,7 @@ class TiledPlan final : public Plan {
                           static_cast<unsigned>(across),
                           static_cast<unsigned>(down)};
       const std::int64_t blocks = std::min(most, batch.images - first) * across * down;
-      CONVSCALE_LAUNCH(kernel_, dim3(static_cast<unsigned>(blocks)), dim3(kThreads),
+      CONVSCALE_LAUNCH(tiled_kernel_, dim3(static_cast<unsigned>(blocks)), dim3(kThreads),
                        static_cast<std::size_t>(shared_bytes_), stream, work);
     }
   }
@@ -303,7 +295,7 @@ class TiledPlan final : public Plan {
   TileShape tile_;
   std::int64_t shared_bytes_;
   bool full_;
-  TiledKernel<T> kernel_;
+  TiledKernel<T> tiled_kernel_;
 };
 
 template <class T>

@@ -5,18 +5,20 @@
 //     result[r][c] = sum over ky, kx of image[S r - ky][S c - kx] * taps[ky][kx]
 //
 // K = 4, S = 5: 32 FLOPs an output; four rows of five are read, each pixel of them once: 160 bytes
-// a float64 output. Nothing is shared, so there is nothing to wait for but memory. nvcc 13 for sm_90:
-// 40 registers (float64) and 48 (float32), no spills, 20 loads a thread of which a row's five are
-// issued together; loads whose other half no window covers become 8-byte ones. Not measured yet: no
-// device was at hand.
+// a float64 output. Nothing is shared, so there is nothing to wait for but memory. nvcc 13 for
+// sm_90: 40 registers (float64) and 48 (float32), no spills, 20 loads a thread of which a row's
+// five are issued together; loads whose other half no window covers become 8-byte ones. Not
+// measured yet: no device was at hand.
 //
-// Other K and S, and rows that do not start on 16 bytes: one thread an output, element by element.
+// For pairs of K and S that are compiled, and rows that start on 16 bytes; `tiled` does the others.
+#include "cuda/geometry.hpp"
 #include "cuda/kernel.hpp"
 #include "cuda/kernels/pack.hpp"
-#include "cuda/kernels/point.hpp"
 #include "cuda/launch.hpp"
 
+#include <algorithm>
 #include <numeric>
+#include <string>
 
 namespace convscale::cuda {
 namespace {
@@ -93,59 +95,48 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-template <class T>
-__global__ void __launch_bounds__(kThreads) strided_element(Strided<T> work, unsigned threads) {
-  const unsigned index = blockIdx.x * kThreads + threadIdx.x;
-  if (index >= threads) return;
-  const Geometry& g = work.g;
-  const auto rows = static_cast<unsigned>(g.out_height);
-  const auto columns = static_cast<unsigned>(g.out_width);
-  const unsigned line = index / columns;
-  const std::int64_t image = line / rows;
-  work.d_results[index] = full_output(
-      work.d_images + image * g.pixels(), work.d_filters + image * g.taps(), g,
-      static_cast<int>(line % rows) * g.stride, static_cast<int>(index % columns) * g.stride);
-}
-
 template <class T, int K, int S>
 void launch_vector(const Strided<T>& work, std::int64_t images, cudaStream_t stream) {
   const std::int64_t groups = divided_up(work.g.out_width, Span<T, K, S>::kOutputs);
   const std::int64_t threads = images * work.g.out_height * groups;
-  const auto kernel = &strided_vector<T, K, S>;
-  CONVSCALE_LAUNCH(kernel, dim3(static_cast<unsigned>(divided_up(threads, kThreads))),
+  const auto strided_vector_kernel = &strided_vector<T, K, S>;
+  CONVSCALE_LAUNCH(strided_vector_kernel, dim3(static_cast<unsigned>(divided_up(threads, kThreads))),
                    dim3(kThreads), 0, stream, work, static_cast<unsigned>(groups),
                    static_cast<unsigned>(threads));
 }
 
 template <class T>
-void launch_element(const Strided<T>& work, std::int64_t images, cudaStream_t stream) {
-  const std::int64_t threads = images * work.g.outputs();
-  const auto kernel = &strided_element<T>;
-  CONVSCALE_LAUNCH(kernel, dim3(static_cast<unsigned>(divided_up(threads, kThreads))),
-                   dim3(kThreads), 0, stream, work, static_cast<unsigned>(threads));
-}
-
-template <class T>
 using Launcher = void (*)(const Strided<T>&, std::int64_t images, cudaStream_t);
 
-/// The pairs of K and S that are compiled for.
+/// Null for pairs of K and S that are not compiled.
 template <class T>
-Launcher<T> launcher_of(const Geometry& g) {
-  if (!rows_are_aligned<T>(g.width)) return &launch_element<T>;
-  const auto is = [&](int k, int s) { return g.filter_size == k && g.stride == s; };
+Launcher<T> launcher_of(const Shape& shape) {
+  const auto is = [&](int k, int s) { return shape.filter_size == k && shape.stride == s; };
   if (is(4, 5)) return &launch_vector<T, 4, 5>;
   if (is(4, 4)) return &launch_vector<T, 4, 4>;
   if (is(3, 1)) return &launch_vector<T, 3, 1>;
   if (is(3, 2)) return &launch_vector<T, 3, 2>;
   if (is(5, 2)) return &launch_vector<T, 5, 2>;
   if (is(5, 5)) return &launch_vector<T, 5, 5>;
-  return &launch_element<T>;
+  return nullptr;
+}
+
+template <class T>
+std::string why_not(const Request& request) {
+  if (request.method == Method::kFull) return "it does method strided only";
+  if (launcher_of<T>(request.shape) == nullptr) {
+    return "of K and S it does 4 and 5, 4 and 4, 3 and 1, 3 and 2, 5 and 2, 5 and 5";
+  }
+  if (!rows_are_aligned<T>(request.shape.width)) {
+    return "it does images whose width is a multiple of " + std::to_string(Pack<T>::kElements);
+  }
+  return request.shape.outputs() <= kMostThreads ? "" : "it does images of at most 2^30 outputs";
 }
 
 template <class T>
 class VectorPlan final : public Plan {
  public:
-  explicit VectorPlan(const Request& request) : g_(request.shape), launcher_(launcher_of<T>(g_)) {}
+  explicit VectorPlan(const Request& request) : g_(request.shape), launcher_(launcher_of<T>(request.shape)) {}
 
   void launch(const Batch& batch, cudaStream_t stream) override {
     const std::int64_t most = std::max<std::int64_t>(1, kMostThreads / g_.outputs());
@@ -165,23 +156,19 @@ class VectorPlan final : public Plan {
 }  // namespace
 
 extern const Kernel vector_kernel;
-const Kernel vector_kernel{.name = "vector",
-                           .description = "strided: a few outputs a thread from 16-byte loads",
-                           .missing = nullptr,
-                           .refuses =
-                               [](const Request& request) {
-                                 if (request.method == Method::kFull)
-                                   return std::string("it does method strided only");
-                                 if (request.shape.outputs() > kMostThreads)
-                                   return std::string("it takes images of at most 2^30 outputs");
-                                 return std::string();
-                               },
-                           .plan =
-                               [](const Request& request) {
-                                 return dispatch(request.dtype,
-                                                 [&]<class T>() -> std::unique_ptr<Plan> {
-                                                   return std::make_unique<VectorPlan<T>>(request);
-                                                 });
-                               }};
+const Kernel vector_kernel{
+    .name = "vector",
+    .description = "strided: a few outputs a thread from 16-byte loads",
+    .missing = nullptr,
+    .refuses =
+        [](const Request& request) {
+          return dispatch(request.dtype, [&]<class T>() { return why_not<T>(request); });
+        },
+    .plan =
+        [](const Request& request) {
+          return dispatch(request.dtype, [&]<class T>() -> std::unique_ptr<Plan> {
+            return std::make_unique<VectorPlan<T>>(request);
+          });
+        }};
 
 }  // namespace convscale::cuda

@@ -50,7 +50,7 @@ class ModelBackend final : public Backend {
   void start(ImageRange range) override { backend_->start(range); }
   void wait(ImageRange range) override { backend_->wait(range); }
   Digest digest() override { return backend_->digest(); }
-  std::optional<Phases> phases() const override { return Phases{0.25, 0.5, 0.125}; }
+  std::optional<Phases> phases() override { return Phases{0.25, 0.5, 0.125}; }
 
  private:
   std::unique_ptr<Backend> backend_;

@@ -28,7 +28,8 @@ void expect_generated_alike(Dtype dtype, Fill fill) {
   const DeviceBuffer images = on_device(nothing_yet);
   const DeviceBuffer filters(static_cast<std::int64_t>(expected.filters.size() * sizeof(T)));
   const Stream stream;
-  generate(config, part, images.data(), filters.data(), stream.get());
+  generate_images(config, part, images.data(), stream.get());
+  generate_filters(config, part, filters.data(), stream.get());
   stream.synchronize();
   EXPECT_EQ(on_host<T>(images.data(), 3 * 63), expected.images);
   EXPECT_EQ(on_host<T>(filters.data(), 3 * 16), expected.filters);

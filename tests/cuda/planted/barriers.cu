@@ -27,6 +27,18 @@ __global__ void rotate_lanes(int* d_numbers) {
   d_numbers[lane] = numbers[(lane + 1) % 32];  // planted: lane load
 }
 
+/// The lanes meet in a shuffle, which is no memory barrier.
+template <bool kFaulty>
+__global__ void rotate_by_shuffle(int* d_numbers) {
+  __shared__ int numbers[32];
+  const unsigned lane = threadIdx.x;
+  numbers[lane] = d_numbers[lane];  // planted: shuffled store
+  const int next =
+      __shfl_sync(0xFFFFFFFFu, static_cast<int>(lane + 1) % 32, static_cast<int>(lane));
+  if constexpr (!kFaulty) __syncwarp();
+  d_numbers[lane] = numbers[next];  // planted: shuffled load
+}
+
 /// Twice, through the same shared memory: without the second barrier it is filled again while
 /// others still read.
 template <bool kFaulty>
@@ -55,7 +67,7 @@ __global__ void half_waits(int* d_numbers) {
 template <bool kFaulty>
 __global__ void halves_wait(int* d_numbers) {
   const unsigned i = threadIdx.x;
-  if constexpr (!kFaulty) {
+  if constexpr (!kFaulty) {  // NOLINT(bugprone-branch-clone): that is the fault
     d_numbers[i] += 1;
     __syncthreads();
   } else if (i % 2 == 0) {
@@ -97,6 +109,11 @@ bool missing_barrier(bool faulty) {
 
 bool missing_warp_barrier(bool faulty) {
   return run(faulty ? &rotate_lanes<true> : &rotate_lanes<false>, 32, 0,
+             [](int i) { return (i + 1) % 32; });
+}
+
+bool shuffle_for_barrier(bool faulty) {
+  return run(faulty ? &rotate_by_shuffle<true> : &rotate_by_shuffle<false>, 32, 0,
              [](int i) { return (i + 1) % 32; });
 }
 

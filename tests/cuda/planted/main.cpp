@@ -19,21 +19,14 @@ struct Program {
 #define CONVSCALE_PLANTED(name) \
   Program { #name, &planted::name }
 constexpr Program kPrograms[] = {
-    CONVSCALE_PLANTED(missing_barrier),
-    CONVSCALE_PLANTED(missing_warp_barrier),
-    CONVSCALE_PLANTED(early_reuse),
-    CONVSCALE_PLANTED(global_overrun),
-    CONVSCALE_PLANTED(dynamic_shared_overrun),
-    CONVSCALE_PLANTED(static_shared_overrun),
-    CONVSCALE_PLANTED(misaligned_load),
-    CONVSCALE_PLANTED(barrier_in_a_branch),
-    CONVSCALE_PLANTED(two_barriers),
-    CONVSCALE_PLANTED(shuffle_from_nobody),
-    CONVSCALE_PLANTED(missing_wait),
-    CONVSCALE_PLANTED(missing_event),
-    CONVSCALE_PLANTED(overwritten_source),
-    CONVSCALE_PLANTED(blocks_that_race),
-    CONVSCALE_PLANTED(freed_in_kernel),
+    CONVSCALE_PLANTED(missing_barrier),       CONVSCALE_PLANTED(missing_warp_barrier),
+    CONVSCALE_PLANTED(early_reuse),           CONVSCALE_PLANTED(shuffle_for_barrier),
+    CONVSCALE_PLANTED(global_overrun),        CONVSCALE_PLANTED(dynamic_shared_overrun),
+    CONVSCALE_PLANTED(static_shared_overrun), CONVSCALE_PLANTED(misaligned_load),
+    CONVSCALE_PLANTED(barrier_in_a_branch),   CONVSCALE_PLANTED(two_barriers),
+    CONVSCALE_PLANTED(shuffle_from_nobody),   CONVSCALE_PLANTED(missing_wait),
+    CONVSCALE_PLANTED(missing_event),         CONVSCALE_PLANTED(overwritten_source),
+    CONVSCALE_PLANTED(blocks_that_race),      CONVSCALE_PLANTED(freed_in_kernel),
     CONVSCALE_PLANTED(freed_in_copy),
 };
 

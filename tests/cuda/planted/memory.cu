@@ -41,7 +41,7 @@ __global__ void swap_pairs(int* d_numbers, int count) {
   const int i = static_cast<int>(threadIdx.x);
   if (i >= count / 2 - 1) return;
   int* d_pair = d_numbers + std::ptrdiff_t{2} * i + (kFaulty ? 1 : 0);
-  const int2 pair = *reinterpret_cast<const int2*>(d_pair);  // planted: misaligned
+  const int2 pair = __ldg(reinterpret_cast<const int2*>(d_pair));  // planted: misaligned
   d_pair[0] = pair.y;
   d_pair[1] = pair.x;
 }

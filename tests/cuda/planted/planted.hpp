@@ -38,6 +38,7 @@ struct Numbers {
 
 bool missing_barrier(bool faulty);
 bool missing_warp_barrier(bool faulty);
+bool shuffle_for_barrier(bool faulty);
 bool early_reuse(bool faulty);
 bool global_overrun(bool faulty);
 bool dynamic_shared_overrun(bool faulty);

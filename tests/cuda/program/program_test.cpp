@@ -2,6 +2,7 @@
 // The whole program with the backend cuda, from the command line to the JSON.
 #include "bench/program.hpp"
 
+#include "common/npy.hpp"
 #include "cpu/backend.hpp"
 #include "cuda/backend.hpp"
 #include "cuda/device_test.hpp"
@@ -100,6 +101,19 @@ TEST_F(Program, FilesInBothScopes) {
   EXPECT_EQ(records[1]["status"], "skipped") << "a CPU has nothing else than end-to-end";
   EXPECT_EQ(records[2]["digest"], records[0]["digest"]);
   EXPECT_EQ(records[3]["digest"], records[0]["digest"]);
+}
+
+TEST_F(Program, FiltersOfAFileWithGeneratedImages) {
+  const std::string filter = std::string(CONVSCALE_TEST_DATA) + "/golden/filter_larger.filters.npy";
+  const auto filters = NpyStack(filter);
+  const std::string pixels = std::to_string(filters.count() * 20 * 24);
+  const Outcome outcome =
+      run({"--backend", "cpu,cuda", "--scope", "end-to-end,resident", "--size", "20x24", "--mem",
+           pixels, "--filters", filter, "--kernel", "auto", "--iterations", "1", "--json", "-"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const auto records = nlohmann::json::parse(outcome.out)["records"];
+  for (const int row : {0, 2, 3})
+    EXPECT_EQ(records[static_cast<std::size_t>(row)]["verification"]["status"], "passed");
 }
 
 TEST_F(Program, ListsDevicesAndKernels) {

@@ -89,7 +89,7 @@ TEST_F(StandinBackend, ADeviceNeedsAStream) {
   try {
     cuda_backend().create(config);
     FAIL();
-  } catch (const UsageError& error) {
+  } catch (const UnsupportedError& error) {
     EXPECT_THAT(error.what(), HasSubstr("4 devices need a stream each; --num_workers 4 would do"));
   }
 }
@@ -120,7 +120,7 @@ TEST_F(StandinBackend, MoreThanTheMemory) {
   Config config = small();
   config.shape = {700, 50, 60, 4, 5};  // 17 MB of pixels
   config.num_workers = 2;
-  options_.memory_bytes = static_cast<std::size_t>(CeilingMeter::device_bytes() + (12 << 20));
+  options_.memory_bytes = static_cast<std::size_t>(CeilingMeter::device_bytes(0) + (12 << 20));
   standin::reset(options_);
   for (const Method method : {Method::kFull, Method::kStrided}) {
     config.method = method;
@@ -144,7 +144,7 @@ TEST_F(StandinBackend, MoreThanTheMemory) {
 TEST_F(StandinBackend, TooLittleMemoryForOneImage) {
   Config config = small();
   config.shape = {4, 1200, 1200, 4, 5};
-  options_.memory_bytes = static_cast<std::size_t>(CeilingMeter::device_bytes() + (12 << 20));
+  options_.memory_bytes = static_cast<std::size_t>(CeilingMeter::device_bytes(0) + (12 << 20));
   standin::reset(options_);
   try {
     Driven<double> driven(config);

@@ -22,7 +22,9 @@ Thread& meet_warp(unsigned mask, WarpOperation operation, const Place& place) {
   }
   thread.mask = mask;
   thread.operation = operation;
-  s.wait(State::kAtWarpOperation, place, s.warp_point(mask));
+  // Votes and shuffles imply no memory barrier.
+  s.wait(State::kAtWarpOperation, place,
+         operation == WarpOperation::kSync ? s.warp_point(mask) : nullptr);
   return thread;
 }
 

@@ -28,9 +28,12 @@ extern "C" {
                                                    std::size_t* old_bytes);
 [[gnu::weak]] void __asan_poison_memory_region(const volatile void* begin, std::size_t bytes);
 [[gnu::weak]] void __asan_unpoison_memory_region(const volatile void* begin, std::size_t bytes);
-// Called by ThreadSanitizer: it need not give its fibers a second to end in when the program ends.
+// Called by the sanitizers. The fibers need no second to end in when the program ends; and without
+// a stack, a misaligned __ldg() would be found in a header of the stand-in only.
 const char* __tsan_default_options();
 const char* __tsan_default_options() { return "atexit_sleep_ms=0"; }
+const char* __ubsan_default_options();
+const char* __ubsan_default_options() { return "print_stacktrace=1"; }
 }
 // NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)
 

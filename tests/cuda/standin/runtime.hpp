@@ -59,6 +59,7 @@ struct CUstream_st {
   bool destroyed = false;
   std::deque<convscale::standin::Operation> queue;
   convscale::standin::MarkerPtr last;  ///< of the operation that was queued last
+  convscale::standin::MarkerPtr ran;   ///< of the operation that ran last
   // The operation that runs.
   convscale::standin::Fiber fiber;
   convscale::standin::Operation* current = nullptr;

@@ -81,15 +81,15 @@ void Scheduler::turn_of(Thread& thread) {
   if (executor.idle && !has_tsan()) idle_.push_back(&executor);
 }
 
-void Scheduler::wait(State state, const Place& place, MeetingPoint& point) {
+void Scheduler::wait(State state, const Place& place, MeetingPoint* point) {
   Thread& thread = *running_;
-  blocks_in_order_ = true;
   thread.state = state;
   thread.place = place;
-  thread.synchronised_by = point.current();
-  release(thread.synchronised_by);
+  if (point != nullptr) blocks_in_order_ = true;
+  void* const address = point != nullptr ? point->current() : &abandoned_;
+  release(address);
   thread.executor->fiber.suspend();
-  acquire(thread.synchronised_by);
+  if (point != nullptr) acquire(address);
 }
 
 void Scheduler::stop() {
@@ -134,7 +134,6 @@ void Scheduler::run_block(std::uint64_t block) {
     threads_[i].state = State::kUnstarted;
     threads_[i].copies.clear();
     threads_[i].copy_groups = 0;
-    threads_[i].synchronised_by = nullptr;
   }
   do {
     shuffle_order();
@@ -180,9 +179,9 @@ cudaError_t Scheduler::run(const GridRun& run, char* message, std::size_t messag
 }
 
 void Scheduler::abandon() {
-  for (unsigned i = 0; i < count_; ++i) {
-    if (threads_[i].synchronised_by != nullptr) acquire(threads_[i].synchronised_by);
-  }
+  acquire(&abandoned_);
+  acquire(block_point_.current());
+  for (unsigned i = 0; i < count_; ++i) acquire(warp_points_[i].current());
   for (const auto& executor : executors_) {
     if (executor->idle) continue;
     executor->fiber.reset();
@@ -245,7 +244,8 @@ bool Scheduler::release_warp(unsigned first) {
     if (threads_[i].state != State::kAtWarpOperation) continue;
     const unsigned lanes = group_of(threads_[i], first);
     if (lanes == 0) continue;
-    ++warp_points_[first + static_cast<unsigned>(std::countr_zero(threads_[i].mask))].turn;
+    if (threads_[i].operation == WarpOperation::kSync)
+      ++warp_points_[first + static_cast<unsigned>(std::countr_zero(threads_[i].mask))].turn;
     exchange(first, lanes);
     released = true;
   }

@@ -38,8 +38,7 @@ struct Thread {
   uint3 index{};
   Executor* executor = nullptr;
   State state = State::kUnstarted;
-  Place place{};                    ///< where it waits
-  void* synchronised_by = nullptr;  ///< what it acquires when it goes on
+  Place place{};  ///< where it waits
   // Of a warp operation.
   WarpOperation operation{};
   unsigned mask = 0;
@@ -76,18 +75,19 @@ class Scheduler {
  public:
   cudaError_t run(const GridRun& run, char* message, std::size_t message_bytes);
   void run_threads(Executor& executor);
-  /// Ends the running thread's turn until others have come.
-  void wait(State state, const Place& place, MeetingPoint& point);
+  /// Ends the running thread's turn until others have come; a point orders it after them. a point
+  /// orders it after them.
+  void wait(State state, const Place& place, MeetingPoint* point);
   [[gnu::format(printf, 3, 4)]] void fail(cudaError_t error, const char* format, ...);
   /// The running thread goes no further.
   [[noreturn]] void stop();
 
   Thread& running() { return *running_; }
   unsigned number(const Thread& thread) const { return static_cast<unsigned>(&thread - threads_); }
-  MeetingPoint& block_point() { return block_point_; }
-  MeetingPoint& warp_point(unsigned mask) {
-    return warp_points_[number(*running_) / kLanes * kLanes +
-                        static_cast<unsigned>(std::countr_zero(mask))];
+  MeetingPoint* block_point() { return &block_point_; }
+  MeetingPoint* warp_point(unsigned mask) {
+    return &warp_points_[number(*running_) / kLanes * kLanes +
+                         static_cast<unsigned>(std::countr_zero(mask))];
   }
   unsigned active_lanes(unsigned warp) const;
   const char* kernel_name() const { return run_->name; }
@@ -124,6 +124,7 @@ class Scheduler {
   MeetingPoint warp_points_[kMaxThreads]{};
   // Addresses for ThreadSanitizer: a block begins, ends; shared memory is free again.
   char start_ = 0, end_ = 0, shared_memory_ = 0;
+  char abandoned_ = 0;  ///< released by whoever waits without being ordered
   cudaError_t error_ = cudaSuccess;
   char* message_ = nullptr;
   std::size_t message_bytes_ = 0;

@@ -27,10 +27,11 @@
 ///
 /// Sanitizers. AddressSanitizer knows the ends of device memory and of dynamic shared memory;
 /// UndefinedBehaviorSanitizer the alignment of vectors and the ends of static arrays. To
-/// ThreadSanitizer each stream and each thread of a block is a thread; barriers, warp operations,
-/// events and waits order them as CUDA says, and little else does: blocks, and grids, that meet
-/// barriers or warp operations or have dynamic shared memory happen one after another, as they get
-/// the shared memory of the one before. So races between blocks are found in other grids only.
+/// ThreadSanitizer each stream and each thread of a block is a thread; barriers, __syncwarp,
+/// events and waits order them as CUDA says (a shuffle or a vote does not), and little else does:
+/// blocks, and grids, that meet barriers or have dynamic shared memory happen one after another, as
+/// they get the shared memory of the one before. So races between blocks are found in other grids
+/// only.
 ///
 /// Not here: textures, cooperative groups, clusters, inline PTX, memory pools, graphs,
 /// __constant__, __launch_bounds__ (ignored), speed.

@@ -105,6 +105,7 @@ void Runtime::run_front(CUstream_st& stream) {
   stream.fiber.resume();
   operation.marker->time = std::chrono::steady_clock::now();
   operation.marker->done = true;
+  stream.ran = operation.marker;
   if (stream.result == cudaSuccess) {
     if (operation.on_done) operation.on_done();
     stream.queue.pop_front();
@@ -120,8 +121,12 @@ void Runtime::run_front(CUstream_st& stream) {
 
 void Runtime::drop_queues(int device) {
   for (CUstream_st* stream : all_streams(device)) {
+    if (stream->ran != nullptr) acquire(stream->ran.get());
+  }
+  for (CUstream_st* stream : all_streams(device)) {
     for (Operation& operation : stream->queue) {
       delete operation.work;
+      release(operation.marker.get());
       operation.marker->done = true;
     }
     stream->queue.clear();

@@ -152,10 +152,11 @@ inline void __nanosleep(unsigned) {}
 long long clock64();
 
 // Loads and stores with a hint.
-#define CONVSCALE_STANDIN_LOAD(name) \
-  template <class T>                 \
-  T name(const T* address) {         \
-    return *address;                 \
+#define CONVSCALE_STANDIN_LOAD(name)                                    \
+  template <class T>                                                    \
+  T name(const T* address) {                                            \
+    const T& value = *address; /* checked for alignment by compilers */ \
+    return value;                                                       \
   }
 #define CONVSCALE_STANDIN_STORE(name)                    \
   template <class T>                                     \
