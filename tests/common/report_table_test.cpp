@@ -120,16 +120,22 @@ TEST(TableText, ComparesSpeedsWithTheFirstRowThatRan) {
   EXPECT_EQ(words(lines[6]).back(), "250");
 }
 
-TEST(TableText, ComparesNoMethodsAndNoFailedRows) {
-  std::vector<Record> records{record_of(9), record_of(0.5), record_of(0.25), record_of(0.125)};
+TEST(TableText, ComparesWithinAMethodAndNoFailedRows) {
+  std::vector<Record> records{record_of(9),     record_of(0.5),   record_of(0.25),
+                              record_of(0.125), record_of(0.125), record_of(0.0625)};
+  records[4].config.method = Method::kStrided;
+  records[5].config.method = Method::kStrided;
+  records[5].config.scope = Scope::kResident;
   records[0].status = Status::kFailed;
   records[2].config.method = Method::kStrided;
   records[3].status = Status::kFailed;
   const auto lines = lines_of(records);
   EXPECT_EQ(words(lines[2]).back(), "-");
   EXPECT_EQ(words(lines[3]).back(), "1.00");
-  EXPECT_EQ(words(lines[4]).back(), "-");
+  EXPECT_EQ(words(lines[4]).back(), "1.00") << "the first of its method";
   EXPECT_EQ(words(lines[5]).back(), "-");
+  EXPECT_EQ(words(lines[6]).back(), "2.00") << "against the first of its method";
+  EXPECT_EQ(words(lines[7]).back(), "1.00") << "the first of its scope";
 }
 
 TEST(TableText, SpeedsOfDifferentSizesAreByThePixel) {
