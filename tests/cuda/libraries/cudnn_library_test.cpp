@@ -21,7 +21,8 @@ TEST(CudnnLibraryTest, IsLookedForByTheLoaderThenWhereTheEnvironmentSays) {
   const Variable cudnn("CUDNN_PATH", "/a"), home("CUDA_HOME", "/b"), path("CUDA_PATH", "");
   EXPECT_THAT(cudnn_candidates(),
               ElementsAre("libcudnn.so.9", "/a/lib/libcudnn.so.9", "/a/lib64/libcudnn.so.9",
-                          "/b/lib/libcudnn.so.9", "/b/lib64/libcudnn.so.9"));
+                          "/b/lib/libcudnn.so.9", "/b/lib64/libcudnn.so.9",
+                          "/usr/local/cuda/lib64/libcudnn.so.9"));
 }
 
 TEST(CudnnLibraryTest, SaysWhatIsMissing) {
