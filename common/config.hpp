@@ -18,7 +18,7 @@ struct Config {
   Scope scope = Scope::kEndToEnd;
   Dtype dtype = Dtype::kFloat64;
   Shape shape;
-  std::int64_t first_image = 0;  ///< global index of image 0; a rank's share begins elsewhere
+  std::int64_t first_image = 0;    ///< global index of image 0; a rank's share begins elsewhere
   Fill fill = Fill::kRandom;       ///< what images hold
   bool filters_from_file = false;  ///< else filters hold what `fill` says
   std::uint64_t seed = 0;
