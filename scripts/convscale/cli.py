@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all scripts have in common on the command line: errors of one line, exit codes, values."""
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+import tempfile
+from pathlib import Path
+from typing import Callable, NoReturn, Sequence
+
+OK, USAGE, UNSUPPORTED, VERIFICATION, FAILURE, INTERRUPTED = 0, 2, 3, 4, 5, 130
+
+_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12,
+          "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+
+
+class Error(Exception):
+    """Ends a script: one line that says what, where, and what would work."""
+
+    code = FAILURE
+
+
+class UsageError(Error):
+    """A bad option, value, combination or input file."""
+
+    code = USAGE
+
+
+class UnsupportedError(Error):
+    """Something that this machine lacks."""
+
+    code = UNSUPPORTED
+
+
+class Parser(argparse.ArgumentParser):
+    """Takes options by their whole name only; a bad one is a UsageError."""
+
+    def __init__(self, prog: str, description: str, example: str) -> None:
+        super().__init__(prog=prog, description=description, epilog=f"Example: {example}",
+                         allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; {self.prog} --help lists the options")
+
+
+def run_script(prog: str, body: Callable[[Sequence[str]], int]) -> NoReturn:
+    """Runs `body` with the arguments and exits with its code; what it raises becomes one line."""
+    try:
+        code = body(sys.argv[1:])
+        sys.stdout.flush()
+    except Error as error:
+        message, code = str(error), error.code
+    except MemoryError:
+        message, code = "out of memory; fewer or smaller images would do", FAILURE
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on
+        sys.exit(FAILURE)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        message, code = f"{where}{error.strerror or error}", FAILURE
+    except KeyboardInterrupt:
+        message, code = "interrupted by a signal", INTERRUPTED
+    else:
+        sys.exit(code)
+    print(f"{prog}: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(code)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes `path` whole or not at all. Throws OSError."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with open(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)  # mkstemp makes files that only their owner reads
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def parse_count(option: str, text: str, least: int) -> int:
+    if not re.fullmatch(r"[0-9]{1,18}", text) or int(text) < least:
+        raise UsageError(f"{option} {text}: expected a whole number of at least {least}")
+    return int(text)
+
+
+def parse_size(option: str, text: str) -> tuple[int, int]:
+    """(height, width) of "1000" or "480x640"."""
+    match = re.fullmatch(r"([0-9]{1,10})(?:x([0-9]{1,10}))?", text)
+    height, width = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+    if height < 1 or width < 1:
+        raise UsageError(f"{option} {text}: expected SIDE or HEIGHTxWIDTH in pixels, each at least "
+                         "1, such as 1000 or 480x640")
+    return height, width
+
+
+def parse_pixels(option: str, text: str) -> int:
+    match = re.fullmatch(r"([0-9]{1,15})([kMGT]|[KMGT]i)?", text)
+    if match is None or int(match[1]) < 1:
+        raise UsageError(f"{option} {text}: expected a count of pixels of at least 1, such as "
+                         "33554432, 32Mi or 1G")
+    return int(match[1]) * _UNITS[match[2] or ""]
+
+
+def parse_seconds(option: str, text: str) -> float:
+    """A finite number of seconds of at least 0."""
+    if not re.fullmatch(r"[0-9]+(\.[0-9]*)?|\.[0-9]+", text):
+        raise UsageError(f"{option} {text}: expected a number of seconds, such as 0.5")
+    return float(text)
+
+
+def parse_list(option: str, text: str) -> list[str]:
+    """The elements of "a,b,c", none of them empty."""
+    elements = [element.strip() for element in text.split(",")]
+    if not all(elements):
+        raise UsageError(f"{option} {text}: expected elements between commas, such as 1,2,4"
+                         if text.strip() else f"{option}: the list is empty")
+    return elements
