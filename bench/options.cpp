@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/options.hpp"
 
+#include "bench/command_line.hpp"
 #include "bench/values.hpp"
 #include "common/error.hpp"
 
@@ -11,7 +12,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <iterator>
-#include <numeric>
 #include <utility>
 
 namespace convscale {
@@ -19,139 +19,54 @@ namespace {
 
 constexpr std::int64_t kMaxWorkers = 65536, kMaxIterations = 1'000'000, kMaxFilterSize = 31;
 constexpr std::int64_t kMaxStride = std::int64_t{1} << 31;
+/// More rows than that are more likely a slip than a wish.
+constexpr std::size_t kManyRows = 1000, kMostRows = 10'000'000;
+/// Of a measurement that is to become precise on a machine that may never be.
+constexpr double kUsualTimeout_s = 60;
 
-/// The options as they were typed. Every value is read by values.hpp, so that all messages are of
-/// one kind.
-struct Text {
-  std::string num_workers = "4", iterations = "10", burns = "2", size = "1000", mem = "33554432";
-  std::string backend = "cpu", kernel = "auto", method = "full", scope = "end-to-end",
-              dtype = "float64";
-  std::string filter_size = "4", stride = "5", fill = "random", seed = "0";
-  std::string schedule = "static", bind = "spread", host_memory = "pinned", devices = "0";
-  std::string images, filters, save, json, csv, md;
-  bool no_verify = false, list = false, version = false, quiet = false, no_progress = false,
-       dragon = false;
-};
-
-template <class E>
-std::string choices() {
-  return fmt::format("{}", fmt::join(kNames<E>, "|"));
-}
-
-void declare(CLI::App& app, Text& text) {
-  const auto add = [&](const char* group, const char* name, std::string& value,
-                       const std::string& type, const char* help) {
-    CLI::Option* option = app.add_option(name, value, help)->group(group)->type_name(type);
-    if (!value.empty()) option->capture_default_str();
-    return option;
-  };
-  const char* work = "Workload";
-  add(work, "--size", text.size, "SIDE|HxW", "Image size in pixels");
-  add(work, "--mem", text.mem, "PIXELS",
-      "Pixels of all images together; suffixes k M G T, Ki Mi Gi Ti");
-  add(work, "--filter-size", text.filter_size, "K", "Filters are K x K, 1 to 31");
-  add(work, "--stride", text.stride, "S", "Every S-th row and column of the result is kept");
-  add(work, "--dtype", text.dtype, choices<Dtype>(),
-      "Element type; with --images the file's own if that is a float");
-  add(work, "--fill", text.fill, "random|zeros|integers", "What the images and filters hold");
-  add(work, "--seed", text.seed, "N", "Of the generator");
-  add(work, "--images", text.images, "FILE.npy",
-      "Read images (N, H, W) or (H, W) instead of generating them");
-  add(work, "--filters", text.filters, "FILE.npy", "Read N filters (N, K, K), or one for all");
-  add(work, "--save", text.save, "DIR",
-      "Write images.npy, filters.npy and results.npy there; not with lists");
-  const char* how = "Measurement";
-  add(how, "--backend", text.backend, "cpu|cuda", "Where to run");
-  add(how, "--kernel", text.kernel, "NAME",
-      "Implementation; auto takes the fastest one here; see --list");
-  add(how, "--method", text.method, choices<Method>(),
-      "All outputs, then decimated; or only the kept ones");
-  add(how, "--scope", text.scope, choices<Scope>(),
-      "From and to host memory, or data that stays on the device");
-  add(how, "--host-memory", text.host_memory, choices<HostMemory>(), "Host memory of a GPU run");
-  add(how, "--devices", text.devices, "LIST|all", "GPUs by their numbers, such as 0,1; see --list");
-  add(how, "-w,--num_workers,--num-workers", text.num_workers, "N",
-      "Worker threads, or streams of a GPU");
-  add(how, "--iterations", text.iterations, "N", "Measured iterations");
-  add(how, "--burns", text.burns, "N", "Iterations before that, not measured");
-  add(how, "--schedule", text.schedule, choices<Schedule>(), "How images are dealt to workers");
-  add(how, "--bind", text.bind, choices<Bind>(), "How workers are pinned to processors");
-  app.add_flag("--no-verify", text.no_verify, "Do not compare the results with the reference")
-      ->group(how);
-  const char* output = "Output";
-  add(output, "--json", text.json, "FILE", "Write the full record; - is standard output");
-  add(output, "--csv", text.csv, "FILE", "Write the records as CSV");
-  add(output, "--md", text.md, "FILE", "Write the records as a Markdown table");
-  app.add_flag("--list", text.list, "List kernels and devices and why some are not supported here")
-      ->group(output);
-  app.add_flag("--version", text.version, "Print the version and how it was built")->group(output);
-  app.add_flag("--quiet", text.quiet, "Print the original's four lines, verification and FOM only")
-      ->group(output);
-  app.add_flag("--no-progress", text.no_progress, "No progress bar on the terminal")->group(output);
-  app.add_flag("--dragon", text.dragon)->group("");
-  app.footer(
-      "--backend, --kernel, --method, --scope, --dtype, --num_workers, --size and --mem take\n"
-      "comma-separated lists: a row for each combination, the last of these varying fastest.\n"
-      "With cpu and cuda in one run it is also said from how many images on the GPU pays.\n"
-      "Example: convscale --num_workers 8 --method full --size 1080x1920 --json run.json\n"
-      "         convscale --backend cpu,cuda --method full,strided\n");
-}
-
-/// An empty name is more likely a script's unset variable than a wish.
-void require_names(const CLI::App& app) {
-  for (const char* option : {"--images", "--filters", "--save", "--json", "--csv", "--md"}) {
-    if (app.count(option) > 0 && app[option]->as<std::string>().empty()) {
-      reject_value(option, "", "a name; leave the option out for none");
-    }
-  }
-}
-
-/// Two formats in one file would leave the last of them.
-void forbid_same_file(const Options& options) {
-  const std::pair<const char*, const std::optional<std::string>&> outputs[] = {
-      {"--json", options.json}, {"--csv", options.csv}, {"--md", options.md}};
-  const auto path = [](const std::string& text) {
-    return std::filesystem::absolute(text).lexically_normal();
-  };
-  for (const auto& [name, file] : outputs) {
-    for (const auto& [other, other_file] : outputs) {
-      if (name == other) break;
-      if (file && other_file && path(*file) == path(*other_file)) {
-        throw UsageError(fmt::format("{} and {} both write {}; give each a file of its own", other,
-                                     name, *file));
-      }
-    }
-  }
-}
-
-/// Letters to add, drop or change to make `b` of `a` (Levenshtein).
-std::size_t edit_distance(const std::string& a, const std::string& b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i + 1);
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      const std::size_t changed = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({changed, row[j] + 1, diagonal + 1});
-    }
-  }
-  return row.back();
-}
-
-/// The option that was most likely meant; empty if none is near.
-std::string closest_option(const CLI::App& app, const std::string& typed) {
-  std::string best;
-  std::size_t least = 4;  // what differs in more letters is another word
+/// An empty value is more likely a script's unset variable than a wish; and one that is an option
+/// shows that the value is missing.
+void require_values(const CLI::App& app) {
   for (const CLI::Option* option : app.get_options()) {
-    for (const std::string& name : option->get_lnames()) {
-      const std::size_t distance = edit_distance(typed, "--" + name);
-      if (distance >= least || option->get_group().empty()) continue;
-      least = distance;
-      best = "--" + name;
+    if (option->get_expected_max() == 0 || option->count() == 0) continue;
+    const auto value = option->as<std::string>();
+    if (value.empty())
+      reject_value(option->get_name(), "", "a value; leave the option out for none");
+    if (value.starts_with("-") && app.get_option_no_throw(value) != nullptr)
+      reject_value(option->get_name(), value, "a value, and that is an option");
+  }
+}
+
+/// Two formats in one file would leave the last of them, and data that are read are not to be lost.
+void forbid_same_file(const OptionText& text) {
+  const std::pair<const char*, std::string> files[] = {
+      {"--images", text.images},
+      {"--filters", text.filters},
+      {"--save", text.save.empty() ? "" : text.save + "/images.npy"},
+      {"--save", text.save.empty() ? "" : text.save + "/filters.npy"},
+      {"--save", text.save.empty() ? "" : text.save + "/results.npy"},
+      {"--json", text.json},
+      {"--csv", text.csv},
+      {"--md", text.md}};
+  const auto path = [](const std::string& name) {
+    std::error_code error;  // what cannot be looked at is no file that is there
+    const auto absolute = std::filesystem::absolute(name);
+    const auto canonical = std::filesystem::weakly_canonical(absolute, error);
+    return error ? absolute.lexically_normal() : canonical;
+  };
+  constexpr std::size_t kInputs = 2;
+  for (std::size_t i = kInputs; i < std::size(files); ++i) {
+    const auto& [name, file] = files[i];
+    for (std::size_t j = 0; j < i && !file.empty(); ++j) {
+      const auto& [other, other_file] = files[j];
+      if (other_file.empty() || path(file) != path(other_file)) continue;
+      throw UsageError(
+          j < kInputs
+              ? fmt::format("{} would write over {} {}; give it another name", name, other, file)
+              : fmt::format("{} and {} both write {}; give each a file of its own", other, name,
+                            file));
     }
   }
-  return best;
 }
 
 std::optional<std::string> non_empty(const std::string& text) {
@@ -197,7 +112,7 @@ void set_pixels(Config& config, const std::string& text) {
 }
 
 /// The images' sizes, from a file or for each of the lists.
-void read_images(const CLI::App& app, const Text& text, Options& options) {
+void read_images(const CLI::App& app, const OptionText& text, Options& options) {
   if (text.images.empty()) {
     expand(options.configs, split_list("--size", text.size), set_size);
     expand(options.configs, split_list("--mem", text.mem), set_pixels);
@@ -215,7 +130,7 @@ void read_images(const CLI::App& app, const Text& text, Options& options) {
   }
 }
 
-void read_filters(const CLI::App& app, const Text& text, Options& options) {
+void read_filters(const CLI::App& app, const OptionText& text, Options& options) {
   std::int64_t filter_size = 0;
   if (text.filters.empty()) {
     filter_size = parse_count("--filter-size", text.filter_size, 1, kMaxFilterSize);
@@ -242,8 +157,17 @@ void read_filters(const CLI::App& app, const Text& text, Options& options) {
   }
 }
 
+void read_stop_rule(const OptionText& text, StopRule& rule) {
+  if (!text.min_time.empty()) rule.min_time_s = parse_seconds("--min-time", text.min_time, 0);
+  if (!text.max_noise.empty()) {
+    rule.max_noise = parse_percent("--max-noise", text.max_noise);
+    rule.timeout_s = kUsualTimeout_s;
+  }
+  if (!text.timeout.empty()) rule.timeout_s = parse_seconds("--timeout", text.timeout, 0);
+}
+
 /// What is the same in all rows.
-Config read_common(const Text& text) {
+Config read_common(const OptionText& text) {
   Config config;
   config.host_memory = parse_name<HostMemory>("--host-memory", text.host_memory);
   config.schedule = parse_name<Schedule>("--schedule", text.schedule);
@@ -260,13 +184,37 @@ Config read_common(const Text& text) {
   config.shape.stride = parse_count("--stride", text.stride, 1, kMaxStride);
   config.devices = parse_devices("--devices", text.devices);
   config.verify = !text.no_verify;
+  read_stop_rule(text, config.stop);
+  if (!text.work_time.empty()) {
+    const double work_time_s = parse_seconds("--work_time", text.work_time, 0);
+    if (work_time_s > 0) config.work_time_s = work_time_s;  // 0 is the original's own default
+  }
+  config.interleaved = text.interleave;
   return config;
 }
 
+/// Before they are made: a slip of the finger may ask for more than memory holds.
+void check_row_count(const OptionText& text) {
+  std::size_t rows = 1;
+  for (const std::string* list : {&text.backend, &text.kernel, &text.method, &text.scope,
+                                  &text.dtype, &text.num_workers, &text.size, &text.mem}) {
+    const auto elements = static_cast<std::size_t>(std::count(list->begin(), list->end(), ',')) + 1;
+    if (__builtin_mul_overflow(rows, elements, &rows)) rows = kMostRows + 1;
+    rows = std::min(rows, kMostRows + 1);
+  }
+  if (rows > kMostRows) {
+    throw UsageError(fmt::format("the lists make more than {} rows; run them in parts", kMostRows));
+  }
+  if (rows > kManyRows && !text.yes) {
+    throw UsageError(fmt::format("the lists make {} rows; --yes runs them all", rows));
+  }
+}
+
 /// The product of the lists, the last one fastest.
-void read_configs(const CLI::App& app, const Text& text, Options& options) {
+void read_configs(const CLI::App& app, const OptionText& text, Options& options) {
   std::vector<Config>& configs = options.configs;
   configs = {read_common(text)};
+  check_row_count(text);
   expand(configs, split_list("--backend", text.backend),
          [](Config& config, const std::string& name) { config.backend = name; });
   expand(configs, split_list("--kernel", text.kernel),
@@ -287,7 +235,7 @@ void read_configs(const CLI::App& app, const Text& text, Options& options) {
 }
 
 /// Options that make no sense together.
-void check_combinations(const CLI::App& app, const Text& text, const Options& options) {
+void check_combinations(const CLI::App& app, const OptionText& text, const Options& options) {
   const auto on_gpu = [](const Config& config) { return config.backend == "cuda"; };
   if (app.count("--devices") > 0 &&
       std::none_of(options.configs.begin(), options.configs.end(), on_gpu)) {
@@ -301,6 +249,12 @@ void check_combinations(const CLI::App& app, const Text& text, const Options& op
           fmt::format("--num_workers {}: {} devices need a stream each; --num_workers {} would do",
                       config.num_workers, config.devices.size(), config.devices.size()));
     }
+  }
+  const Config& config = options.configs.front();
+  if (config.work_time_s && config.schedule == Schedule::kSplit) {
+    throw UsageError(
+        "--work_time beside --schedule split: it is the time of an image, which split deals to "
+        "several workers; --schedule static or dynamic would do");
   }
   if (options.save && options.configs.size() > 1) {
     throw UsageError(
@@ -317,7 +271,7 @@ Options parse_options(const std::vector<std::string>& args) {
       "Measures how fast this machine convolves images, verified, against what the hardware "
       "allows.",
       "convscale");
-  Text text;
+  OptionText text;
   declare(app, text);
   Options options;
   try {
@@ -344,15 +298,18 @@ Options parse_options(const std::vector<std::string>& args) {
         "--dragon: this program has no Dragon runtime; scripts/baseline.py runs the original's way "
         "beside it");
   }
-  require_names(app);
+  require_values(app);
+  options.interleave = text.interleave;
+  options.iteration_lines = text.iteration_lines;
   options.quiet = text.quiet;
   options.progress = !text.no_progress;
   options.json = non_empty(text.json);
   options.csv = non_empty(text.csv);
   options.md = non_empty(text.md);
-  forbid_same_file(options);
+  forbid_same_file(text);
   if (!text.save.empty()) options.save = text.save;
   read_configs(app, text, options);
+  if (options.configs.size() == 1) options.configs.front().interleaved = false;
   check_combinations(app, text, options);
   return options;
 }

@@ -24,6 +24,8 @@ struct Options {
   std::optional<std::filesystem::path> save;  ///< a folder
 
   std::optional<std::string> json, csv, md;  ///< a file, or "-"
+  bool interleave = false;
+  bool iteration_lines = false;  ///< print the time of each
   bool quiet = false;
   bool progress = true;
 };

@@ -2,27 +2,32 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <mutex>
 #include <ostream>
 #include <string>
-#include <string_view>
-#include <utility>
 
 namespace convscale {
 
-/// One line on a terminal that says what is going on and how long it will take; nothing where it is
-/// switched off. It is drawn between the timed regions only, and erased at the end.
+/// One line on a terminal that says what is going on, how much of the whole run is done and how
+/// long the rest will take; nothing where it is switched off. It is drawn between the timed regions
+/// only, and erased at the end.
 class Progress {
  public:
-  /// `label` says what the steps are of, such as "row 2 of 6"; it stands before each of them.
-  Progress(std::ostream& terminal, bool enabled, std::string label = "")
-      : terminal_(terminal), enabled_(enabled), label_(std::move(label)) {}
+  /// What a row goes through.
+  enum class Step { kGenerating, kMeasuring, kVerifying };
+
+  /// `work` is that of all rows, in any unit.
+  Progress(std::ostream& terminal, bool enabled, double work = 1)
+      : terminal_(terminal), enabled_(enabled), total_work_(work) {}
   ~Progress() { clear(); }
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  /// Begins a step: "generating", "measuring", ...
-  void begin(std::string_view what);
+  /// Begins the next row, which is `work` of the total; `label` says which, such as "row 2 of 6
+  /// (cpu auto full)". A row of no work is one more that the total does not know, and has no bar.
+  void begin_row(std::string label, double work = 1);
+  void begin(Step step);
   /// The share of the step that is done, 0..1. May be called from any thread and often: it redraws
   /// ten times a second at most.
   void update(double done);
@@ -31,15 +36,29 @@ class Progress {
 
  private:
   using Clock = std::chrono::steady_clock;
-  void draw(double done, Clock::time_point now);
+  void advance(double done);
+  void draw(Clock::time_point now);
 
   std::ostream& terminal_;
   const bool enabled_;
-  const std::string label_;
+  const double total_work_;
+  const Clock::time_point began_ = Clock::now();
   std::mutex mutex_;
-  std::string what_;
-  Clock::time_point began_, drawn_;
+  std::string label_;
+  Step step_ = Step::kGenerating;
+  double done_work_ = 0;  // of the rows before this one
+  double row_work_ = 0;
+  double row_share_ = 0;  // of this row, 0..1
+  Clock::time_point drawn_;
   bool visible_ = false;
 };
+
+/// The line: as much of it as fits into `columns`. `label` may be empty; what it has in parentheses
+/// goes first. `done` is 0..1, `left` is how long the rest takes, or empty.
+std::string progress_line(const std::string& label, const std::string& step, double done,
+                          const std::string& left, std::size_t columns);
+
+/// "12 s", "3 min 20 s", "1 h 05 min".
+std::string format_duration(double seconds);
 
 }  // namespace convscale

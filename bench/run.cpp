@@ -15,9 +15,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <ctime>
 #include <iostream>
-#include <new>
 #include <utility>
 
 namespace convscale {
@@ -32,37 +32,21 @@ ExitCode worse(ExitCode a, ExitCode b) {
   return a;
 }
 
-ExitCode code_of(const Record& record) {
-  switch (record.status) {
-    case Status::kFailed:
-      return ExitCode::kVerification;
-    case Status::kInterrupted:
-      return ExitCode::kInterrupted;
-    case Status::kSkipped:
-    case Status::kOk:
-      break;
-  }
-  return ExitCode::kOk;
-}
-
 bool has_verdict(const Record& record) {
   return record.summary || record.verification.status == VerificationStatus::kFailed;
 }
 
-Record not_measured(const Config& config, Status status, const std::string& reason) {
-  Record record;
-  record.config = config;
-  record.status = status;
-  record.reason = reason;
-  return record;
+/// What a row costs, for the progress bar: the pixels that go through it.
+double work_of(const Config& config) {
+  return static_cast<double>(config.shape.images * config.shape.pixels() * size_of(config.dtype)) *
+         (config.burns + config.iterations);
 }
 
-using OnResults = std::function<void(const Config&, const HostBuffers&)>;
-
-struct Outcome {
-  Record record;
-  ExitCode code = ExitCode::kOk;
-};
+double work_of(const std::vector<Row>& rows) {
+  double work = 0;
+  for (const Row& row : rows) work += row.impossible.empty() ? work_of(row.config) : 0;
+  return work;
+}
 
 class Run {
  public:
@@ -73,21 +57,25 @@ class Run {
         backends_(backends),
         err_(err),
         outputs_(options, out, err),
-        helpers_(usable_threads(topology_.threads())) {
+        helpers_(usable_threads(topology_.threads())),
+        progress_(err, options.progress && &err == &std::cerr && isatty(STDERR_FILENO) != 0,
+                  work_of(rows)) {
     report_.argv = args;
     report_.started_at = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
     report_.host = host_info(topology_);
   }
 
   ExitCode run() {
-    ExitCode worst = ExitCode::kOk;
-    bool any_possible = false;
-    for (std::size_t i = 0; i < rows_.size() && (i == 0 || !interrupted()); ++i) {
-      const ExitCode code = run_row(i);
-      any_possible = any_possible || code != ExitCode::kUnsupported;
-      worst = worse(worst, code);
-    }
+    const auto begin = std::chrono::steady_clock::now();
+    ExitCode worst = is_list() && options_.interleave ? run_interleaved() : run_in_order();
     if (!interrupted()) worst = worse(worst, measure_break_even());
+    if (!save_error_.empty()) {
+      say(save_error_);
+      worst = worse(worst, ExitCode::kFailure);
+    }
+    progress_.clear();
+    report_.wall_s =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     report_.interrupted = interrupted();
     if (report_.interrupted) worst = ExitCode::kInterrupted;
     print();
@@ -97,61 +85,92 @@ class Run {
       say(error.what());
       worst = worse(worst, ExitCode::kFailure);
     }
-    return any_possible || worst != ExitCode::kOk ? worst : ExitCode::kUnsupported;
+    return any_possible_ || worst != ExitCode::kOk ? worst : ExitCode::kUnsupported;
   }
 
  private:
   bool is_list() const { return rows_.size() > 1; }
   void say(const std::string& message) { err_ << "convscale: " << message << "\n"; }
 
-  ExitCode run_row(std::size_t index) {
-    const auto& [config, impossible] = rows_[index];
-    if (!impossible.empty()) {
-      report_.records.push_back(not_measured(config, Status::kSkipped, impossible));
-      return ExitCode::kUnsupported;
-    }
-    std::string save_error;
-    const auto save = [&](const Config& measured, const HostBuffers& buffers) {
-      try {
-        outputs_.save(measured, buffers);
-      } catch (const ResourceError& error) {
-        save_error = error.what();  // the measurement is not lost with it
+  ExitCode run_in_order() {
+    ExitCode worst = ExitCode::kOk;
+    for (std::size_t i = 0; i < rows_.size() && (i == 0 || !interrupted()); ++i) {
+      const Config& config = rows_[i].config;
+      std::string label;
+      if (is_list()) {
+        label = fmt::format("row {} of {} ({} {} {})", i + 1, rows_.size(), config.backend,
+                            config.kernel, name_of(config.method));
       }
-    };
-    const std::string label = is_list() ? fmt::format("row {} of {}", index + 1, rows_.size()) : "";
-    const auto [record, code] = attempt(config, label, save);
-    report_.records.push_back(record);
-    // In a list, what was skipped is said below the table.
-    if (!record.reason.empty() && !(is_list() && record.status == Status::kSkipped))
-      say((is_list() ? fmt::format("row {}: ", index + 1) : "") + record.reason);
-    if (!save_error.empty()) say(save_error);
-    return save_error.empty() ? code : worse(code, ExitCode::kFailure);
+      const auto outcome = rows_[i].impossible.empty() ? attempt(config, label, work_of(config))
+                                                       : impossible(rows_[i]);
+      worst = worse(worst, add(outcome));
+    }
+    return worst;
   }
 
-  /// Measures one configuration; what goes wrong is part of its record.
-  Outcome attempt(const Config& config, const std::string& label, const OnResults& on_results) {
-    Progress progress(err_, options_.progress && &err_ == &std::cerr && isatty(STDERR_FILENO) != 0,
-                      label);
-    const Workload workload(config.shape, config.fill, config.seed, options_.images,
-                            options_.filters);
+  ExitCode run_interleaved() {
+    std::vector<Config> configs;
+    for (const Row& row : rows_) {
+      if (row.impossible.empty()) configs.push_back(row.config);
+    }
+    progress_.begin_row(fmt::format("{} rows in turn", configs.size()), work_of(rows_));
+    std::vector<Outcome> outcomes = measure_interleaved(
+        configs, [&](const Config& c) { return workload_of(c); }, context());
+    ExitCode worst = ExitCode::kOk;
+    auto next = outcomes.begin();
+    for (const Row& row : rows_)
+      worst = worse(worst, add(row.impossible.empty() ? *next++ : impossible(row)));
+    return worst;
+  }
+
+  static Outcome impossible(const Row& row) {
+    return {not_measured(row.config, Status::kSkipped, row.impossible), ExitCode::kUnsupported};
+  }
+
+  /// Makes an outcome the next row, and says what went wrong.
+  ExitCode add(const Outcome& outcome) {
+    const auto& [record, code] = outcome;
+    report_.records.push_back(record);
+    any_possible_ = any_possible_ || code != ExitCode::kUnsupported;
+    // In a list, what was skipped is said below the table.
+    if (!record.reason.empty() && !(is_list() && record.status == Status::kSkipped)) {
+      say((is_list() ? fmt::format("row {}: ", report_.records.size()) : "") + record.reason);
+    }
+    return code;
+  }
+
+  Workload workload_of(const Config& config) const {
+    return {config.shape, config.fill, config.seed, options_.images, options_.filters};
+  }
+
+  RunContext context() {
+    return {.backends = backends_,
+            .helpers = helpers_,
+            .inputs = inputs_,
+            .progress = progress_,
+            .interrupted = interrupted,
+            .on_results = [this](const Config& config, const HostBuffers& buffers) {
+              save(config, buffers);
+            }};
+  }
+
+  void save(const Config& config, const HostBuffers& buffers) {
     try {
-      Record record = measure(config, workload,
-                              {.backends = backends_,
-                               .helpers = helpers_,
-                               .progress = progress,
-                               .interrupted = interrupted,
-                               .on_results = on_results});
-      const ExitCode code = code_of(record);
-      return {std::move(record), code};
-    } catch (const Error& error) {
+      outputs_.save(config, buffers);
+    } catch (const ResourceError& error) {
+      save_error_ = error.what();  // the measurement is not lost with it
+    }
+  }
+
+  /// Measures one configuration.
+  Outcome attempt(const Config& config, const std::string& label, double work) {
+    progress_.begin_row(label, work);
+    try {
+      return measure(config, workload_of(config), context());
+    } catch (const UsageError& error) {
       // Bad data are an option's fault, unless there are rows that would be lost.
-      if (error.code() == ExitCode::kUsage && !any_ran()) throw;
-      const bool skipped = error.code() == ExitCode::kUnsupported;
-      return {not_measured(config, skipped ? Status::kSkipped : Status::kFailed, error.what()),
-              error.code()};
-    } catch (const std::bad_alloc&) {
-      return {not_measured(config, Status::kFailed, "out of memory; a smaller --mem would do"),
-              ExitCode::kFailure};
+      if (!any_ran()) throw;
+      return {not_measured(config, Status::kFailed, error.what()), error.code()};
     }
   }
 
@@ -159,7 +178,7 @@ class Run {
     ExitCode worst = ExitCode::kOk;
     report_.break_even = find_break_even(report_.records, [&](const Config& config) {
       if (interrupted()) return not_measured(config, Status::kInterrupted, "interrupted");
-      auto [record, code] = attempt(config, "break-even", [](const Config&, const HostBuffers&) {});
+      auto [record, code] = attempt(config, "break-even", 0);
       worst = worse(worst, code);
       if (record.status == Status::kFailed) say("break-even: " + record.reason);
       return record;
@@ -176,10 +195,13 @@ class Run {
     std::ostream& text = outputs_.text();
     const bool with_table = any_ran() && !options_.quiet;
     if (any_ran()) {
-      if (!is_list()) text << original_lines(report_.records.front());
-      if (with_table) text << "\n" << table_text(report_) << "\n";
-      for (const Record& record : report_.records) {
-        if (has_verdict(record)) text << verdict_lines(record);
+      if (!is_list()) text << original_lines(report_.records.front(), options_.iteration_lines);
+      if (with_table) text << (is_list() ? "" : "\n") << table_text(report_) << "\n";
+      for (std::size_t i = 0; i < report_.records.size(); ++i) {
+        const Record& record = report_.records[i];
+        const std::size_t row = is_list() ? i + 1 : 0;
+        if (is_list() && options_.iteration_lines) text << iteration_lines(record, row);
+        if (has_verdict(record)) text << verdict_lines(record, row);
       }
       text.flush();
     }
@@ -203,6 +225,10 @@ class Run {
   Report report_;
   const Topology topology_;
   ThreadTeam helpers_;
+  InputStore inputs_;
+  Progress progress_;
+  bool any_possible_ = false;
+  std::string save_error_;
 };
 
 }  // namespace

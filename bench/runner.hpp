@@ -1,29 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "bench/progress.hpp"
-#include "common/backend.hpp"
+#include "bench/measurement.hpp"
+#include "common/error.hpp"
 #include "common/record.hpp"
 #include "common/workload.hpp"
 
 #include <functional>
+#include <span>
+#include <string>
+#include <vector>
 
 namespace convscale {
 
-class ThreadTeam;
-
-/// What the runner needs beside the configuration.
-struct RunContext {
-  const BackendTable& backends;
-  ThreadTeam& helpers;  ///< for everything outside of the timed region
-  Progress& progress;
-  std::function<bool()> interrupted;
-  /// Called once with the last iteration's results, after they were verified.
-  std::function<void(const Config&, const HostBuffers&)> on_results;
+/// How one configuration ended.
+struct Outcome {
+  Record record;
+  ExitCode code = ExitCode::kOk;
 };
 
-/// Measures one configuration. The record says how it ended: `ok`, `failed` (a result was wrong) or
-/// `interrupted`. Throws UsageError, UnsupportedError and ResourceError.
-Record measure(const Config& config, const Workload& workload, const RunContext& context);
+/// The record of a configuration without times.
+Record not_measured(const Config& config, Status status, const std::string& reason);
+
+/// Measures one configuration; what goes wrong is part of its record. Throws UsageError: its data
+/// cannot be used.
+Outcome measure(const Config& config, const Workload& workload, const RunContext& context);
+
+/// Measures all of `configs`, one iteration of each in turn, until each has enough; outcomes in
+/// their order. One that fails, or runs out of time, drops out of the turn. Throws ResourceError
+/// where memory does not hold all of them at once, before anything is measured, and UsageError.
+std::vector<Outcome> measure_interleaved(std::span<const Config> configs,
+                                         const std::function<Workload(const Config&)>& workload_of,
+                                         const RunContext& context);
 
 }  // namespace convscale

@@ -103,6 +103,25 @@ std::vector<std::string> split_list(std::string_view option, std::string_view te
   return elements;
 }
 
+double parse_seconds(std::string_view option, std::string_view text, double min) {
+  constexpr double kMost = 1e9;
+  const auto value = to_number<double>(text);
+  if (!value || !(*value >= min && *value <= kMost)) {
+    reject_value(option, text,
+                 fmt::format("seconds from {:g} to {:g}, such as 0.5 or 10", min, kMost));
+  }
+  return *value;
+}
+
+double parse_percent(std::string_view option, std::string_view text) {
+  const std::string_view digits = text.substr(0, text.size() - (text.ends_with('%') ? 1 : 0));
+  const auto value = to_number<double>(digits);
+  if (!value || !(*value > 0 && *value <= 100)) {
+    reject_value(option, text, "per cent over 0 and up to 100, such as 1% or 0.5");
+  }
+  return *value / 100;
+}
+
 std::vector<int> parse_devices(std::string_view option, std::string_view text) {
   constexpr int kMost = 1023;
   constexpr std::string_view kExpected =

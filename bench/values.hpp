@@ -37,6 +37,12 @@ ImageSize parse_size(std::string_view option, std::string_view text);
 /// The elements of a comma-separated list; at least one, none empty.
 std::vector<std::string> split_list(std::string_view option, std::string_view text);
 
+/// A finite number of seconds of at least `min`, such as "0.5".
+double parse_seconds(std::string_view option, std::string_view text, double min);
+
+/// A share in per cent, over 0 and up to 100, with or without its sign: 0.01 of "1" or "1%".
+double parse_percent(std::string_view option, std::string_view text);
+
 /// Numbers of devices, each once; none for "all".
 std::vector<int> parse_devices(std::string_view option, std::string_view text);
 

@@ -74,8 +74,9 @@ struct BackendFacts {
 /// Runs iterations of one configuration: the convolution of all images. The life of one, as the
 /// runner drives it:
 ///
-///     prepare(buffers)     setup: placement, registration, allocation; no data yet
-///                          (the runner fills images and filters)
+///     prepare(buffers)     setup: placement, registration, allocation; the buffers hold no data
+///                          yet, or an earlier configuration's, which it keeps
+///                          (the runner fills images and filters unless they are filled)
 ///     load()               setup: the buffers hold their data; for backends that keep copies
 ///     for each iteration:
 ///       measure_ceilings() one pass of each ceiling
@@ -98,6 +99,11 @@ class Backend {
   virtual BackendFacts facts() const = 0;
   /// Bytes of host memory that it takes beside the buffers.
   virtual std::int64_t scratch_bytes() const = 0;
+
+  /// How the pages of images and filters lie after `prepare`: where two backends give the same
+  /// text, memory that one of them prepared serves the other as well as its own would. Null: only
+  /// memory of its own will do.
+  virtual std::optional<std::string> placement() const { return std::nullopt; }
 
   virtual void prepare(const HostBuffers& buffers) = 0;
   virtual void load() {}

@@ -21,6 +21,11 @@ enum class Status { kOk, kSkipped, kFailed, kInterrupted };
 std::string_view name_of(Status status);
 std::string_view name_of(VerificationStatus status);
 
+/// What ended a measurement: its iterations were enough; `--min-time` or `--max-noise` was reached
+/// after more of them; `--timeout` came first.
+enum class StoppedBy { kIterations, kPrecision, kTimeout };
+std::string_view name_of(StoppedBy stopped_by);
+
 /// Busy time of the workers: of each worker its median over the iterations, and the least and most
 /// of them.
 struct WorkerTimes {
@@ -35,11 +40,17 @@ struct Record {
   std::vector<std::string> warnings;
   Config config;
   BackendFacts facts;
-  std::optional<double> setup_s;  ///< placement, registration, allocation, upload of resident data
-  std::optional<double> load_s;   ///< of setup_s: Backend::load of a resident scope
-  std::optional<double> generation_s;    ///< making or reading the workload
+  /// Threads, allocation, placement, registration, upload of resident data.
+  std::optional<double> setup_s;
+  std::optional<double> load_s;  ///< of setup_s: Backend::load of a resident scope
+  /// Making or reading the workload; null where an earlier row's was taken.
+  std::optional<double> generation_s;
   std::optional<double> verification_s;  ///< comparing with the reference
+  std::optional<double> ceilings_s;      ///< passes of the ceilings
+  std::optional<double> checks_s;        ///< poisoning results and taking digests
+  std::vector<double> burn_times_s;      ///< of the iterations before the measured ones
   std::vector<double> times_s;           ///< of the measured iterations
+  std::optional<StoppedBy> stopped_by;   ///< null if it failed or was interrupted
   std::optional<Summary> summary;        ///< null if there are no times
   std::optional<Bound> bound;
   std::optional<double> fraction;  ///< bound / median
@@ -59,16 +70,27 @@ std::optional<double> pixels_per_s(const Record& record);
 std::optional<double> bytes_per_s(const Record& record);
 std::optional<double> flops_per_s(const Record& record);
 
+/// How many times as fast, with its interval of 95 % confidence.
+struct Speedup {
+  double ratio = 0;
+  std::optional<Interval> interval;
+};
+
 /// How many times as many pixels a second `record` did as `first`; with the same shape, the ratio
 /// of their medians. Null where one of them failed or has no times, and between methods, which are
 /// never compared.
-std::optional<double> speed_against(const Record& first, const Record& record);
+///
+/// Of two interleaved rows it is the median of the ratios of iterations that ran side by side, with
+/// that median's interval. Of others the medians' intervals are combined on a logarithmic scale
+/// (Zou and Donner, Construction of confidence limits about effect measures, 2008).
+std::optional<Speedup> speed_against(const Record& first, const Record& record);
 
 /// One run of the program: what the JSON holds.
 struct Report {
   std::vector<std::string> argv;
   std::string started_at;  ///< UTC, ISO 8601
   bool interrupted = false;
+  std::optional<double> wall_s;  ///< from the first row's begin to the last one's end
   HostInfo host;
   std::vector<Record> records;
   std::vector<BreakEven> break_even;  ///< one for each workload that both CPU and GPU ran

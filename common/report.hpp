@@ -22,9 +22,9 @@ std::string to_csv(const Report& report);
 /// The same columns as a GitHub table.
 std::string to_markdown(const Report& report);
 
-/// The original's four lines for one record. Times have two significant digits of the standard
-/// deviation.
-std::string original_lines(const Record& record);
+/// The original's four lines for one record, with those of its iterations before the last two if
+/// `with_iterations`. Times have two significant digits of the standard deviation.
+std::string original_lines(const Record& record, bool with_iterations = false);
 
 /// The terminal's table of all records and, for a single one, its details; for several, why rows
 /// have no figures, how each compares with the first that ran, and when a GPU pays.
@@ -32,6 +32,9 @@ std::string table_text(const Report& report);
 
 /// What explains a record: device, bytes, ceilings, phases, setup, notes.
 std::string details_text(const Record& record);
+
+/// Where the time of several rows went: measured, and each of the rest apart; empty if unknown.
+std::string sweep_text(const Report& report);
 
 /// From how many images on, and after how many passes, a GPU pays; empty without entries.
 std::string break_even_text(const std::vector<BreakEven>& entries);
@@ -45,7 +48,12 @@ void add_remark(Remarks& remarks, const std::string& text, std::size_t row);
 std::string rows_label(const std::vector<std::size_t>& rows);
 
 /// "Verification: ..." and "FOM: ..." of one record; the latter only if it has times and is right.
-std::string verdict_lines(const Record& record);
+/// `row`, from 1 on, says which of several it is of; 0: there is only one.
+std::string verdict_lines(const Record& record, std::size_t row = 0);
+
+/// "Time for iteration 0 is 0.0112 seconds", of each iteration, burns included, as the original's
+/// newest version prints them; `row` as above.
+std::string iteration_lines(const Record& record, std::size_t row = 0);
 
 /// `seconds` with a unit and four significant digits: "7.120 ms".
 std::string format_time(double seconds);

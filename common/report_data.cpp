@@ -141,6 +141,10 @@ Json to_json_value(const Record& r) {
   const auto of_summary = [&](double Summary::*figure) {
     return r.summary ? Json((*r.summary).*figure) : Json(nullptr);
   };
+  const auto of_interval = [&](double Interval::*end) {
+    const bool known = r.summary && r.summary->median_interval;
+    return known ? Json((*r.summary->median_interval).*end) : Json(nullptr);
+  };
   const auto of_phases = [&](double Phases::*phase) {
     return r.phases ? Json((*r.phases).*phase) : Json(nullptr);
   };
@@ -173,17 +177,27 @@ Json to_json_value(const Record& r) {
           {"distribute", nullptr},
           {"iterations", c.iterations},
           {"burns", c.burns},
-          {"work_time", nullptr},
-          {"interleaved", false},
+          {"work_time", nullable(c.work_time_s)},
+          {"interleaved", c.interleaved},
+          {"min_time_s", nullable(c.stop.min_time_s)},
+          {"max_noise", nullable(c.stop.max_noise)},
+          {"timeout_s", nullable(c.stop.timeout_s)},
+          {"stopped_by", r.stopped_by ? Json(name_of(*r.stopped_by)) : Json(nullptr)},
           {"setup_s", nullable(r.setup_s)},
           {"load_s", nullable(r.load_s)},
           {"generation_s", nullable(r.generation_s)},
+          {"ceilings_s", nullable(r.ceilings_s)},
+          {"checks_s", nullable(r.checks_s)},
           {"verification_s", nullable(r.verification_s)},
+          {"burn_times_s", r.burn_times_s},
           {"times_s", r.times_s},
           {"mean_s", of_summary(&Summary::mean)},
           {"std_s", of_summary(&Summary::std)},
           {"min_s", of_summary(&Summary::min)},
           {"median_s", of_summary(&Summary::median)},
+          {"median_low_s", of_interval(&Interval::low)},
+          {"median_high_s", of_interval(&Interval::high)},
+          {"noise", r.summary ? nullable(r.summary->noise()) : Json(nullptr)},
           {"max_s", of_summary(&Summary::max)},
           {"cv", of_summary(&Summary::cv)},
           {"outliers", r.summary ? Json(r.summary->outliers) : Json(nullptr)},
@@ -276,6 +290,7 @@ std::string to_json(const Report& report) {
                      {"argv", report.argv}}},
                    {"started_at", report.started_at},
                    {"interrupted", report.interrupted},
+                   {"wall_s", nullable(report.wall_s)},
                    {"build",
                     {{"type", build.type},
                      {"compiler", build.compiler},

@@ -6,6 +6,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <utility>
 
@@ -25,6 +26,20 @@ struct Column {
   std::function<std::string(const Record&)> cell;
   std::string usual = {};  // of a kOption
 };
+
+/// "0.668 ±0.004", with the wider side of the interval.
+std::string speedup_text(const std::optional<Speedup>& speedup) {
+  if (!speedup) return "-";
+  const double ratio = speedup->ratio;
+  int decimals = ratio < 100 ? 2 : 0;
+  if (!speedup->interval) return fmt::format("{:.{}f}", ratio, decimals);
+  const double half = std::max(speedup->interval->high - ratio, ratio - speedup->interval->low);
+  if (half < 0.01) decimals = 3;
+  // Rounded up, so that what is not known exactly never looks so.
+  const double scale = std::pow(10.0, decimals);
+  return fmt::format("{:.{}f} ±{:.{}f}", ratio, decimals, std::ceil(half * scale) / scale,
+                     decimals);
+}
 
 std::string scaled(std::optional<double> value, double factor, const char* format) {
   return value ? fmt::format(fmt::runtime(format), *value * factor) : "-";
@@ -99,8 +114,7 @@ std::vector<Column> all_columns(const std::vector<Record>& records) {
                        const auto first = std::find_if(begin, end, [&](const Record& other) {
                          return speed_against(other, r).has_value();
                        });
-                       const auto ratio = first == end ? std::nullopt : speed_against(*first, r);
-                       return scaled(ratio, 1, ratio.value_or(0) < 100 ? "{:.2f}" : "{:.0f}");
+                       return first == end ? "-" : speedup_text(speed_against(*first, r));
                      }});
   return columns;
 }
@@ -123,18 +137,26 @@ std::pair<std::vector<Column>, std::string> choose_columns(const std::vector<Rec
   return {shown, common.empty() ? "" : fmt::format("In all rows: {}\n", fmt::join(common, ", "))};
 }
 
+/// Columns of a terminal that UTF-8 text takes: its bytes but for continuations.
+std::size_t columns_of(const std::string& text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  }));
+}
+
 std::string table(const std::vector<Column>& columns, const std::vector<Record>& records) {
   std::vector<std::size_t> widths;
   for (const Column& column : columns) {
     std::size_t width = column.title.size();
-    for (const Record& record : records) width = std::max(width, column.cell(record).size());
+    for (const Record& record : records) width = std::max(width, columns_of(column.cell(record)));
     widths.push_back(width);
   }
   const auto line = [&](const std::function<std::string(const Column&)>& cell) {
     std::string text;
     for (std::size_t i = 0; i < widths.size(); ++i) {
-      text += columns[i].right_aligned ? fmt::format("{:>{}}  ", cell(columns[i]), widths[i])
-                                       : fmt::format("{:<{}}  ", cell(columns[i]), widths[i]);
+      const std::string content = cell(columns[i]);
+      const std::string fill(widths[i] - columns_of(content), ' ');
+      text += (columns[i].right_aligned ? fill + content : content + fill) + "  ";
     }
     text.erase(text.find_last_not_of(' ') + 1);
     return text + "\n";
@@ -187,7 +209,8 @@ std::string table_text(const Report& report) {
   const auto [columns, common] = choose_columns(records);
   std::string text = common + table(columns, records);
   if (records.size() == 1) return text + "\n" + details_text(records.front());
-  for (const std::string& part : {reasons(records), break_even_text(report.break_even)}) {
+  for (const std::string& part :
+       {reasons(records), sweep_text(report), break_even_text(report.break_even)}) {
     if (!part.empty()) text += "\n" + part;
   }
   return text;

@@ -164,9 +164,11 @@ std::string details_text(const Record& r) {
   const auto untimed = [](std::optional<double> seconds) {
     return seconds ? format_time(*seconds) : "-";
   };
-  text += fmt::format("Untimed: setup {}{}, generation {}, verification {}\n", untimed(r.setup_s),
-                      r.load_s ? fmt::format(" (loading {})", format_time(*r.load_s)) : "",
-                      untimed(r.generation_s), untimed(r.verification_s));
+  text += fmt::format(
+      "Untimed: setup {}{}, generation {}, ceilings {}, poison and digests {}, verification {}\n",
+      untimed(r.setup_s), r.load_s ? fmt::format(" (loading {})", format_time(*r.load_s)) : "",
+      untimed(r.generation_s), untimed(r.ceilings_s), untimed(r.checks_s),
+      untimed(r.verification_s));
   if (r.balance && *r.balance < 1) {
     text += fmt::format(
         "Note:    {} images on {} workers are balanced to {:.3f} at best; --schedule split deals "
@@ -176,9 +178,10 @@ std::string details_text(const Record& r) {
   return text;
 }
 
-std::string original_lines(const Record& r) {
+std::string original_lines(const Record& r, bool with_iterations) {
   std::string text = fmt::format("Number of workers: {}\nNumber of images: {}\n",
                                  r.config.num_workers, r.config.shape.images);
+  if (with_iterations) text += iteration_lines(r);
   if (!r.summary) return text;
   constexpr int kNanoseconds = 9;
   const int decimals = std::clamp(
@@ -201,19 +204,55 @@ std::string break_even_text(const std::vector<BreakEven>& entries) {
   return text;
 }
 
-std::string verdict_lines(const Record& r) {
+std::string iteration_lines(const Record& r, std::size_t row) {
+  std::string text;
+  std::size_t iteration = 0;
+  for (const std::vector<double>* times : {&r.burn_times_s, &r.times_s}) {
+    for (const double time_s : *times) {
+      text += fmt::format("Time for iteration {} is {:.9f} seconds{}\n", iteration++, time_s,
+                          row > 0 ? fmt::format(" (row {})", row) : "");
+    }
+  }
+  return text;
+}
+
+std::string sweep_text(const Report& report) {
+  if (!report.wall_s) return "";
+  double measured = 0, setup = 0, generation = 0, ceilings = 0, checks = 0, verification = 0;
+  for (const Record& r : report.records) {
+    for (const double time_s : r.burn_times_s) measured += time_s;
+    for (const double time_s : r.times_s) measured += time_s;
+    setup += r.setup_s.value_or(0);
+    generation += r.generation_s.value_or(0);
+    ceilings += r.ceilings_s.value_or(0);
+    checks += r.checks_s.value_or(0);
+    verification += r.verification_s.value_or(0);
+  }
+  const double rest =
+      *report.wall_s - measured - setup - generation - ceilings - checks - verification;
+  return fmt::format(
+      "Took {}: iterations {}; setup {}, generation {}, ceilings {}, poison and digests {}, "
+      "verification {}, all else {}\n",
+      format_time(*report.wall_s), format_time(measured), format_time(setup),
+      format_time(generation), format_time(ceilings), format_time(checks),
+      format_time(verification), format_time(std::max(rest, 0.0)));
+}
+
+std::string verdict_lines(const Record& r, std::size_t row) {
   const Verification& v = r.verification;
+  const std::string which = row > 0 ? fmt::format(" (row {})", row) : "";
   std::string text = "Verification: ";
   if (v.status == VerificationStatus::kPassed) {
-    text += fmt::format("passed ({} outputs, max error {:.2g} of the bound)\n", v.outputs,
-                        v.max_error_of_bound);
+    text += fmt::format("passed ({} outputs, max error {:.2g} of the bound){}\n", v.outputs,
+                        v.max_error_of_bound, which);
   } else if (v.status == VerificationStatus::kFailed) {
-    text += fmt::format("FAILED ({})\n", v.failure);
+    text += fmt::format("FAILED ({}){}\n", v.failure, which);
   } else {
-    text += "skipped\n";
+    text += "skipped" + which + "\n";
   }
   const auto rate = images_per_s(r);
-  if (rate && r.status != Status::kFailed) text += fmt::format("FOM: {:.1f} images/s\n", *rate);
+  if (rate && r.status != Status::kFailed)
+    text += fmt::format("FOM: {:.1f} images/s{}\n", *rate, which);
   return text;
 }
 

@@ -15,6 +15,23 @@ double median_of(std::span<const double> samples) {
   return sorted.size() % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
+std::optional<Interval> interval_of_median(std::span<const double> samples) {
+  constexpr double kTail = 0.025;
+  const auto n = static_cast<double>(samples.size());
+  // P(B = i) of B(n, 1/2), through logarithms: 2^-n is 0 in a double from n = 1075 on.
+  const auto probability = [n](double i) {
+    return std::exp(std::lgamma(n + 1) - std::lgamma(i + 1) - std::lgamma(n - i + 1) -
+                    n * std::log(2.0));
+  };
+  std::size_t k = 0;
+  for (double below = probability(0); below <= kTail; ++k)
+    below += probability(static_cast<double>(k) + 1);
+  if (k == 0) return std::nullopt;
+  std::vector<double> sorted(samples.begin(), samples.end());
+  std::sort(sorted.begin(), sorted.end());
+  return Interval{sorted[k - 1], sorted[sorted.size() - k]};
+}
+
 Summary summarize(std::span<const double> samples) {
   const auto n = static_cast<double>(samples.size());
   Summary s;
@@ -27,6 +44,7 @@ Summary summarize(std::span<const double> samples) {
   const auto [min, max] = std::minmax_element(samples.begin(), samples.end());
   s.min = *min;
   s.max = *max;
+  s.median_interval = interval_of_median(samples);
 
   std::vector<double> deviations;
   for (const double x : samples) deviations.push_back(std::abs(x - s.median));

@@ -34,6 +34,11 @@ hwloc_topology_t load(const std::string* synthetic) {
   return topology;
 }
 
+/// The first NUMA node of a processor.
+int node_of(hwloc_obj_t pu) {
+  return pu != nullptr && pu->nodeset != nullptr ? hwloc_bitmap_first(pu->nodeset) : 0;
+}
+
 int count(hwloc_topology_t topology, hwloc_obj_type_t type) {
   const int n = hwloc_get_nbobjs_by_type(topology, type);
   return n > 0 ? n : 0;
@@ -112,7 +117,7 @@ std::vector<int> Topology::order(Bind bind) const {
     hwloc_obj_t core = hwloc_get_ancestor_obj_by_type(topology_.get(), HWLOC_OBJ_CORE, pu);
     smt = core != nullptr && core == last_core ? smt + 1 : 0;
     last_core = core;
-    const int node = pu->nodeset != nullptr ? hwloc_bitmap_first(pu->nodeset) : 0;
+    const int node = node_of(pu);
     const int cpu = static_cast<int>(pu->os_index);
     compact.push_back(cpu);
     spread.emplace(Key{smt, turns[{smt, node}]++, node}, cpu);
@@ -122,6 +127,10 @@ std::vector<int> Topology::order(Bind bind) const {
   cpus.reserve(spread.size());
   for (const auto& [key, cpu] : spread) cpus.push_back(cpu);
   return cpus;
+}
+
+int Topology::numa_node_of(int cpu) const {
+  return node_of(hwloc_get_pu_obj_by_os_index(topology_.get(), static_cast<unsigned>(cpu)));
 }
 
 void Topology::pin(int cpu) const {

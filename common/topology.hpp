@@ -44,6 +44,9 @@ class Topology {
   /// neighbours first, SMT siblings together. `none`: empty.
   std::vector<int> order(Bind bind) const;
 
+  /// The NUMA node that processor `cpu` belongs to; 0 if unknown.
+  int numa_node_of(int cpu) const;
+
   /// Pins the calling thread to processor `cpu`. Throws ResourceError.
   void pin(int cpu) const;
 

@@ -11,6 +11,7 @@
 #include "cpu/ceilings.hpp"
 #include "cpu/convolve.hpp"
 #include "cpu/kernel_table.hpp"
+#include "cpu/placement.hpp"
 #include "cpu/schedule.hpp"
 
 #include <fmt/format.h>
@@ -26,11 +27,12 @@
 namespace convscale {
 namespace {
 
-/// Touches every page that holds a byte of begin..end, so that it lies near the calling thread.
+/// Writes to every page that holds a byte of begin..end, so that it lies near the calling thread,
+/// and changes nothing: it may hold data of an earlier configuration.
 void first_touch(std::byte* begin, std::byte* end) {
   const std::int64_t page = page_bytes();
-  for (volatile std::byte* p = begin; p < end; p += page) *p = std::byte{0};
-  if (begin < end) *const_cast<volatile std::byte*>(end - 1) = std::byte{0};
+  for (volatile std::byte* p = begin; p < end; p += page) *p = *p;
+  if (volatile std::byte* last = end - 1; begin < end) *last = *last;
 }
 
 template <class T>
@@ -72,6 +74,10 @@ class CpuBackend final : public Backend {
 
   std::int64_t scratch_bytes() const override {
     return config_.num_workers * scratch_shape_.elements() * static_cast<std::int64_t>(sizeof(T));
+  }
+
+  std::optional<std::string> placement() const override {
+    return placement_of(topology_, config_, cpus_);
   }
 
   void prepare(const HostBuffers& buffers) override {
@@ -125,11 +131,11 @@ class CpuBackend final : public Backend {
       const Shape& s = config_.shape;
       if (config_.schedule == Schedule::kDynamic) {
         for (std::int64_t i = (*next)++; i < range.last; i = (*next)++)
-          convolve({i, 0, s.out_height()}, self);
+          work_on({i, 0, s.out_height()}, self);
       } else {
         for_each_band(range, s.out_height(), config_.schedule == Schedule::kStatic,
                       config_.num_workers, worker,
-                      [&](const RowBand& band) { convolve(band, self); });
+                      [&](const RowBand& band) { work_on(band, self); });
       }
       self.busy_s +=
           std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -191,6 +197,16 @@ class CpuBackend final : public Backend {
   void for_each_own_band(int worker, Body&& body) const {
     for_each_band({0, config_.shape.images}, config_.shape.out_height(),
                   config_.schedule != Schedule::kSplit, config_.num_workers, worker, body);
+  }
+
+  /// The work item: one convolution, or as many as `--work_time` asks for.
+  void work_on(const RowBand& band, const Worker& worker) const {
+    if (config_.work_time_s) {
+      const auto begin = std::chrono::steady_clock::now();
+      const std::chrono::duration<double> least(*config_.work_time_s);
+      while (std::chrono::steady_clock::now() - begin < least) convolve(band, worker);
+    }
+    convolve(band, worker);
   }
 
   void convolve(const RowBand& band, const Worker& worker) const {

@@ -55,6 +55,11 @@ void require_possible(const Config& config) {
                     "streams beforehand; --schedule static would do",
                     name_of(config.schedule)));
   }
+  if (config.work_time_s) {
+    throw UnsupportedError(
+        "--work_time: backend cuda runs a batch of images at once, which has no time of its own "
+        "for each; --backend cpu would do");
+  }
   if (std::max(config.shape.full_height(), config.shape.full_width()) > kMaxSide) {
     throw UnsupportedError("--size: backend cuda takes images of less than 2^30 rows and columns");
   }

@@ -9,6 +9,7 @@
 #include "common/output_file.hpp"
 #include "support.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -181,6 +182,8 @@ struct BadCase {
 };
 
 TEST(Program, BadValuesAreExit2AndSayWhatWouldWork) {
+  std::string hundred = "1";
+  for (int i = 2; i <= 100; ++i) hundred += fmt::format(",{}", i);
   const BadCase cases[] = {
       {{"--size", "10000", "--mem", "1000"}, "--mem 100000000 would hold one"},
       {{"--num_workers", "0"}, "--num_workers 0: expected a whole number from 1"},
@@ -224,7 +227,23 @@ TEST(Program, BadValuesAreExit2AndSayWhatWouldWork) {
       {{"--backend", "cuda", "--devices", ""}, "--devices '': expected"},
       {{"--json", "-", "--csv", "-"}, "both write -"},
       {{"--json", "same", "--csv", "./same"}, "--json and --csv both write"},
-      {{"--json", ""}, "--json '': expected a name"},
+      {{"--json", ""}, "--json '': expected a value"},
+      {{"--json", "--no-progress"},
+       "--json --no-progress: expected a value, and that is an option"},
+      {{"--json", "-w"}, "--json -w: expected a value, and that is an option"},
+      {{"--size", "1000,"}, "--size 1000,: expected a value between the commas"},
+      {{"--min-time", "-1"}, "--min-time -1: expected seconds from 0"},
+      {{"--min-time", "nan"}, "--min-time nan: expected seconds from 0"},
+      {{"--timeout", "soon"}, "--timeout soon: expected seconds from 0"},
+      {{"--max-noise", "0"}, "--max-noise 0: expected per cent over 0"},
+      {{"--max-noise", "%"}, "--max-noise %: expected per cent over 0"},
+      {{"--max-noise", "101%"}, "--max-noise 101%: expected per cent over 0 and up to 100"},
+      {{"--work_time", "1s"}, "--work_time 1s: expected seconds from 0"},
+      {{"--work_time", "1", "--schedule", "split"}, "--work_time beside --schedule split"},
+      {{"--num_workers", hundred, "--size", hundred}, "the lists make 10000 rows; --yes runs"},
+      {{"--num_workers", hundred, "--size", hundred, "--mem", hundred, "--kernel", hundred,
+        "--yes"},
+       "the lists make more than 10000000 rows; run them in parts"},
       {{"--num_worker", "2"}, "--num_worker: no such option; did you mean --num_workers?"},
       {{"--frobnicate"}, "--frobnicate: no such option; convscale --help"},
       {{"--json"}, "--json"},

@@ -194,7 +194,9 @@ TEST(DetailsText, ExplainsATransferLimitedRow) {
 TEST(DetailsText, ShowsPhasesAndTheLoadWhereThereAreSome) {
   Record r = record_of(0.5, 0);
   EXPECT_THAT(details_text(r), Not(HasSubstr("Phases:")));
-  EXPECT_THAT(details_text(r), HasSubstr("Untimed: setup -, generation -, verification -\n"));
+  EXPECT_THAT(details_text(r),
+              HasSubstr("Untimed: setup -, generation -, ceilings -, poison and digests -, "
+                        "verification -\n"));
   r.phases = Phases{0.001, 0.002, 0.003};
   r.setup_s = 0.25;
   r.load_s = 0.125;

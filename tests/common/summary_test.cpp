@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <numeric>
+#include <utility>
 #include <vector>
 
 namespace convscale {
@@ -52,6 +54,44 @@ TEST(Summary, MedianSortsACopy) {
   EXPECT_EQ(odd.front(), 9);
   EXPECT_EQ(median_of(std::vector<double>{3, 1}), 2);
   EXPECT_EQ(summarize(even).median, 5);
+}
+
+TEST(Summary, MediansIntervalIsOfOrderStatistics) {
+  // The ranks of tables of the sign test at 5 %, two-sided.
+  const std::pair<int, int> lowest_rank[] = {{6, 1},  {8, 1},  {9, 2},   {10, 2},  {12, 3},
+                                             {20, 6}, {25, 8}, {30, 10}, {40, 14}, {100, 40}};
+  for (const auto& [n, rank] : lowest_rank) {
+    std::vector<double> samples;
+    for (int i = n; i >= 1; --i) samples.push_back(i);
+    const auto interval = interval_of_median(samples);
+    ASSERT_TRUE(interval.has_value()) << n;
+    EXPECT_EQ(interval->low, rank) << n;
+    EXPECT_EQ(interval->high, n - rank + 1) << n;
+  }
+}
+
+TEST(Summary, FewSamplesGiveNoInterval) {
+  for (int n = 1; n <= 5; ++n) {
+    const std::vector<double> samples(static_cast<std::size_t>(n), 1.0);
+    EXPECT_FALSE(interval_of_median(samples).has_value()) << n;
+    EXPECT_FALSE(summarize(samples).noise().has_value()) << n;
+  }
+}
+
+TEST(Summary, IntervalHoldsForManySamples) {
+  // 2^-n is no double here. The normal approximation: 5000 - 1.96 sqrt(10000) / 2 = 4902.
+  std::vector<double> samples(10000);
+  std::iota(samples.begin(), samples.end(), 1.0);
+  const auto interval = interval_of_median(samples);
+  ASSERT_TRUE(interval.has_value());
+  EXPECT_NEAR(interval->low, 4902, 1);
+  EXPECT_NEAR(interval->high, 5099, 1);
+}
+
+TEST(Summary, NoiseIsHalfTheIntervalOverTheMedian) {
+  const Summary s = summarize(std::vector<double>{9, 10, 10, 10, 10, 12});
+  ASSERT_TRUE(s.noise().has_value());
+  EXPECT_DOUBLE_EQ(*s.noise(), 0.15);
 }
 
 TEST(Summary, OutliersAreThoseWithAModifiedScoreOverThreeAndAHalf) {

@@ -14,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <numeric>
 #include <random>
 #include <set>
 #include <utility>
@@ -191,6 +192,25 @@ TEST(CpuBackend, RangesAddUpToTheWhole) {
     backend.start({2, 4});
     backend.wait({2, 4});
     EXPECT_EQ(backend.digest().unwritten, 5 * config.shape.outputs());
+  }
+}
+
+TEST(CpuBackend, PreparingKeepsWhatTheBuffersHold) {
+  for (const Schedule schedule : {Schedule::kStatic, Schedule::kSplit}) {
+    Config config = small_config();
+    config.schedule = schedule;
+    config.num_workers = 3;
+    const auto count = static_cast<std::size_t>(config.shape.images * config.shape.pixels());
+    std::vector<double> images(count), filters(7 * 16, 3.0), results(7 * 13 * 10);
+    std::iota(images.begin(), images.end(), 1.0);
+    const std::vector<double> before = images;
+    const auto bytes = [](std::vector<double>& data) {
+      return reinterpret_cast<std::byte*>(data.data());
+    };
+    make_cpu_backend(config, cpu_kernels())
+        ->prepare({bytes(images), bytes(filters), bytes(results)});
+    EXPECT_EQ(images, before);
+    EXPECT_EQ(filters, std::vector<double>(7 * 16, 3.0));
   }
 }
 

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/measurement.hpp"
+
+#include "bench/plan.hpp"
+#include "bench/stop.hpp"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <string>
+
+namespace convscale {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_between(Clock::time_point begin, Clock::time_point end) {
+  return std::chrono::duration<double>(end - begin).count();
+}
+
+/// Seconds that `step` takes.
+template <class Step>
+double timed(Step&& step) {
+  const auto begin = Clock::now();
+  step();
+  return seconds_between(begin, Clock::now());
+}
+
+/// A pass of the ceilings goes before each of so many iterations, and before later ones as long as
+/// passes have not taken longer than iterations: short iterations, repeated until they are precise,
+/// would else take a hundred times as long as they need to.
+constexpr int kCeilingPasses = 20;
+
+std::int64_t result_bytes(const Config& c) {
+  return c.shape.images * c.shape.outputs() * size_of(c.dtype);
+}
+
+}  // namespace
+
+Measurement::Measurement(const Config& config, const Workload& workload, const RunContext& context)
+    : workload_(workload), context_(context) {
+  record_.config = config;
+  record_.setup_s = timed([&] {
+    backend_ = find_backend(context.backends, config.backend).create(config);
+    record_.facts = backend_->facts();
+    inputs_ = context.inputs.share(config, backend_->placement());
+  });
+  record_.warnings = record_.facts.warnings;
+  if (record_.facts.quantised)
+    record_.balance = image_balance(config.shape.images, config.num_workers);
+}
+
+std::int64_t Measurement::bytes_to_take() const {
+  return result_bytes(config()) + backend_->scratch_bytes();
+}
+
+HostBuffers Measurement::buffers() const {
+  return {inputs_->images().data(), inputs_->filters().data(), results_.data()};
+}
+
+bool Measurement::keep_going(double done) const {
+  context_.progress.update(done);
+  return !context_.interrupted();
+}
+
+void Measurement::set_up() {
+  context_.progress.begin(Progress::Step::kGenerating);
+  *record_.setup_s += timed([&] {
+    inputs_->allocate();
+    results_ = PageBuffer(result_bytes(config()), "results");
+    backend_->prepare(buffers());
+  });
+  if (!inputs_->is_filled()) {
+    record_.generation_s = timed([&] {
+      inputs_->fill(workload_, context_.helpers, [&](double done) { return keep_going(done); });
+    });
+  }
+  const double load_s = timed([&] { backend_->load(); });
+  *record_.setup_s += load_s;
+  if (config().scope == Scope::kResident) record_.load_s = load_s;
+}
+
+bool Measurement::is_burn() const {
+  const auto& timeout_s = config().stop.timeout_s;
+  return samples_.iterations() < config().burns && !(timeout_s && elapsed_s_ >= *timeout_s);
+}
+
+void Measurement::iterate() {
+  const ImageRange all{0, config().shape.images};
+  const auto began = Clock::now();
+  if (samples_.iterations() < kCeilingPasses || ceilings_s_ < iterations_s_)
+    ceilings_s_ += timed([&] { samples_.add(backend_->measure_ceilings()); });
+  checks_s_ += timed([&] { backend_->poison(); });
+
+  const auto begin = Clock::now();
+  backend_->start(all);
+  backend_->wait(all);
+  const auto end = Clock::now();
+
+  const bool burn = is_burn();
+  const int number = samples_.iterations() - (burn ? 0 : config().burns) + 1;
+  checks_s_ += timed([&] {
+    samples_.check(backend_->digest(), fmt::format("{} {}", burn ? "burn" : "iteration", number));
+  });
+  const double time_s = seconds_between(begin, end);
+  iterations_s_ += time_s;
+  if (burn) {
+    samples_.add_burn(time_s);
+  } else {
+    samples_.add_iteration(*backend_, time_s);
+  }
+  elapsed_s_ += seconds_between(began, Clock::now());
+}
+
+std::optional<StoppedBy> Measurement::stopped() const {
+  return stop_now(config(), samples_.times_s(), elapsed_s_);
+}
+
+double Measurement::done_share() const {
+  return convscale::done_share(config(), samples_.iterations(), samples_.times_s(), elapsed_s_);
+}
+
+Record Measurement::finish() {
+  const bool interrupted = context_.interrupted();
+  if (!interrupted && !has_failed()) record_.stopped_by = stopped();
+  backend_->collect();
+  record_.facts = backend_->facts();
+  record_.warnings = record_.facts.warnings;
+  record_.ceilings_s = ceilings_s_;
+  record_.checks_s = checks_s_;
+  samples_.summarise(record_);
+  warn();
+  if (config().verify && samples_.has_results() && !interrupted) verify_results();
+  conclude();
+  context_.progress.clear();
+  if (samples_.has_results() && record_.status != Status::kInterrupted)
+    context_.on_results(config(), buffers());
+  return record_;
+}
+
+void Measurement::verify_results() {
+  context_.progress.begin(Progress::Step::kVerifying);
+  record_.verification_s = timed([&] {
+    record_.verification = dispatch(config().dtype, [&]<class T>() {
+      return verify<T>(config().shape, inputs_->images().as<T>().data(),
+                       inputs_->filters().as<T>().data(), results_.as<T>().data(), context_.helpers,
+                       [&](double done) { return keep_going(done); });
+    });
+  });
+}
+
+void Measurement::warn() {
+  constexpr double kNoisy = 0.10, kImpossible = 1.02;
+  constexpr std::int64_t kCacheFactor = 4;
+  std::vector<std::string>& warnings = record_.warnings;
+  if (record_.summary && record_.summary->cv > kNoisy) {
+    warnings.push_back(fmt::format(
+        "the times vary by {:.0f} % (coefficient of variation); is anything else running?",
+        100 * record_.summary->cv));
+  }
+  const Shape& s = config().shape;
+  const std::int64_t working_set =
+      s.images * (s.pixels() + s.taps() + s.outputs()) * size_of(config().dtype);
+  if (working_set < kCacheFactor * record_.facts.last_cache_bytes) {
+    warnings.push_back(
+        fmt::format("the working set of {:.1f} MB is under 4 times the last cache of {:.1f} MB, "
+                    "which may hold much of it",
+                    static_cast<double>(working_set) * 1e-6,
+                    static_cast<double>(record_.facts.last_cache_bytes) * 1e-6));
+  }
+  if (record_.stopped_by == StoppedBy::kTimeout) {
+    const auto noise = record_.summary->noise();
+    warnings.push_back(
+        fmt::format("--timeout {:g} s ended it after {} iteration{}{}", *config().stop.timeout_s,
+                    record_.times_s.size(), record_.times_s.size() == 1 ? "" : "s",
+                    noise ? fmt::format(" with a noise of {:.1f} %", 100 * *noise) : ""));
+  }
+  if (record_.fraction && *record_.fraction > kImpossible) {
+    warnings.push_back(fmt::format(
+        "{:.2f} of the bound is more than the hardware can do: this measurement is wrong",
+        *record_.fraction));
+  }
+}
+
+void Measurement::conclude() {
+  if (record_.verification.status == VerificationStatus::kFailed) {
+    record_.status = Status::kFailed;
+    record_.reason = "verification failed: " + record_.verification.failure;
+  } else if (has_failed()) {
+    record_.status = Status::kFailed;
+    record_.verification.status = VerificationStatus::kFailed;
+    record_.verification.failure = samples_.failure();
+    record_.reason = "verification failed: " + samples_.failure();
+  } else if (context_.interrupted()) {
+    record_.status = Status::kInterrupted;
+    record_.reason = "interrupted by a signal";
+  }
+}
+
+}  // namespace convscale

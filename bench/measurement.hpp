@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "bench/inputs.hpp"
+#include "bench/progress.hpp"
+#include "bench/samples.hpp"
+#include "common/backend.hpp"
+#include "common/buffer.hpp"
+#include "common/record.hpp"
+#include "common/workload.hpp"
+
+#include <functional>
+#include <memory>
+#include <optional>
+
+namespace convscale {
+
+class ThreadTeam;
+
+/// What a measurement needs beside its configuration. All of it outlives the measurement.
+struct RunContext {
+  const BackendTable& backends;
+  ThreadTeam& helpers;  ///< for everything outside of the timed region
+  InputStore& inputs;
+  Progress& progress;
+  std::function<bool()> interrupted;
+  /// Called once with the last iteration's results, after they were verified.
+  std::function<void(const Config&, const HostBuffers&)> on_results;
+};
+
+/// One configuration from setup to record. The life of one, as the runner drives it:
+///
+///     Measurement m(config, workload, context);
+///     (memory for m.inputs() and m.bytes_to_take() is checked)
+///     m.set_up();
+///     while (!m.stopped() && !interrupted) m.iterate();
+///     record = m.finish();
+///
+/// Several may be alive at the same time and iterate in turn. Methods throw UsageError,
+/// UnsupportedError and ResourceError.
+class Measurement {
+ public:
+  Measurement(const Config& config, const Workload& workload, const RunContext& context);
+
+  const Config& config() const { return record_.config; }
+  const Inputs& inputs() const { return *inputs_; }
+  /// Bytes of host memory that `set_up` takes beside the inputs.
+  std::int64_t bytes_to_take() const;
+
+  /// Places memory and fills the inputs, unless an earlier configuration has.
+  void set_up();
+  /// One iteration, a burn or a measured one.
+  void iterate();
+  /// Why no more iterations are needed; null while they are.
+  std::optional<StoppedBy> stopped() const;
+  /// A wrong result was seen: more iterations are of no use.
+  bool has_failed() const { return !samples_.failure().empty(); }
+  /// About how much is done, 0..1.
+  double done_share() const;
+  /// Verifies the last results. The record says how it ended: `ok`, `failed` (a result was wrong)
+  /// or `interrupted`.
+  Record finish();
+
+ private:
+  bool is_burn() const;
+  bool keep_going(double done) const;
+  HostBuffers buffers() const;
+  void verify_results();
+  void warn();
+  void conclude();
+
+  const Workload& workload_;
+  const RunContext& context_;
+  Record record_;
+  Samples samples_;
+  double iterations_s_ = 0, ceilings_s_ = 0, checks_s_ = 0, elapsed_s_ = 0;
+  // Before the backend, whose end unregisters them and waits for copies that a fault left under
+  // way.
+  std::shared_ptr<Inputs> inputs_;
+  PageBuffer results_;
+  std::unique_ptr<Backend> backend_;
+};
+
+}  // namespace convscale

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "common/config.hpp"
+#include "common/topology.hpp"
+
+#include <optional>
+#include <span>
+#include <string>
+
+namespace convscale {
+
+/// On which NUMA node which part of the images lies when `config`'s workers, on processors `cpus`
+/// in turn, touch their own first: Backend::placement of the CPU. Empty on a machine of one node,
+/// where every place is as good; null where workers are not pinned on a machine of several.
+std::optional<std::string> placement_of(const Topology& topology, const Config& config,
+                                        std::span<const int> cpus);
+
+}  // namespace convscale

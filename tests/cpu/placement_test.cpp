@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cpu/placement.hpp"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+namespace convscale {
+namespace {
+
+std::optional<std::string> placement(const char* machine, int workers, Bind bind,
+                                     Schedule schedule = Schedule::kStatic) {
+  const Topology topology(machine);
+  Config config;
+  config.num_workers = workers;
+  config.schedule = schedule;
+  const std::vector<int> cpus = topology.order(bind);
+  return placement_of(topology, config, cpus);
+}
+
+constexpr const char* kOneNode = "pack:1 [numa] core:4 pu:2";
+constexpr const char* kTwoNodes = "pack:2 [numa] core:4 pu:1";
+
+TEST(Placement, OfOneNodeIsAlwaysTheSame) {
+  EXPECT_EQ(placement(kOneNode, 1, Bind::kSpread), "");
+  EXPECT_EQ(placement(kOneNode, 4, Bind::kNone), "");
+  EXPECT_EQ(placement(kOneNode, 8, Bind::kCompact, Schedule::kSplit), "");
+}
+
+TEST(Placement, NamesTheNodeOfEachWorker) {
+  EXPECT_EQ(placement(kTwoNodes, 4, Bind::kSpread), "images 0 1 0 1");
+  EXPECT_EQ(placement(kTwoNodes, 4, Bind::kCompact), "images 0 0 0 0");
+  EXPECT_EQ(placement(kTwoNodes, 6, Bind::kCompact), "images 0 0 0 0 1 1");
+  EXPECT_EQ(placement(kTwoNodes, 9, Bind::kCompact), "images 0 0 0 0 1 1 1 1 0") << "in turn";
+  EXPECT_EQ(placement(kTwoNodes, 2, Bind::kSpread, Schedule::kSplit), "rows 0 1");
+}
+
+TEST(Placement, ThatIsDynamicIsPlacedAsStatic) {
+  EXPECT_EQ(placement(kTwoNodes, 4, Bind::kSpread, Schedule::kDynamic),
+            placement(kTwoNodes, 4, Bind::kSpread));
+}
+
+TEST(Placement, OfWorkersThatMoveIsNotKnown) {
+  EXPECT_EQ(placement(kTwoNodes, 4, Bind::kNone), std::nullopt);
+}
+
+}  // namespace
+}  // namespace convscale
