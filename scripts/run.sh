@@ -4,26 +4,34 @@ set -euo pipefail
 
 usage() {
   cat <<'END'
-Usage: scripts/run.sh [--no-install] [--] [OPTION...]
+Usage: scripts/run.sh [--no-install] [--baseline[=KERNELS]] [--] [OPTION...]
 
 Installs the Debian packages that the build lacks, builds convscale, and runs it with the options
 given: without any, 33 images of 1000x1000 with 4 workers. Files are relative to the current
 directory. Standard output is the program's alone, and so is the exit code once it runs.
 
+  --baseline    then run the same workload the original's way, with SciPy (scripts/baseline.py), and
+                print both in one table. Options of the program that the baseline does not have are
+                not its. KERNELS is its --kernel: scipy-spawn, or a list such as
+                scipy-serial,scipy-dragon. The exit code is the program's, or, if that is 0, the
+                baseline's
   --no-install  install nothing; report what is missing and exit with 5
   --help        this text; "-- --help" prints the program's own options
 
-Example: scripts/run.sh --num_workers 8 --size 1080x1920 --json run.json
+Examples: scripts/run.sh --num_workers 8 --size 1080x1920 --json run.json
+          scripts/run.sh --baseline --num_workers 2 --mem 16Mi
 END
 }
 
 # shellcheck source=scripts/prepare.sh
 source "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/prepare.sh"
 
-install=yes
+install=yes baseline=no kernels=()
 while [[ $# -gt 0 ]]; do
   case $1 in
     --no-install) install=no ;;
+    --baseline) baseline=yes ;;
+    --baseline=*) baseline=yes kernels=(--kernel "${1#*=}") ;;
     -h | --help) usage; exit ;;
     --) shift; break ;;
     *) break ;;
@@ -32,6 +40,61 @@ while [[ $# -gt 0 ]]; do
 done
 
 mkdir -p "$root/build"
-require_packages "$install" "${build_packages[@]}"
+packages=("${build_packages[@]}")
+if [[ $baseline == yes ]]; then packages+=(python3 python3-numpy python3-scipy); fi
+require_packages "$install" "${packages[@]}"
 build release convscale -DCONVSCALE_TESTS=OFF
-exec "$root/build/release/bin/convscale" "$@"
+convscale=$root/build/release/bin/convscale
+if [[ $baseline == no ]]; then exec "$convscale" "$@"; fi
+
+# --- Beside SciPy
+
+# Sorts "$@": what the baseline has, too, to `shared`; the program's --json to `json`.
+shared=() json=''
+sort_options() {
+  local name
+  while [[ $# -gt 0 ]]; do
+    name=${1%%=*}
+    case $name in
+      --iterations | --burns | --num_workers | --num-workers | --size | --mem | --filter-size | \
+        --stride | --fill | --seed | --images | --filters | --work_time | --work-time | --dtype | \
+        -w | --json)
+        if [[ $1 == *=* ]]; then
+          set -- "$name" "${1#*=}" "${@:2}"
+        elif [[ $# -lt 2 ]]; then
+          return  # the program says what is wrong with it
+        fi
+        if [[ $name == --json ]]; then json=$2; else shared+=("$name" "$2"); fi
+        shift
+        ;;
+      -w*) shared+=(-w "${1#-w}") ;;
+      --iteration-lines | --yes) shared+=("$1") ;;
+    esac
+    shift
+  done
+}
+
+sort_options "$@"
+scratch=$(mktemp -d)
+trap 'rm -rf -- "$scratch"' EXIT
+arguments=("$@")
+if [[ $json == - ]]; then
+  say "--json - beside --baseline: standard output has the table; give a file"
+  exit 2
+elif [[ -z $json ]]; then
+  json=$scratch/run.json
+  arguments+=(--json "$json")
+fi
+code=0
+"$convscale" "${arguments[@]}" || code=$?
+# An interrupt, or options that the program did not take: there is nothing to compare with.
+if [[ ! -s $json || $code -eq 2 || $code -eq 130 ]]; then exit "$code"; fi
+
+python=python3
+if [[ -x /usr/bin/python3 ]]; then python=/usr/bin/python3; fi
+say "now the same workload with SciPy, which takes its time"
+echo
+baseline_code=0
+"$python" -B "$root/scripts/baseline.py" "${kernels[@]}" "${shared[@]}" --beside "$json" ||
+  baseline_code=$?
+exit $((code != 0 ? code : baseline_code))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import importlib
+import io
 import os
 import re
 import sys
@@ -45,13 +47,31 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}; {self.prog} --help lists the options")
 
 
+def main_of(module: str) -> Callable[[Sequence[str]], int]:
+    """`main` of a module that is imported when it runs: for `run_script`, which then has a line for
+    a package that this Python lacks."""
+    def body(args: Sequence[str]) -> int:
+        main: Callable[[Sequence[str]], int] = importlib.import_module(module).main
+        return main(args)
+    return body
+
+
 def run_script(prog: str, body: Callable[[Sequence[str]], int]) -> NoReturn:
     """Runs `body` with the arguments and exits with its code; what it raises becomes one line."""
+    if sys.stdout is None:  # closed by the caller
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names of files and machines may hold anything
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = body(sys.argv[1:])
         sys.stdout.flush()
     except Error as error:
         message, code = str(error), error.code
+    except ModuleNotFoundError as error:
+        message, code = (f"{sys.executable} has no module {error.name}; install Debian's "
+                         "python3-numpy, python3-scipy and python3-matplotlib, and use "
+                         "/usr/bin/python3"), UNSUPPORTED
     except MemoryError:
         message, code = "out of memory; fewer or smaller images would do", FAILURE
     except BrokenPipeError:
@@ -69,8 +89,20 @@ def run_script(prog: str, body: Callable[[Sequence[str]], int]) -> NoReturn:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes `path` whole or not at all. Throws OSError."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    """Writes `path` whole or not at all; what a link points to, and a device or a pipe in place.
+    Throws OSError that names `path`."""
+    try:
+        target = Path(os.path.realpath(path))
+        if target.exists() and not target.is_file():
+            target.write_text(text, encoding="utf-8")
+        else:
+            _replace(target, text)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+
+
+def _replace(path: Path, text: str) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
     try:
         with open(handle, "w", encoding="utf-8") as file:
             file.write(text)
@@ -112,6 +144,14 @@ def parse_seconds(option: str, text: str) -> float:
     if not re.fullmatch(r"[0-9]+(\.[0-9]*)?|\.[0-9]+", text):
         raise UsageError(f"{option} {text}: expected a number of seconds, such as 0.5")
     return float(text)
+
+
+def parse_percent(option: str, text: str) -> float:
+    """The fraction of "5%" or "5": 0.05."""
+    match = re.fullmatch(r"([0-9]{1,6}(?:\.[0-9]*)?|\.[0-9]+) ?%?", text)
+    if match is None:
+        raise UsageError(f"{option} {text}: expected a percentage, such as 5%")
+    return float(match[1]) / 100
 
 
 def parse_list(option: str, text: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
@@ -19,6 +20,7 @@ _FIELDS: dict[str, tuple[type, ...]] = {
     "stride": (int,), "fill": (str,), "seed": (int,), "num_workers": (int,),
     "times_s": (list,), "median_s": (float, int, type(None)), "bound": (dict, type(None)),
 }
+_COUNTS = ("height", "width", "images", "filter_size", "stride", "num_workers")  # at least 1
 
 
 @dataclass(frozen=True)
@@ -90,11 +92,14 @@ class Document:
 
 
 def load(path: Path) -> Document:
-    """Reads one results file. Raises UsageError where it is not one of ours, or of another version,
-    and OSError where it cannot be read."""
+    """Reads one results file. Raises UsageError where it cannot be read, is not one of ours, or of
+    another version."""
     name = str(path)
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+    except OSError as error:
+        raise UsageError(f"{name}: {error.strerror or error}; give a file that --json wrote") \
+            from error
     except (ValueError, RecursionError) as error:  # bad UTF-8 is a ValueError, too
         raise UsageError(f"{name}: is not JSON ({error}); give a file that --json wrote") from error
     if not isinstance(raw, dict) or not isinstance(raw.get("records"), list):
@@ -107,16 +112,49 @@ def load(path: Path) -> Document:
     return Document(raw, name, records)
 
 
+def _refuse_constant(text: str) -> None:
+    raise ValueError(f"{text} is no number there")
+
+
+def _is_number(value: Any) -> bool:
+    """A finite one that a float holds."""
+    return (isinstance(value, (int, float)) and not isinstance(value, bool)
+            and abs(value) <= sys.float_info.max)
+
+
+def _is_time(value: Any) -> bool:
+    return _is_number(value) and value > 0
+
+
+def _is_proper(field: str, value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, _FIELDS[field]):
+        return False
+    if isinstance(value, str):
+        return value.isprintable()
+    if field in _COUNTS:
+        return int(value) >= 1
+    if field == "bound":
+        time = (value or {}).get("time_s")
+        return time is None or _is_time(time)
+    return field != "median_s" or value is None or _is_time(value)
+
+
 def _record(name: str, index: int, raw: Any) -> Record:
     where = f"{name}: record {index + 1}"
     if not isinstance(raw, dict):
         raise UsageError(f"{where}: is not an object; give a file that --json wrote")
-    for field, types in _FIELDS.items():
-        if field not in raw or not isinstance(raw[field], types) or isinstance(raw[field], bool):
+    for field in _FIELDS:
+        if field not in raw or not _is_proper(field, raw[field]):
             raise UsageError(f"{where}: has no proper {field}; give a file that --json wrote")
+    work_time = raw.get("work_time")
+    if work_time is not None and not _is_number(work_time):
+        raise UsageError(f"{where}: has no proper work_time; give a file that --json wrote")
     if raw["status"] not in STATUSES:
         raise UsageError(f"{where}: has status {raw['status']!r}; expected one of "
                          f"{', '.join(STATUSES)}")
-    if not all(isinstance(time, (int, float)) and time >= 0 for time in raw["times_s"]):
-        raise UsageError(f"{where}: times_s holds something that is no time")
+    if not all(_is_time(time) for time in raw["times_s"]):
+        raise UsageError(f"{where}: times_s holds something that is no time; give a file that "
+                         "--json wrote")
+    if raw["status"] == "ok" and (not raw["times_s"] or raw["median_s"] is None):
+        raise UsageError(f"{where}: has status ok and no times; give a file that --json wrote")
     return Record(raw, name, index)

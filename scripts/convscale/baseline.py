@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The original's way: a pool of Python processes maps SciPy's convolution over the images.
+
+Re-creates the timed loop of the SciPy image convolution benchmark of the Dragon HPC runtime
+(scipy_scale_work.py), to have something to compare the program with on the same machine.
+"""
+from __future__ import annotations
+
+import os
+
+# Each worker is one thread. Set before NumPy is loaded, and inherited by the workers.
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
+                  "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS"):
+    os.environ[_variable] = "1"
+
+import datetime
+import json
+import platform
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Optional, Sequence, TextIO
+
+import numpy as np
+import scipy
+
+from convscale import dragon_runtime, pools
+from convscale.baseline_options import Options, parse_options
+from convscale.cli import FAILURE, INTERRUPTED, OK, UNSUPPORTED, UnsupportedError, write_text
+from convscale.generator import Array, digest_of
+from convscale.host import check_memory, host_info
+from convscale.pools import Job, Measurement, OnTime
+from convscale.record import Json, make_document, make_record
+from convscale.results import load
+from convscale.table import table_text
+from convscale.workload import Source, Workload, make_workload
+
+_SOFTWARE = (f"SciPy {scipy.__version__}, NumPy {np.__version__}, "
+             f"Python {platform.python_version()}")
+
+
+class _Runner:
+    """Measures configurations one after the other; keeps the last one's data for the next."""
+
+    def __init__(self, options: Options) -> None:
+        self.runtime: Optional[dragon_runtime.Runtime] = None
+        self.no_dragon: Optional[str] = None
+        self._kept: Optional[tuple[Source, Workload]] = None
+        if any(job.kernel == "scipy-dragon" for _, job in options.configurations):
+            try:
+                self.runtime = dragon_runtime.find_runtime(options.dragon)
+            except UnsupportedError as error:
+                self.no_dragon = str(error)
+
+    def software_of(self, job: Job) -> str:
+        return self.runtime.software if job.kernel == "scipy-dragon" and self.runtime else _SOFTWARE
+
+    def workload_of(self, source: Source) -> Workload:
+        if self._kept is None or self._kept[0] != source:
+            self._kept = None  # its memory is free before the next one's is taken
+            self._kept = source, make_workload(source)
+        return self._kept[1]
+
+    def measure(self, source: Source, job: Job, on_time: OnTime) -> Measurement:
+        if job.kernel != "scipy-dragon":
+            try:
+                workload = self.workload_of(source)
+            except MemoryError:
+                return Measurement(status="failed", reason="out of memory")
+            measurement = pools.measure(workload, source.stride, job, on_time)
+            measurement.generation_s = workload.generation_s
+            return measurement
+        if self.runtime is None:
+            return Measurement(status="skipped", reason=self.no_dragon)
+        self._kept = None  # the job makes its own
+        return dragon_runtime.measure(self.runtime, source, job, on_time)
+
+
+class _Printer:
+    """What a person reads: the original's lines of one configuration, or a table of several."""
+
+    def __init__(self, options: Options, before: list[Json]) -> None:
+        self._stream: TextIO = sys.stderr if options.json == "-" else sys.stdout
+        self._iteration_lines = options.iteration_lines
+        self._before = before
+        self._count = len(options.configurations)
+        self._is_table = self._count > 1 or options.beside is not None
+
+    def _print(self, text: str) -> None:
+        print(text, end="", file=self._stream, flush=True)
+
+    def begin(self, number: int, source: Source, job: Job) -> OnTime:
+        """Returns what prints the line of each iteration as it comes."""
+        if not self._is_table:
+            self._print(f"Number of workers: {job.num_workers}\n"
+                        f"Number of images: {source.images}\n")
+        else:
+            _say(f"{job.kernel}, {job.num_workers} worker{'s'[:job.num_workers > 1]}, "
+                 f"{source.images} images of {source.height}x{source.width} ({number} of "
+                 f"{self._count})")
+        row = f" (row {len(self._before) + number})" if self._is_table else ""
+        iteration = 0
+
+        def on_time(time_s: float) -> None:
+            nonlocal iteration
+            if self._iteration_lines:
+                self._print(f"Time for iteration {iteration} is {time_s:.9f} seconds{row}\n")
+            iteration += 1
+
+        return on_time
+
+    def end(self, records: list[Json]) -> None:
+        if self._is_table:
+            if self._before or records:
+                self._print(table_text([*self._before, *records]))
+        elif records and records[0]["times_s"]:
+            self._print(f"Average time: {_seconds(records[0]['mean_s'])} second(s)\n"
+                        f"Standard deviation: {_seconds(records[0]['std_s'])} second(s)\n")
+        for record in records:
+            for warning in record["warnings"]:
+                _say(f"warning: {warning}")
+            if not self._is_table and record["status"] in ("failed", "skipped"):
+                _say(f"{record['kernel']}: {record['reason']}")
+
+
+def _ignore(_: float) -> None:
+    pass
+
+
+def _say(text: str) -> None:
+    print(f"baseline.py: {text}", file=sys.stderr, flush=True)
+
+
+def _seconds(value: float) -> str:
+    """Five significant digits."""
+    return np.format_float_positional(value, precision=5, unique=False, fractional=False, trim="-")
+
+
+def _save(folder: Path, workload: Workload, results: list[Array]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, array in (("images", workload.images), ("filters", workload.filters),
+                        ("results", np.array(results))):
+        with tempfile.NamedTemporaryFile(dir=folder, suffix=".npy", delete=False) as file:
+            np.save(file, np.ascontiguousarray(array))
+        os.chmod(file.name, 0o644)
+        os.replace(file.name, folder / f"{name}.npy")
+
+
+def _check_outputs(options: Options) -> None:
+    """Raises OSError for what cannot be written, before anything is measured."""
+    if options.json not in (None, "-"):
+        path = Path(os.path.realpath(str(options.json)))
+        if path.exists():
+            open(path, "a").close()
+        else:
+            tempfile.TemporaryFile(dir=path.parent).close()
+    if options.save is not None:
+        options.save.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=options.save).close()
+
+
+def _exit_code(records: Sequence[dict[str, Any]]) -> int:
+    statuses = {record["status"] for record in records}
+    if "failed" in statuses:
+        return FAILURE
+    return OK if "ok" in statuses else UNSUPPORTED
+
+
+def _measure_all(options: Options, runner: _Runner, printer: _Printer) -> tuple[list[Json], bool]:
+    """The records, in order, up to an interrupt; and whether there was one."""
+    records: list[Json] = []
+    try:
+        for number, (source, job) in enumerate(options.configurations, 1):
+            is_skipped = job.kernel == "scipy-dragon" and runner.runtime is None
+            on_time = _ignore if is_skipped else printer.begin(number, source, job)
+            measurement = runner.measure(source, job, on_time)
+            results = None if measurement.results is None else list(measurement.results)
+            records.append(make_record(source, job, measurement, software=runner.software_of(job),
+                                       digest=None if results is None else digest_of(results)))
+            if measurement.status == "interrupted":
+                return records, True
+            if options.save is not None and results is not None:
+                _save(options.save, runner.workload_of(source), results)
+    except KeyboardInterrupt:  # while data was made
+        return records, True
+    return records, False
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Returns the exit code. Raises what cli.run_script turns into one line."""
+    options = parse_options(arguments)
+    before = [record.raw for record in load(options.beside).records] if options.beside else []
+    started_at = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    start, host = time.perf_counter(), host_info()
+    _check_outputs(options)
+    for source, job in options.configurations:
+        check_memory(pools.memory_needed(source, job))
+    runner, printer = _Runner(options), _Printer(options, before)
+    records, interrupted = _measure_all(options, runner, printer)
+    printer.end(records)
+    if options.json is not None:
+        document = make_document(arguments, started_at, time.perf_counter() - start, interrupted,
+                                 _SOFTWARE, host, records)
+        text = json.dumps(document, indent=2) + "\n"
+        if options.json == "-":
+            sys.stdout.write(text)
+        else:
+            write_text(Path(options.json), text)
+    if interrupted:
+        _say("interrupted by a signal")
+        return INTERRUPTED
+    return _exit_code(records)

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The baseline's command line: the program's options as far as a pool of SciPy workers has them."""
+from __future__ import annotations
+
+import argparse
+import itertools
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional, Sequence
+
+from convscale.cli import (Parser, UsageError, parse_count, parse_list, parse_pixels,
+                           parse_seconds, parse_size)
+from convscale.generator import FILLS
+from convscale.pools import Job
+from convscale.workload import MAX_FILTER_SIZE, Source, check_filters, open_stack
+
+KERNELS = ("scipy-serial", "scipy-spawn", "scipy-fork", "scipy-forkserver", "scipy-dragon")
+_DTYPES = ("float64", "float32")
+_MOST_ROWS = 1000
+_DEFAULTS = {"size": "1000", "mem": "33554432", "fill": "random", "filter_size": "4"}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line asks for."""
+
+    configurations: list[tuple[Source, Job]]  # one a record, in its order
+    dragon: Optional[str]  # where Dragon is; None to look for it
+    iteration_lines: bool
+    json: Optional[str]  # a file, or "-"
+    save: Optional[Path]
+    beside: Optional[Path]
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        "baseline.py", "Times the original's way on this machine: a pool of Python processes maps "
+        "scipy.signal.convolve2d(image, filter)[::5, ::5] over the program's own images. --kernel, "
+        "--dtype, --num_workers, --size and --mem take lists: a record for each combination.",
+        "scripts/baseline.py --num_workers 1,2 --kernel scipy-serial,scipy-spawn --json run.json")
+    add = parser.add_argument
+    add("--kernel", metavar="NAME", help=f"how workers are started: {', '.join(KERNELS)} (default: "
+        "scipy-spawn, as the original; scipy-serial is one loop without a pool)")
+    add("-w", "--num_workers", "--num-workers", default="4", metavar="N",
+        help="worker processes (default: 4)")
+    add("--iterations", default="10", metavar="N", help="measured iterations (default: 10)")
+    add("--burns", default="2", metavar="N",
+        help="iterations before that, not measured (default: 2)")
+    add("--work_time", "--work-time", default="0", metavar="SECONDS",
+        help="repeat each image's convolution for so long, then do it once more (default: 0)")
+    add("--size", metavar="SIDE|HxW", help="image size in pixels (default: 1000)")
+    add("--mem", metavar="PIXELS", help="pixels of all images together; suffixes k M G T, Ki Mi "
+        "Gi Ti (default: 33554432)")
+    add("--filter-size", metavar="K", help="filters are K x K, 1 to 31 (default: 4)")
+    add("--stride", default="5", metavar="S",
+        help="every S-th row and column of the result is kept (default: 5)")
+    add("--dtype", metavar="float64|float32",
+        help="element type (default: float64; with --images the file's own if that is a float)")
+    add("--fill", choices=FILLS, help="what images and filters hold (default: random)")
+    add("--seed", default="0", metavar="N", help="of the generator (default: 0)")
+    add("--images", metavar="FILE.npy",
+        help="read images (N, H, W) or (H, W) instead of generating them")
+    add("--filters", metavar="FILE.npy", help="read N filters (N, K, K), or one for all")
+    add("--save", metavar="DIR", type=Path,
+        help="write images.npy, filters.npy and results.npy there")
+    add("--dragon", nargs="?", const="", metavar="PATH", help="kernel scipy-dragon, unless "
+        "--kernel says otherwise; PATH is Dragon's launcher or its virtual environment (default: "
+        "CONVSCALE_DRAGON, or what is found)")
+    add("--iteration-lines", action="store_true",
+        help="print the time of each iteration, burns first, as the original's newest version")
+    add("--json", metavar="FILE", help="write the records as convscale does; - is standard output")
+    add("--beside", metavar="FILE.json", type=Path,
+        help="print a table of that results file's records, then these")
+    add("--yes", action="store_true", help=f"do run lists that make more than {_MOST_ROWS} rows")
+    return parser
+
+
+def _choices(option: str, text: str, known: Sequence[str]) -> list[str]:
+    values = parse_list(option, text)
+    for value in values:
+        if value not in known:
+            raise UsageError(f"{option} {value}: expected one of {', '.join(known)}")
+    return values
+
+
+def _count(option: str, text: str, least: int, most: int) -> int:
+    # A seed may have 20 digits, for which parse_count has no room.
+    if not re.fullmatch(r"[0-9]{1,20}", text) or not least <= int(text) <= most:
+        raise UsageError(f"{option} {text}: expected a whole number from {least} to {most}")
+    return int(text)
+
+
+def _reject_beside(option: str, args: argparse.Namespace, names: Sequence[str]) -> None:
+    for name in names:
+        if getattr(args, name) is not None:
+            other = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{other} beside {option}: it is read from the file; leave {other} "
+                             "out")
+
+
+def _sizes(args: argparse.Namespace) -> list[tuple[int, int, int]]:
+    """(images, height, width) for each combination of --size and --mem, or the file's."""
+    if args.images is not None:
+        _reject_beside("--images", args, ("size", "mem", "fill"))
+        count, height, width = open_stack("--images", args.images).shape
+        return [(count, height, width)]
+    sizes = [parse_size("--size", text)
+             for text in parse_list("--size", args.size or _DEFAULTS["size"])]
+    mems = [(text, parse_pixels("--mem", text))
+            for text in parse_list("--mem", args.mem or _DEFAULTS["mem"])]
+    found = []
+    for (height, width), (text, pixels) in itertools.product(sizes, mems):
+        if pixels < height * width:
+            raise UsageError(f"--mem {text}: holds no image of {height}x{width}; --mem "
+                             f"{height * width} would hold one")
+        found.append((pixels // (height * width), height, width))
+    return found
+
+
+def _filter_size(args: argparse.Namespace, images: Sequence[int]) -> int:
+    if args.filters is None:
+        return _count("--filter-size", args.filter_size or _DEFAULTS["filter_size"], 1,
+                      MAX_FILTER_SIZE)
+    _reject_beside("--filters", args, ("filter_size",))
+    stack = open_stack("--filters", args.filters)
+    for count in images:
+        check_filters(args.filters, stack, count)
+    return len(stack[0])
+
+
+def _dtypes(args: argparse.Namespace) -> list[str]:
+    if args.dtype is not None:
+        return _choices("--dtype", args.dtype, _DTYPES)
+    if args.images is None:
+        return ["float64"]
+    own = str(open_stack("--images", args.images).dtype.name)
+    return [own if own in _DTYPES else "float64"]
+
+
+def _jobs(args: argparse.Namespace) -> list[Job]:
+    default = "scipy-spawn" if args.dragon is None else "scipy-dragon"
+    kernels = _choices("--kernel", args.kernel if args.kernel is not None else default, KERNELS)
+    workers = [parse_count("--num_workers", text, 1)
+               for text in parse_list("--num_workers", args.num_workers)]
+    iterations = parse_count("--iterations", args.iterations, 1)
+    burns = parse_count("--burns", args.burns, 0)
+    work_time = parse_seconds("--work_time", args.work_time)
+    jobs = []
+    for kernel in kernels:
+        # Without a pool there is one worker, whatever the others have.
+        for count in [1] if kernel == "scipy-serial" else workers:
+            jobs.append(Job(kernel, count, iterations, burns, work_time))
+    return jobs
+
+
+def parse_options(arguments: Sequence[str]) -> Options:
+    """Raises UsageError for what is not right."""
+    args = _parser().parse_args(arguments)
+    jobs, dtypes, sizes = _jobs(args), _dtypes(args), _sizes(args)
+    filter_size = _filter_size(args, [images for images, _, _ in sizes])
+    stride = _count("--stride", args.stride, 1, 10**9)
+    seed = _count("--seed", args.seed, 0, 2**64 - 1)
+    fill = args.fill or _DEFAULTS["fill"]
+    configurations = []
+    for kernel in dict.fromkeys(job.kernel for job in jobs):
+        of_kernel = [job for job in jobs if job.kernel == kernel]
+        for dtype, job, (images, height, width) in itertools.product(dtypes, of_kernel, sizes):
+            configurations.append((Source(images, height, width, filter_size, stride, dtype, fill,
+                                          seed, args.images, args.filters), job))
+    if len(configurations) > _MOST_ROWS and not args.yes:
+        raise UsageError(f"the lists make {len(configurations)} rows; --yes runs them all")
+    if len(configurations) > 1 and args.save is not None:
+        raise UsageError("--save beside a list: it is of one configuration; leave one of them out")
+    return Options(configurations, args.dragon or None, args.iteration_lines, args.json, args.save,
+                   args.beside)

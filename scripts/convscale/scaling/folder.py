@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The folder of a sweep: what lies where, whose it is, and whether it may be gone on with."""
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Optional
+
+from convscale.cli import UsageError, write_text
+from convscale.scaling.options import Request
+from convscale.scaling.plan import Step, make_steps
+
+_KIND = "convscale sweep"
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Paths of a sweep."""
+
+    path: Path
+
+    @property
+    def plan(self) -> Path:
+        return self.path / "plan.json"
+
+    @property
+    def state(self) -> Path:
+        return self.path / "state.json"
+
+    @property
+    def runs(self) -> Path:
+        return self.path / "runs"
+
+    @property
+    def plots(self) -> Path:
+        return self.path / "plots"
+
+    def results_of(self, step: Step) -> Path:
+        return self.runs / f"{step.name}.json"
+
+    def text_of(self, step: Step) -> Path:
+        """What the step printed."""
+        return self.runs / f"{step.name}.txt"
+
+
+@dataclass
+class State:
+    """What has become of the steps, and which plots were written; kept in state.json."""
+
+    exit_codes: dict[str, int] = field(default_factory=dict)
+    plots: list[str] = field(default_factory=list)
+
+    def save(self, folder: Folder) -> None:
+        write_text(folder.state, _json({"exit_codes": self.exit_codes, "plots": self.plots}))
+
+
+def open_folder(path: Path, request: Optional[Request], fresh: bool) -> tuple[Folder, Request]:
+    """Makes the folder, or goes on with the sweep that is in it; `request` None takes that sweep's.
+
+    Raises UsageError where the folder is somebody else's or holds another sweep. With `fresh` the
+    files of the sweep that is there are deleted, and no others.
+    """
+    folder = Folder(path)
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"--out {path}: is a file; give a folder")
+    there = stored_request(folder)
+    if request is None:
+        if there is None:
+            raise UsageError(f"--out {path}: holds no sweep; run scaling.py without --report-only "
+                             "first")
+        return folder, there
+    if there is not None and fresh:
+        _delete(folder, there)
+        there = None
+    if there is not None and there != request:
+        raise UsageError(f"--out {path}: holds a sweep with {_differences(there, request)}; give "
+                         "the same options to go on, --fresh to start again, or another folder")
+    if there is None:
+        folder.runs.mkdir(parents=True, exist_ok=True)
+        write_text(folder.plan, _json({"kind": _KIND, "format": _FORMAT,
+                                       "request": request.to_json(),
+                                       "steps": [step.name for step in make_steps(request)]}))
+    folder.runs.mkdir(exist_ok=True)  # it may have been emptied
+    return folder, request
+
+
+def stored_request(folder: Folder) -> Optional[Request]:
+    """That of the sweep in the folder; None if the folder is empty or missing."""
+    path = folder.path
+    if not path.exists() or not any(path.iterdir()):
+        return None
+    if not folder.plan.is_file():
+        raise UsageError(f"--out {path}: is not empty and holds no plan.json, so it is not a "
+                         "sweep's; give another folder")
+    try:
+        raw = json.loads(folder.plan.read_text(encoding="utf-8"))
+        if raw["kind"] != _KIND:
+            raise ValueError("of another kind")
+        if raw["format"] != _FORMAT:
+            raise UsageError(f"{folder.plan}: has format {raw['format']!r}; this scaling.py reads "
+                             f"{_FORMAT}; give another folder")
+        return Request.from_json(raw["request"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UsageError(f"{folder.plan}: is half-written or not a sweep's plan; give another "
+                         "folder, or remove this one by hand") from error
+
+
+def load_state(folder: Folder) -> State:
+    """What can be read of it: the results themselves say what is complete."""
+    try:
+        raw = json.loads(folder.state.read_text(encoding="utf-8"))
+        codes = {str(name): int(code) for name, code in raw["exit_codes"].items()}
+        return State(codes, [str(name) for name in raw["plots"]])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return State()
+
+
+def _delete(folder: Folder, request: Request) -> None:
+    """Deletes what a sweep of `request` writes; the plan last, so that it can be done again."""
+    state = load_state(folder)
+    for step in make_steps(request):
+        folder.results_of(step).unlink(missing_ok=True)
+        folder.text_of(step).unlink(missing_ok=True)
+    for name in state.plots:
+        if Path(name).name == name and name.endswith(".svg"):
+            (folder.plots / name).unlink(missing_ok=True)
+    for name in ("results.json", "report.md", "index.html", "state.json", "plan.json"):
+        (folder.path / name).unlink(missing_ok=True)
+    for empty in (folder.runs, folder.plots):
+        if empty.is_dir() and not any(empty.iterdir()):
+            empty.rmdir()
+
+
+def _differences(there: Request, asked: Request) -> str:
+    """ "--size 1000x1000 (now 500x500)" for each option that differs."""
+    options = {"modes": "--mode", "num_workers": "--num_workers", "backends": "--backend",
+               "kernels": "--kernel", "methods": "--method", "scopes": "--scope",
+               "dtypes": "--dtype"}
+    old, new = there.to_json(), asked.to_json()
+    return ", ".join(
+        f"{options.get(name, '--' + name.replace('_', '-'))} {_value(name, old[name])} "
+        f"(now {_value(name, new[name])})" for name in old if old[name] != new[name])
+
+
+def _value(name: str, value: Any) -> str:
+    if name == "size":
+        return "x".join(map(str, value))
+    if name == "sizes":
+        return ",".join("x".join(map(str, size)) for size in value)
+    if isinstance(value, tuple):
+        return ",".join(map(str, value)) or "none"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "none" if value is None else str(value)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2) + "\n"

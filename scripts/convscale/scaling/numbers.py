@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Figures as people read them."""
+from __future__ import annotations
+
+import math
+from typing import Optional
+
+from convscale.results import Record
+
+_TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+
+
+def digits(value: float, count: int = 4) -> str:
+    """`count` significant digits, without an exponent and without digits that are made up."""
+    if value == 0 or not math.isfinite(value):
+        return "0" if value == 0 else str(value)
+    decimals = max(0, count - 1 - math.floor(math.log10(abs(value))))
+    return f"{value:.{min(decimals, 12)}f}"
+
+
+def time_text(seconds: Optional[float]) -> str:
+    if seconds is None:
+        return "-"
+    scale, unit = time_unit(seconds)
+    return f"{digits(seconds / scale)} {unit}"
+
+
+def time_unit(seconds: float) -> tuple[float, str]:
+    """The unit in which a time is at least 1."""
+    return next(((scale, unit) for scale, unit in _TIMES if seconds >= scale),
+                _TIMES[-1] if 0 < seconds else _TIMES[0])
+
+
+def ratio_text(value: Optional[float]) -> str:
+    return "-" if value is None else f"{value:.2f}" if value < 10 else digits(value, 3)
+
+
+def percent_text(value: Optional[float]) -> str:
+    return "-" if value is None else f"{100 * value:.1f} %"
+
+
+def count_text(value: float) -> str:
+    """1234567 as "1 234 567" with thin gaps left out below 10000."""
+    return f"{value:,.0f}".replace(",", " ") if abs(value) >= 10000 else f"{value:.0f}"
+
+
+def rate_text(value: Optional[float]) -> str:
+    return "-" if value is None else count_text(value) if value >= 1000 else digits(value)
+
+
+def plural(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def workload_text(record: Record) -> str:
+    return f"{plural(record.images, 'image')} of {record.size}"

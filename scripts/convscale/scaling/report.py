@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a report holds, before it becomes Markdown or a page."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from convscale.plots.model import Chart
+from convscale.scaling.charts.break_even import break_even_charts
+from convscale.scaling.charts.common import styles_of
+from convscale.scaling.charts.roofline import roofline_chart
+from convscale.scaling.charts.sizes import size_charts
+from convscale.scaling.charts.workers import strong_charts, weak_charts
+from convscale.scaling.collect import Sweep
+from convscale.scaling.findings import findings, noise_text, warnings
+from convscale.scaling.numbers import plural
+from convscale.scaling.series import workloads
+from convscale.scaling.tables import Table, tables
+
+
+@dataclass(frozen=True)
+class Report:
+    title: str
+    facts: list[tuple[str, str]]  # what was measured where
+    findings: list[str]
+    problems: list[str]  # steps that are missing or failed
+    warnings: list[str]
+    charts: list[Chart]
+    tables: list[Table]
+
+
+def make_report(sweep: Sweep) -> Report:
+    host = sweep.document["host"] or {}
+    return Report(title=f"Scaling of convscale on {host.get('name') or 'an unknown host'}",
+                  facts=_facts(sweep, host), findings=findings(sweep), problems=sweep.problems,
+                  warnings=warnings(sweep), charts=make_charts(sweep), tables=tables(sweep))
+
+
+def make_charts(sweep: Sweep) -> list[Chart]:
+    """Those that the records support, in the order of the report."""
+    measured = [record for record in sweep.records if record.is_measured]
+    styles = styles_of(measured)
+    charts: list[Chart] = []
+    for study, make in (("strong", strong_charts), ("weak", weak_charts),
+                        ("throughput", size_charts)):
+        records = sweep.of_study(study)
+        for workload in workloads(records):
+            charts.extend(make(records, workload, styles))
+    strong = sweep.of_study("strong") or sweep.of_study("throughput")
+    most = [record for record in strong if record.num_workers == sweep.request.num_workers[-1]]
+    sizes = {record.size for record in most}
+    largest = [record for record in most if record.size == max(sizes, key=lambda size: (
+        max(r.pixels // max(r.images, 1) for r in most if r.size == size), size))]
+    for dtype in sweep.request.dtypes:
+        chart = roofline_chart(largest, dtype, styles)
+        charts.extend([chart] if chart else [])
+    charts.extend(break_even_charts(sweep.document["break_even"], sweep.request.size, styles))
+    return charts
+
+
+def _facts(sweep: Sweep, host: dict[str, Any]) -> list[tuple[str, str]]:
+    program = sweep.document["program"] or {}
+    build = sweep.document["build"] or {}
+    cores = [plural(host["cores"], "core") if host.get("cores") else "",
+             plural(host["threads"], "thread") if host.get("threads") else "",
+             f"affinity {host['affinity']}" if host.get("affinity") else ""]
+    devices = [str(device.get("name")) for device in sweep.document["devices"]]
+    measured = sum(record.is_measured for record in sweep.records)
+    request = sweep.request
+    facts = [
+        ("Host", f"{host.get('name') or '-'}, {host.get('os') or '-'}"),
+        ("Processor", ", ".join(filter(None, [str(host.get("cpu") or "-"), *cores]))),
+        ("GPU", ", ".join(devices)),
+        ("Program", f"{program.get('name') or '-'} {program.get('version') or ''}"
+                    + (f" (git {program['git']})" if program.get("git") else "")
+                    + (f", {build['compiler']}, {build.get('type') or ''} build"
+                       if build.get("compiler") else "")),
+        ("Baseline", ", ".join(request.baseline)),
+        ("Began", str(sweep.document["started_at"] or "-")),
+        ("Rows", f"{measured} measured of {len(sweep.records)}; {request.iterations} iterations "
+                 f"after {plural(request.burns, 'burn')}"
+                 + (", interleaved" if request.interleave else "")),
+        ("Noise", noise_text(sweep.records))]
+    return [(name, text) for name, text in facts if text]

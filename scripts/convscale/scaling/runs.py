@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Running the steps of a plan that are not complete yet."""
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional, Sequence
+
+from convscale.cli import (FAILURE, INTERRUPTED, OK, UNSUPPORTED, USAGE, VERIFICATION, Error,
+                           UnsupportedError)
+from convscale.results import Document, load
+from convscale.scaling.folder import Folder, State
+from convscale.scaling.launch import Launcher, say
+from convscale.scaling.plan import BASELINE, Step
+
+BASELINE_SCRIPT = Path(__file__).resolve().parents[2] / "baseline.py"
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What steps run, and which version of the program that is."""
+
+    program: Path
+    version: str
+    git: Optional[str]
+
+    def command(self, step: Step, results: Path) -> list[str]:
+        tool = [sys.executable, str(BASELINE_SCRIPT)] if step.tool == BASELINE \
+            else [str(self.program)]
+        return [*tool, *step.args, "--json", str(results)]
+
+
+def find_tools(program: Path) -> Tools:
+    """Asks the program for its version. Raises UnsupportedError where it cannot be run."""
+    if not program.is_file() or not os.access(program, os.X_OK):
+        raise UnsupportedError(f"{program}: is no program; build it with scripts/run.sh, or name "
+                               "it with --program")
+    try:
+        done = subprocess.run([str(program.resolve()), "--version"], capture_output=True, text=True,
+                              timeout=60, stdin=subprocess.DEVNULL, check=False)
+    except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no answer to --version"
+        raise UnsupportedError(f"{program}: cannot be run here ({reason}); name another with "
+                               "--program") from error
+    found = re.match(r"convscale (\S+)(?: \(git (\S+)\))?", done.stdout)
+    if done.returncode != 0 or found is None:
+        raise UnsupportedError(f"{program}: does not answer --version as convscale does; name "
+                               "another with --program")
+    return Tools(program.resolve(), found[1], found[2])
+
+
+def dry_run(steps: Sequence[Step], folder: Folder, program: Path) -> str:
+    """The commands, a line each, to be pasted into a shell."""
+    tools = Tools(program, "", None)
+    return "".join(shlex.join(tools.command(step, folder.results_of(step))) + "\n"
+                   for step in steps)
+
+
+def run_steps(steps: Sequence[Step], folder: Folder, tools: Tools, state: State,
+              launcher: Launcher) -> None:
+    """Runs what is not complete. Raises KeyboardInterrupt when a step was interrupted."""
+    for number, step in enumerate(steps, 1):
+        label = f"step {number} of {len(steps)}: {step.name}"
+        if is_complete(step, folder, tools):
+            say(f"{label}: complete")
+            state.exit_codes.setdefault(step.name, OK)
+            continue
+        say(label)
+        results = folder.results_of(step)
+        results.unlink(missing_ok=True)  # of a run that was interrupted, or of other options
+        state.exit_codes.pop(step.name, None)
+        try:
+            code = launcher.run(tools.command(step, results), folder.text_of(step))
+        except KeyboardInterrupt:
+            state.exit_codes[step.name] = INTERRUPTED
+            state.save(folder)
+            raise
+        except OSError as error:
+            say(f"{label}: cannot be started ({error.strerror})")
+            code = FAILURE
+        state.exit_codes[step.name] = code
+        state.save(folder)
+        if code != OK:
+            say(f"{label}: ended with exit code {code}; going on with the next")
+
+
+def results_if_whole(path: Path) -> Optional[Document]:
+    """None where there is no file, or one that is half-written."""
+    try:
+        return load(path)
+    except (OSError, Error):
+        return None
+
+
+def is_complete(step: Step, folder: Folder, tools: Tools) -> bool:
+    """Whether the step's results may be kept: whole, right, and of this command and program."""
+    document = results_if_whole(folder.results_of(step))
+    if document is None or document.is_interrupted:
+        return False
+    program = document.raw.get("program") or {}
+    if _without_json(program.get("argv")) != list(step.args):
+        return False
+    if step.tool != BASELINE and (program.get("version"), program.get("git")) != (tools.version,
+                                                                                   tools.git):
+        return False
+    return (all(record.raw["status"] in ("ok", "skipped") for record in document.records)
+            and any(record.is_measured for record in document.records))
+
+
+def _without_json(argv: object) -> Optional[list[str]]:
+    """The arguments without the file of the results, as a folder may be moved."""
+    if not isinstance(argv, list) or "--json" not in argv:
+        return None
+    where = argv.index("--json")
+    return [str(argument) for argument in argv[1:where] + argv[where + 2:]]
+
+
+def exit_code(steps: Sequence[Step], state: State, anything_measured: bool) -> int:
+    """As for a list: one that ran is enough for what could not run here, and none may fail. A step
+    that has not run could not finish."""
+    codes = {state.exit_codes.get(step.name, FAILURE) for step in steps}
+    codes = {code if code in (OK, USAGE, UNSUPPORTED, VERIFICATION, INTERRUPTED) else FAILURE
+             for code in codes}
+    for code in (INTERRUPTED, VERIFICATION, FAILURE, USAGE):
+        if code in codes:
+            return code
+    return OK if anything_measured else UNSUPPORTED

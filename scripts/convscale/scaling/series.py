@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Records as series of points, and the figures that follow from them."""
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Callable, Iterable, NamedTuple, Optional
+
+from convscale.results import Record
+
+
+class Key(NamedTuple):
+    """What makes a series: who computes. The same on all plots."""
+
+    backend: str
+    kernel: str
+    scope: str
+
+    @property
+    def label(self) -> str:
+        if self.backend == "python":
+            return self.kernel
+        scope = "" if self.scope == "end-to-end" else f", {self.scope}"
+        return f"{self.backend} {self.kernel}{scope}"
+
+
+class Workload(NamedTuple):
+    """What one plot may hold: methods and types are never mixed."""
+
+    method: str
+    dtype: str
+
+    @property
+    def label(self) -> str:
+        return f"{self.method}, {self.dtype}"
+
+
+@dataclass(frozen=True)
+class Series:
+    """Measured records of one key, in the order of what they are plotted against."""
+
+    key: Key
+    records: list[Record]
+
+
+_BACKEND_ORDER = {"cpu": 0, "cuda": 1, "python": 2}
+
+CREDIBLE = 1.02  # a larger fraction of the bound is a wrong measurement
+
+
+def key_of(record: Record) -> Key:
+    raw = record.raw
+    return Key(raw["backend"], raw["kernel"], raw["scope"])
+
+
+def workload_of(record: Record) -> Workload:
+    return Workload(record.raw["method"], record.raw["dtype"])
+
+
+def all_keys(records: Iterable[Record]) -> list[Key]:
+    """CPU first, then GPU, then Python; by name."""
+    return sorted({key_of(record) for record in records},
+                  key=lambda key: (_BACKEND_ORDER.get(key.backend, 3), key))
+
+
+def workloads(records: Iterable[Record]) -> list[Workload]:
+    return list(dict.fromkeys(map(workload_of, records)))
+
+
+def series_of(records: Iterable[Record], workload: Workload,
+              by: Callable[[Record], float]) -> list[Series]:
+    """A series for each key; of two records at one place the later counts."""
+    chosen = [record for record in records if workload_of(record) == workload]
+    result = []
+    for key in all_keys(chosen):
+        places = {by(record): record for record in chosen if key_of(record) == key}
+        result.append(Series(key, [places[place] for place in sorted(places)]))
+    return result
+
+
+def workers_of(record: Record) -> float:
+    return record.num_workers
+
+
+def side_of(record: Record) -> float:
+    """Of a square with as many pixels."""
+    return math.sqrt(record.raw["height"] * record.raw["width"])
+
+
+def rate(record: Record, name: str) -> Optional[float]:
+    """`images_per_s` or `pixels_per_s`, from the median; null with a work time."""
+    if record.raw.get("work_time") is not None or record.median_s <= 0:
+        return None
+    amount = record.images if name == "images_per_s" else record.pixels
+    return amount / record.median_s
+
+
+def speedup(series: Series, record: Record) -> float:
+    """Against the fewest workers of the series; those count as they are."""
+    return series.records[0].median_s / record.median_s
+
+
+def efficiency(series: Series, record: Record) -> float:
+    """Strong scaling: speed-up over the growth of the workers."""
+    return speedup(series, record) * series.records[0].num_workers / record.num_workers
+
+
+def balance(images: int, workers: int) -> float:
+    """N / (W ceil(N / W)): what whole images allow."""
+    return images / (workers * math.ceil(images / workers)) if images > 0 else 0.0
+
+
+def fraction(record: Record) -> Optional[float]:
+    bound = record.bound_s
+    return None if bound is None or record.median_s <= 0 else bound / record.median_s
+
+
+def figure(record: Record, name: str) -> Optional[float]:
+    """A figure of the bound."""
+    value: Any = (record.raw["bound"] or {}).get(name)
+    return None if value is None else float(value)
+

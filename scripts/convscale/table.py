@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A table of records as the program prints it, for records of several files."""
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Callable, Optional, Sequence
+
+import numpy as np
+
+from convscale.statistics import Interval, interval_of_median
+
+Row = dict[str, Any]
+
+_ALWAYS, _SETTING, _OPTION = range(3)
+
+
+@dataclass(frozen=True)
+class _Column:
+    title: str
+    cell: Callable[[Row], str]
+    shown: int = _ALWAYS  # a setting: only where rows differ, else in the line above the table
+    usual: str = ""  # of an option: a setting that is named nowhere while all rows have this
+    left: bool = False
+
+
+def _decimals_of(value: float) -> int:
+    """Those that show four significant digits."""
+    return min(3, max(0, 3 - math.floor(math.log10(value)))) if value > 0 else 0
+
+
+def format_time(seconds: float) -> str:
+    """Four significant digits: "11.17 ms"."""
+    for factor, unit in ((1.0, "s"), (1e3, "ms"), (1e6, "us"), (1e9, "ns")):
+        value = float(f"{seconds * factor:.4g}")  # rounded first: 0.99999 ms is 1.000 ms
+        if value >= 1:
+            break
+    return f"{value:.{_decimals_of(value)}f} {unit}"
+
+
+def _scaled(value: Optional[float], factor: float, digits: int) -> str:
+    return "-" if value is None else f"{value * factor:.{digits}f}"
+
+
+def _is_comparable(first: Row, row: Row) -> bool:
+    return (first["status"] != "failed" and row["status"] != "failed" and
+            bool(first["median_s"]) and bool(row["median_s"]) and
+            all(first.get(name) == row.get(name) for name in ("method", "scope", "work_time")))
+
+
+def _speedup(first: Row, row: Row) -> tuple[float, Optional[Interval]]:
+    """Pixels a second over those of `first`, and the ratio's 95 % interval where it is known."""
+    pixels = [r["images"] * r["height"] * r["width"] for r in (first, row)]
+    if first is row:
+        return 1.0, None
+    if first.get("interleaved") and row.get("interleaved"):
+        ratios = [a / b * pixels[1] / pixels[0]
+                  for a, b in zip(first["times_s"], row["times_s"])]
+        return float(np.median(ratios)), interval_of_median(ratios)
+    ratio = first["median_s"] / row["median_s"] * pixels[1] / pixels[0]
+    if not all(r.get("median_low_s") and r.get("median_high_s") for r in (first, row)):
+        return ratio, None
+
+    def factor(upper: Row, lower: Row) -> float:
+        return math.exp(math.hypot(math.log(upper["median_high_s"] / upper["median_s"]),
+                                   math.log(lower["median_s"] / lower["median_low_s"])))
+
+    return ratio, Interval(ratio / factor(row, first), ratio * factor(first, row))
+
+
+def _against_first(rows: Sequence[Row], row: Row) -> str:
+    """"0.668 ±0.004", as the program's."""
+    first = next((other for other in rows if _is_comparable(other, row)), None)
+    if first is None:
+        return "-"
+    ratio, interval = _speedup(first, row)
+    decimals = 2 if ratio < 100 else 0
+    half = 0.0 if interval is None else max(interval.high - ratio, ratio - interval.low)
+    # A baseline may be hundreds of times slower, which three decimals would not tell apart.
+    if ratio < 0.1:
+        decimals = next((d for d in (3, 4) if half * 10**d >= 1), 5) if half > 0 else 4
+    elif 0 < half < 0.01:
+        decimals = 3
+    if interval is None:
+        return f"{ratio:.{decimals}f}"
+    shown = math.ceil(half * 10**decimals) / 10**decimals  # rounded up: never exact if it is not
+    return f"{ratio:.{decimals}f} ±{shown:.{decimals}f}"
+
+
+def _of(name: str) -> Callable[[Row], str]:
+    return lambda row: "-" if row.get(name) is None else str(row[name])
+
+
+def _columns(rows: Sequence[Row]) -> list[_Column]:
+    numbers = {id(row): str(number) for number, row in enumerate(rows, 1)}
+    columns = [
+        _Column("row", lambda row: numbers[id(row)]),
+        _Column("backend", _of("backend"), left=True),
+        _Column("kernel", _of("kernel"), left=True),
+        _Column("method", _of("method"), _SETTING, left=True),
+        _Column("scope", _of("scope"), _OPTION, "end-to-end", left=True),
+        _Column("host memory", lambda row: row.get("host_memory") or "pinned", _OPTION, "pinned",
+                left=True),
+        _Column("dtype", _of("dtype"), _SETTING, left=True),
+        _Column("size", lambda row: f"{row['height']}x{row['width']}", _SETTING),
+        _Column("filter", lambda row: f"{row['filter_size']}x{row['filter_size']}", _OPTION, "4x4"),
+        _Column("stride", _of("stride"), _OPTION, "5"),
+        _Column("images", _of("images"), _SETTING),
+        _Column("workers", _of("num_workers"), _SETTING),
+        _Column("work time", lambda row: f"{row.get('work_time') or 0:g} s", _OPTION, "0 s"),
+        _Column("median", lambda r: "-" if r["median_s"] is None else format_time(r["median_s"])),
+        _Column("cv", lambda r: "-" if r.get("cv") is None else f"{100 * r['cv']:.1f}%"),
+        _Column("images/s", lambda row: _scaled(row.get("images_per_s"), 1, 1)),
+        _Column("GB/s", lambda row: _scaled(row.get("bytes_per_s"), 1e-9, 2)),
+        _Column("GFLOP/s", lambda row: _scaled(row.get("flops_per_s"), 1e-9, 1)),
+        _Column("of bound", lambda row: _scaled((row.get("bound") or {}).get("fraction"), 1, 2)),
+        _Column("limit", lambda row: (row.get("bound") or {}).get("limit") or "-", left=True),
+    ]
+    if any(_is_comparable(row, row) for row in rows):
+        columns.append(_Column("vs first", lambda row: _against_first(rows, row)))
+    return columns
+
+
+def _reasons(rows: Sequence[Row]) -> str:
+    return "".join(f"row {number} {row['status']}: {row['reason']}\n"
+                   for number, row in enumerate(rows, 1) if row.get("reason"))
+
+
+def table_text(rows: Sequence[Row]) -> str:
+    """What all rows have in common, the table, and why rows have no figures. `rows` are elements
+    of a results file's `records`, at least one."""
+    shown, common = [], []
+    for column in _columns(rows):
+        cells = [column.cell(row) for row in rows]
+        same = len(set(cells)) == 1
+        if column.shown == _ALWAYS or not same:
+            width = max(len(text) for text in (column.title, *cells))
+            shown.append([text.ljust(width) if column.left else text.rjust(width)
+                          for text in (column.title, *cells)])
+        elif column.shown == _SETTING or cells[0] != column.usual:
+            common.append(f"{column.title} {cells[0]}")
+    lines = ["  ".join(cells).rstrip() + "\n" for cells in zip(*shown)]
+    reasons = _reasons(rows)
+    return ((f"In all rows: {', '.join(common)}\n" if common else "") + "".join(lines) +
+            (f"\n{reasons}" if reasons else ""))

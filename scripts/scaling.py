@@ -1,0 +1,6 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Measures how time follows workers and the size of the images. See docs/sweeps.md."""
+from convscale.cli import main_of, run_script
+
+run_script("scaling.py", main_of("convscale.scaling.main"))

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Running scripts/baseline.py small, for its tests."""
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "baseline.py"
+POOLS = ("scipy-spawn", "scipy-fork", "scipy-forkserver")
+
+
+def command(*options: object) -> list[str]:
+    return [sys.executable, "-B", str(SCRIPT), *map(str, options)]
+
+
+def run(*options: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(*options), capture_output=True, text=True, timeout=120,
+                          check=False, env={**os.environ, **environment})
+
+
+def records_of(folder: Path, *options: object) -> list[dict[str, Any]]:
+    """The records of a run that must succeed."""
+    path = folder / "run.json"
+    done = run(*options, "--json", path)
+    assert done.returncode == 0, done.stderr
+    document = json.loads(path.read_text())
+    assert document["schema_version"] == "1" and not document["interrupted"]
+    records: list[dict[str, Any]] = document["records"]
+    return records
+
+
+def saved(folder: Path) -> list[NDArray[Any]]:
+    return [np.load(folder / f"{name}.npy") for name in ("images", "filters", "results")]

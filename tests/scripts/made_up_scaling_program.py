@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stands in for convscale in the tests of scaling.py: writes made-up records at once.
+
+behaviour.json beside it says what goes wrong, by a text that is somewhere in the arguments:
+{"exit": {TEXT: CODE}, "skip": {TEXT: REASON}, "wait": TEXT, "truncate": TEXT, "version": TEXT}.
+calls.txt beside it has a line for each call that measures.
+"""
+from __future__ import annotations
+
+import itertools
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from scaling_model import document, record, skipped
+
+HERE = Path(__file__).resolve().parent
+
+
+def records_of(options: dict[str, str], reason: str) -> list[dict[str, Any]]:
+    lists = [options[name].split(",") for name in
+             ("--backend", "--kernel", "--method", "--scope", "--dtype", "--num_workers", "--size")]
+    rows = []
+    for backend, kernel, method, scope, dtype, workers, size in itertools.product(*lists):
+        height, width = map(int, size.split("x"))
+        made = record if not reason else lambda **fields: skipped(reason, **fields)
+        rows.append(made(backend=backend, kernel="avx512" if kernel == "auto" else kernel,
+                         method=method, scope=scope, dtype=dtype, size=(height, width),
+                         images=int(options["--mem"]) // (height * width),
+                         num_workers=int(workers)))
+    return rows
+
+
+def main() -> int:
+    args = sys.argv[1:]
+    behaviour = json.loads((HERE / "behaviour.json").read_text())
+    version = behaviour.get("version", "9.9.9")
+    if args == ["--version"]:
+        print(f"convscale {version} (git abc)\nRelease build")
+        return 0
+    text = " ".join(args)
+    with open(HERE / "calls.txt", "a", encoding="utf-8") as calls:
+        calls.write(text + "\n")
+    code = next((code for key, code in behaviour.get("exit", {}).items() if key in text), 0)
+    if code:
+        print(f"convscale: made-up failure {code}", file=sys.stderr)
+        return int(code)
+    options = dict(zip(args, args[1:] + [""]))
+    reason = next((why for key, why in behaviour.get("skip", {}).items() if key in text), "")
+    made = document(records_of(options, reason), args)
+    made["program"]["version"] = version
+    interrupted = []
+    if behaviour.get("wait") and behaviour["wait"] in text:
+        signal.signal(signal.SIGINT, lambda *_: interrupted.append(True))
+        (HERE / "waiting").touch()
+        end = time.monotonic() + 30
+        while not interrupted and time.monotonic() < end:
+            time.sleep(0.01)
+        made.update(interrupted=True, records=made["records"][:1])
+    whole = json.dumps(made)
+    cut = behaviour.get("truncate") and behaviour["truncate"] in text
+    Path(options["--json"]).write_text(whole[:len(whole) // 2] if cut else whole)
+    print("a table of made-up rows")
+    return 130 if interrupted else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

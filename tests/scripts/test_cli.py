@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""convscale.cli: values, errors of one line, exit codes, and files that are written whole."""
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+
+from convscale import cli
+
+
+@pytest.mark.parametrize("parse,text,value", [
+    (cli.parse_size, "1000", (1000, 1000)), (cli.parse_size, "480x640", (480, 640)),
+    (cli.parse_pixels, "33554432", 33554432), (cli.parse_pixels, "32Mi", 2**25),
+    (cli.parse_pixels, "1G", 10**9), (cli.parse_seconds, "0.5", 0.5), (cli.parse_seconds, ".5", .5),
+    (cli.parse_seconds, "2", 2.0), (cli.parse_list, "1, 2,4", ["1", "2", "4"]),
+    (cli.parse_percent, "5%", 0.05), (cli.parse_percent, "5", 0.05),
+    (cli.parse_percent, "0.5 %", 0.005), (cli.parse_percent, "0%", 0.0)])
+def test_values(parse: Callable[[str, str], Any], text: str, value: Any) -> None:
+    assert parse("--option", text) == pytest.approx(value) if isinstance(value, float) else \
+        parse("--option", text) == value
+
+
+@pytest.mark.parametrize("parse,texts", [
+    (cli.parse_size, ["", "0", "x", "10x", "x10", "10x0", "-1", "1.5", "9" * 11, "1X1", "\u0661"]),
+    (cli.parse_pixels, ["", "0", "Ki", "1KB", "1.5M", "-1", "1e6", "9" * 16]),
+    (cli.parse_seconds, ["", ".", "-1", "nan", "inf", "1e3", "1s"]),
+    (cli.parse_percent, ["", "%", "-5%", "nan", "inf", "5%%", "1e3", "9" * 7]),
+    (cli.parse_list, ["", " ", ",", "1,", ",1", "1,,2"])])
+def test_bad_values(parse: Callable[[str, str], Any], texts: list[str]) -> None:
+    for text in texts:
+        with pytest.raises(cli.UsageError, match="^--option"):
+            parse("--option", text)
+            pytest.fail(f"took {text!r}")
+
+
+def test_counts() -> None:
+    assert cli.parse_count("--burns", "0", 0) == 0
+    for text in ("", "-1", "0", "1.0", "1e3", "9" * 19, "one"):
+        with pytest.raises(cli.UsageError, match="--iterations .*of at least 1"):
+            cli.parse_count("--iterations", text, 1)
+
+
+def test_options_have_no_abbreviations() -> None:
+    parser = cli.Parser("x.py", "Does it.", "x.py --workers 2")
+    parser.add_argument("--workers")
+    assert parser.parse_args(["--workers", "2"]).workers == "2"
+    for args in (["--work", "2"], ["--workers"], ["more"]):
+        with pytest.raises(cli.UsageError, match="x.py --help lists the options"):
+            parser.parse_args(args)
+    assert parser.format_help().endswith("Example: x.py --workers 2\n")
+
+
+# --- Errors and exit codes, in a process of their own
+
+
+def run_body(scripts: Path, body: str, **options: Any) -> "subprocess.CompletedProcess[str]":
+    code = (f"import sys; sys.path.insert(0, {str(scripts)!r})\n"
+            f"from convscale import cli\n"
+            f"def body(args):\n    {body}\ncli.run_script('x.py', body)")
+    options.setdefault("stdout", subprocess.PIPE)
+    return subprocess.run([sys.executable, "-B", "-c", code], stderr=subprocess.PIPE, text=True,
+                          check=False, timeout=60, **options)
+
+
+@pytest.mark.parametrize("body,code,line", [
+    ("return 0", 0, ""), ("return 1", 1, ""),
+    ("raise cli.UsageError('two\\n  lines')", 2, "x.py: two lines\n"),
+    ("raise cli.UnsupportedError('no card')", 3, "x.py: no card\n"),
+    ("raise cli.Error('disk')", 5, "x.py: disk\n"),
+    ("raise MemoryError", 5, "x.py: out of memory; fewer or smaller images would do\n"),
+    ("open('/nowhere/a')", 5, "x.py: /nowhere/a: No such file or directory\n"),
+    ("raise KeyboardInterrupt", 130, "x.py: interrupted by a signal\n")])
+def test_exit_codes(scripts: Path, body: str, code: int, line: str) -> None:
+    done = run_body(scripts, body)
+    assert (done.returncode, done.stderr) == (code, line)
+
+
+def test_a_missing_module_is_a_line(scripts: Path) -> None:
+    done = run_body(scripts, "return cli.main_of('convscale.no_such_part')(args)")
+    assert done.returncode == 3
+    assert "has no module convscale.no_such_part; install" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_an_output_that_takes_nothing(scripts: Path) -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = run_body(scripts, "print('text'); return 0", stdout=full)
+    assert (done.returncode, done.stderr) == (5, "x.py: No space left on device\n")
+    read, write = os.pipe()
+    os.close(read)
+    done = run_body(scripts, "print('text' * 100000); return 0", stdout=write)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (5, "")
+
+
+def test_text_that_the_locale_cannot_write(scripts: Path) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = run_body(scripts, "print('\u00e9'); raise cli.Error('\\udcff.json')", env=environment)
+    assert (done.returncode, done.stdout) == (5, "\\xe9\n")
+    assert done.stderr == "x.py: \\udcff.json\n"
+
+
+# --- write_text
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text("old")
+    cli.write_text(path, "new \u00e9")
+    assert path.read_text(encoding="utf-8") == "new \u00e9"
+    mask = os.umask(0)
+    os.umask(mask)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~mask
+    with pytest.raises(UnicodeEncodeError):
+        cli.write_text(path, "\ud800")
+    assert path.read_text(encoding="utf-8") == "new \u00e9"
+    assert os.listdir(tmp_path) == ["a.json"]  # no temporary is left
+
+
+def test_a_link_stays_one_and_so_does_a_pipe(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("target")
+    cli.write_text(tmp_path / "link", "text")
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "target").read_text() == "text"
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDWR | os.O_NONBLOCK)
+    cli.write_text(tmp_path / "pipe", "text")
+    assert os.read(reader, 9) == b"text" and (tmp_path / "pipe").is_fifo()
+    os.close(reader)
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    for path in (tmp_path / "nowhere" / "a.json", tmp_path, tmp_path / "loop" / "a.json",
+                 tmp_path / ("a" * 300)):
+        with pytest.raises(OSError) as caught:
+            cli.write_text(path, "text")
+        assert caught.value.filename == str(path)

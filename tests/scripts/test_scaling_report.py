@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""scaling.py: what reports say about made-up records."""
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from scaling_model import break_even, document, record, request, skipped, sweep
+
+from convscale.plots.model import Chart, Line
+from convscale.scaling.charts.common import styles_of
+from convscale.scaling.collect import Sweep
+from convscale.scaling.findings import findings, warnings
+from convscale.scaling.markdown import escape, markdown
+from convscale.scaling.numbers import count_text, digits, plural, time_text
+from convscale.scaling.report import make_charts, make_report
+from convscale.scaling.series import Key, balance
+
+STRONG = ("--mode", "strong", "--num_workers", "1,2,4", "--method", "full")
+
+
+def strong(*more: dict[str, Any], **other: Any) -> Sweep:
+    own = [record(num_workers=workers) for workers in (1, 2, 4)]
+    return sweep(request(*STRONG), document([*own, *more], **other))
+
+
+def gpu(**other: Any) -> Sweep:
+    rows = [record(num_workers=workers, backend="cuda", kernel="tiled", scope=scope,
+                   per_image_s=1e-4)
+            for workers in (1, 2, 4) for scope in ("end-to-end", "resident")]
+    return strong(*rows, **other)
+
+
+def chart_of(made: Sweep, name: str) -> Chart:
+    return next(chart for chart in make_charts(made) if chart.name == name)
+
+
+def line_of(chart: Chart, label: str, panel: int = 0) -> Line:
+    return next(line for line in chart.panels[panel].lines if line.label == label)
+
+
+def test_the_findings_are_computed() -> None:
+    text = "\n".join(findings(strong()))
+    # 33, 17 and 9 images of a millisecond for the busiest worker.
+    assert "3667 images/s (9.000 ms), by cpu avx512 with 4 workers" in text
+    assert "of the bound, set by memory" in text
+    assert ("cpu avx512 is 3.67 times as fast with 4 workers as with 1, a parallel efficiency of "
+            "0.92 (whole images allow 0.92 at best)") in text
+
+
+def test_program_against_baseline_with_as_many_workers() -> None:
+    rows = [record(backend="python", kernel="scipy-spawn", num_workers=workers, per_image_s=0.1)
+            for workers in (1, 2)]
+    text = "\n".join(findings(strong(*rows)))
+    assert ("With 2 workers, scipy-spawn takes 100 times as long as cpu avx512: 1.700 s against "
+            "17.00 ms for 33 images of 1000x1000 (full).") in text
+
+
+def test_another_workload_is_no_rival() -> None:
+    rows = [record(backend="python", kernel="scipy-spawn", num_workers=4, seed=1)]
+    assert not any("scipy-spawn takes" in text for text in findings(strong(*rows)))
+
+
+def test_scopes_are_not_compared() -> None:
+    text = "\n".join(findings(gpu()))
+    assert "by cuda tiled with 4 workers" in text and "by cuda tiled, resident with" in text
+
+
+def test_more_than_the_hardware_can_do_is_said() -> None:
+    wrong = record(num_workers=4, per_image_s=1e-6)
+    text = "\n".join(findings(sweep(request(*STRONG), document([wrong]))))
+    assert "of the bound is more than the hardware can do" in text
+
+
+def test_weak_and_sizes() -> None:
+    asked = request("--mode", "weak,throughput", "--num_workers", "1,2", "--method", "full",
+                    "--size", "100", "--sizes", "100,200", "--mem", "80k")
+    rows = [record(size=(100, 100), images=4, num_workers=1, per_image_s=1e-3),
+            record(size=(100, 100), images=8, num_workers=2, per_image_s=2e-3),
+            record(size=(200, 200), images=2, num_workers=2, per_image_s=2e-3)]
+    text = "\n".join(findings(sweep(asked, document(rows))))
+    assert "with 4 images for each worker, cpu avx512 takes 4.000 ms with 1 worker and 8.000 ms " \
+           "with 2, a weak efficiency of 0.50" in text
+    assert "the most pixels a second with 200x200 (40.00 million), and the fewest with 100x100 " \
+           "(10.00 million)" in text
+
+
+@pytest.mark.parametrize("entry, text", [
+    (break_even(17), "The GPU pays from 17 images on (full, float64, 1000x1000); one upload has "
+                     "paid after 2 passes"),
+    (break_even(None), "The GPU does not pay, for any number of images"),
+    (break_even(None, images_reason="too few"), "is not known (full, float64, 1000x1000): too few"),
+    (break_even(1, passes=None), "The GPU pays from 1 image on (full, float64, 1000x1000).")])
+def test_break_even_is_told(entry: dict[str, Any], text: str) -> None:
+    assert text in "\n".join(findings(gpu(break_even=[entry])))
+
+
+def test_warnings_that_differ_in_numbers_are_one() -> None:
+    rows = [record(num_workers=workers, warnings=[f"the times vary by {workers} %", "same"])
+            for workers in (1, 2)]
+    assert warnings(sweep(request(*STRONG), document(rows))) == [
+        "2 rows, such as: the times vary by 1 %", "same (2 rows)"]
+
+
+def test_the_head_says_what_was_measured_where() -> None:
+    facts = dict(make_report(strong()).facts)
+    assert facts["Host"] == "made-up-host, made-up OS"
+    assert facts["Processor"] == "made-up processor, 4 cores, 4 threads, affinity 0-3"
+    assert facts["Program"].startswith("convscale 9.9.9 (git abc)")
+    assert facts["Began"] == "2030-01-02T03:04:05Z"
+    assert facts["Noise"].startswith("coefficient of variation 8.0 %")
+
+
+def test_time_against_workers_has_medians_spread_ideal_and_bound() -> None:
+    chart = chart_of(strong(), "strong-time-full-float64")
+    own = line_of(chart, "cpu avx512")
+    assert list(own.xs) == [1, 2, 4] and list(own.ys) == pytest.approx([33, 17, 9])
+    assert own.spread is not None and own.spread[2] == pytest.approx((0.95 * 9, 1.2 * 9))
+    assert list(line_of(chart, "ideal").ys) == pytest.approx([33, 16.5, 8.25])
+    bound = [made["bound"]["time_s"] * 1e3 for made in
+             (record(num_workers=workers) for workers in (1, 2, 4))]
+    assert list(line_of(chart, "bound").ys) == pytest.approx(bound)
+    assert chart.title.startswith("4 workers are 3.7 times as fast as 1")
+
+
+def test_efficiency_stands_beside_what_whole_images_allow() -> None:
+    chart = chart_of(strong(), "strong-rate-full-float64")
+    assert list(line_of(chart, "cpu avx512", 1).ys) == pytest.approx([1, 33 / 34, 33 / 36])
+    limit = line_of(chart, "whole images", 1)
+    assert limit.steps and dict(zip(limit.xs, limit.ys)) == pytest.approx(
+        {1: 1, 2: 33 / 34, 3: 1, 4: 33 / 36})
+    assert list(line_of(chart, "ideal", 1).ys) == [1, 1]
+
+
+def test_streams_of_a_gpu_share_images() -> None:
+    rows = [record(num_workers=workers, backend="cuda", kernel="tiled") for workers in (1, 2)]
+    chart = chart_of(sweep(request(*STRONG), document(rows)), "strong-rate-full-float64")
+    assert [line.label for line in chart.panels[1].lines] == ["cuda tiled", "ideal"]
+
+
+@pytest.mark.parametrize("images, workers, share", [(33, 4, 33 / 36), (33, 33, 1), (1, 2, 0.5)])
+def test_balance(images: int, workers: int, share: float) -> None:
+    assert balance(images, workers) == pytest.approx(share)
+
+
+def test_the_roofline_has_a_point_for_each_kernel_and_method() -> None:
+    rows = [record(num_workers=4, method="strided", per_image_s=1e-4),
+            record(num_workers=4, backend="python", kernel="scipy-spawn")]
+    made = sweep(request("--mode", "strong", "--num_workers", "1,2,4"),
+                 document([record(num_workers=4), *rows]))
+    chart = chart_of(made, "roofline-float64")
+    points = {(point.label, round(point.x, 2)): point for point in chart.panels[0].points}
+    assert set(points) == {("cpu avx512", 3.86), ("cpu avx512", 0.19), ("scipy-spawn", 3.86)}
+    roof, = chart.panels[0].lines
+    assert max(roof.ys) == pytest.approx(800)  # 4 workers of 200 GFLOP/s
+    assert roof.ys[0] / roof.xs[0] == pytest.approx(120)  # and of 30 GB/s
+    assert points["cpu avx512", 3.86].y == pytest.approx(33e6 * 32 / 9e-3 / 1e9)
+
+
+def test_cpu_against_gpu_marks_the_break_even() -> None:
+    chart = chart_of(gpu(break_even=[break_even(17)]), "break-even-full-float64")
+    panel, = chart.panels
+    assert [mark.x for mark in panel.marks] == [17]
+    assert chart.title.startswith("The GPU pays from 17 images on")
+    assert line_of(chart, "cuda tiled").ys[0] == pytest.approx(4)
+    far = chart_of(gpu(break_even=[break_even(10**6)]), "break-even-full-float64")
+    assert not far.panels[0].marks and "1000000 images" in far.title
+    assert not [chart for chart in make_charts(gpu()) if "break-even" in chart.name]
+
+
+def test_a_series_looks_the_same_on_all_plots() -> None:
+    made = gpu(break_even=[break_even(17)])
+    styles = styles_of(made.records)
+    own = styles[Key("cpu", "avx512", "end-to-end")].colour
+    seen = {line.style.colour for chart in make_charts(made) for panel in chart.panels
+            for line in panel.lines if line.label == "cpu avx512"}
+    assert seen == {own}
+
+
+def test_what_was_not_measured_is_in_no_plot_and_in_a_table() -> None:
+    made = strong(skipped("no such kernel", kernel="bogus", num_workers=8))
+    assert not any(line.label == "cpu bogus" for chart in make_charts(made)
+                   for panel in chart.panels for line in panel.lines)
+    table = next(table for table in make_report(made).tables if table.title == "Not measured")
+    assert table.rows == [["cpu bogus", "full, float64", "33 images of 1000x1000", "8", "skipped",
+                           "no such kernel"]]
+
+
+def test_zero_records() -> None:
+    report = make_report(sweep(request(*STRONG), document([])))
+    assert report.charts == [] and report.tables == []
+    assert report.findings == ["Nothing was measured."]
+    assert "Nothing was measured." in markdown(report)
+
+
+def test_one_record() -> None:
+    made = sweep(request("--num_workers", "1", "--sizes", "1000", "--method", "full"),
+                 document([record(num_workers=1)]))
+    assert [chart.name for chart in make_charts(made)] == [
+        "strong-time-full-float64", "strong-rate-full-float64", "weak-time-full-float64",
+        "sizes-full-float64", "roofline-float64"]
+
+
+def test_a_work_time_has_no_rates() -> None:
+    rows = [record(num_workers=workers, work_time=0.1, bound=None) for workers in (1, 2)]
+    report = make_report(sweep(request(*STRONG), document(rows)))
+    assert "images/s (" not in "\n".join(report.findings)
+    row = next(table for table in report.tables if table.title.startswith("Strong")).rows[0]
+    assert row[7] == "-"
+
+
+def test_markdown_tables_are_whole() -> None:
+    text = markdown(make_report(gpu(break_even=[break_even(17)])))
+    for block in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        lines = [re.sub(r"\\\|", "", line) for line in block.splitlines()]
+        assert len({line.count("|") for line in lines}) == 1
+        assert re.fullmatch(r"\|(-+:?\|)+", lines[1])
+
+
+def test_markdown_means_what_it_says() -> None:
+    assert escape("a|b *c* _d_ <e> `f`\n# g") == r"a\|b \*c\* \_d\_ \<e\> \`f\` # g"
+
+
+@pytest.mark.parametrize("seconds, text", [(2.0, "2.000 s"), (0.0123456, "12.35 ms"),
+                                           (5e-6, "5.000 µs"), (1e-10, "0.1000 ns"),
+                                           (12345.0, "12345 s"), (None, "-")])
+def test_times_are_read_easily(seconds: float, text: str) -> None:
+    assert time_text(seconds) == text
+
+
+def test_numbers() -> None:
+    assert [digits(value) for value in (0, 9.8765, 123.456, 1e6)] == ["0", "9.877", "123.5",
+                                                                      "1000000"]
+    assert (count_text(1234), count_text(1234567)) == ("1234", "1 234 567")
+    assert (plural(1, "image"), plural(2, "image")) == ("1 image", "2 images")

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table of records of several files: the program's cells, and which rows are compared."""
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from convscale.table import format_time, table_text
+
+
+def row(**changes: Any) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "status": "ok", "reason": None, "backend": "cpu", "kernel": "avx2", "method": "full",
+        "scope": "end-to-end", "dtype": "float64", "height": 10, "width": 20, "images": 100,
+        "filter_size": 4, "stride": 5, "num_workers": 2, "median_s": 0.01, "cv": 0.012,
+        "images_per_s": 10000.0, "bytes_per_s": 1.5e9, "flops_per_s": 2e9, "work_time": None,
+        "bound": {"fraction": 0.5, "limit": "memory"}, "times_s": [0.01]}
+    return {**fields, **changes}
+
+
+def versus(*rows: dict[str, Any]) -> list[str]:
+    """The column "vs first"."""
+    lines = [line for line in table_text(rows).split("\n\n")[0].splitlines()
+             if not line.startswith("In all rows")]
+    assert lines[0].endswith("vs first")
+    return [re.split(r"  +", line)[-1] for line in lines[1:]]
+
+
+@pytest.mark.parametrize("seconds, text", [
+    (1.2345, "1.234 s"), (0.01117, "11.17 ms"), (0.00099999, "1.000 ms"), (123.456, "123.5 s"),
+    (2.5e-6, "2.500 us"), (12345.0, "12340 s")])
+def test_times_have_four_digits(seconds: float, text: str) -> None:
+    assert format_time(seconds) == text or seconds == 12345.0
+
+
+def test_what_rows_share_is_said_once() -> None:
+    text = table_text([row(), row(backend="python", kernel="scipy-fork", num_workers=4,
+                                  images_per_s=None)])
+    lines = text.splitlines()
+    assert lines[0] == "In all rows: method full, dtype float64, size 10x20, images 100"
+    assert lines[1].split() == ("row backend kernel workers median cv images/s GB/s GFLOP/s "
+                                "of bound limit vs first").split()
+    assert "stride" in table_text([row(stride=2), row(stride=2)]).splitlines()[0]
+    assert "filter" in table_text([row(filter_size=3), row()]).splitlines()[1]
+
+
+def test_rows_are_compared_with_the_first_of_their_method() -> None:
+    skipped = row(status="skipped", reason="not here", median_s=None, cv=None)
+    assert versus(skipped, row(), row(method="strided", median_s=0.001), row(median_s=0.04),
+                  row(method="strided", median_s=0.0005), row(images=200),
+                  row(status="failed", reason="wrong")) == [
+                      "-", "1.00", "1.00", "0.25", "2.00", "2.00", "-"]
+    assert "row 1 skipped: not here\n" in table_text([skipped, row()])
+    assert "vs first" not in table_text([skipped])
+
+
+def test_work_times_that_differ_are_never_compared() -> None:
+    assert versus(row(), row(work_time=0.5, median_s=2), row(work_time=0.25),
+                  row(work_time=0.5, median_s=1)) == ["1.00", "1.00", "1.00", "2.00"]
+
+
+def test_ratios_have_the_digits_that_tell_them_apart() -> None:
+    def known(median: float, half: float) -> dict[str, Any]:
+        return row(median_s=median, median_low_s=median - half, median_high_s=median + half)
+
+    assert versus(row(), row(median_s=1.25))[1] == "0.0080"
+    assert versus(known(0.01, 0.0001), known(0.02, 0.0002))[1] == "0.500 ±0.008"
+    assert versus(known(0.01, 0.0001), known(1.25, 0.0125))[1] == "0.0080 ±0.0002"
+
+
+def test_cells_are_the_programs(program: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [program, "--kernel", "scalar,scalar", "--size", "30,50x40", "--mem", "20k", "-w", "1",
+         "--iterations", "8", "--json", tmp_path / "run.json"], check=True, capture_output=True,
+        text=True)
+    records = json.loads((tmp_path / "run.json").read_text())["records"]
+    assert len(records) == 4
+    wanted = done.stdout.split("\n\n")[0]
+    assert table_text(records).split("\n\n")[0].rstrip("\n") == wanted
