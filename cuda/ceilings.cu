@@ -21,11 +21,11 @@ __global__ void __launch_bounds__(kThreads)
       uint4 values[kLoads];
 #pragma unroll
       for (int i = 0; i < kLoads; ++i) {
-        const std::int64_t index = begin + i * kThreads + threadIdx.x;
+        const std::int64_t index = begin + std::int64_t{i} * kThreads + threadIdx.x;
         values[i] = index < count ? __ldg(d_data + index) : uint4{};
       }
 #pragma unroll
-      for (int i = 0; i < kLoads; ++i) sum += values[i].x ^ values[i].y ^ values[i].z ^ values[i].w;
+      for (const uint4& v : values) sum += v.x ^ v.y ^ v.z ^ v.w;
     }
   }
   // Never true for all that a program can know; without it the loads would be for nothing.
@@ -43,11 +43,11 @@ __global__ void __launch_bounds__(kThreads) fma_all(T factor, T* d_sink) {
 #pragma unroll 4
   for (int round = 0; round < kFmaRounds; ++round) {
 #pragma unroll
-    for (int c = 0; c < kChains; ++c) sum[c] = sum[c] * factor + T(0.25);
+    for (T& s : sum) s = s * factor + T(0.25);
   }
   T total = 0;
 #pragma unroll
-  for (int c = 0; c < kChains; ++c) total += sum[c];
+  for (const T s : sum) total += s;
   if (total < T(0)) *d_sink = total;  // it converges to a positive number
 }
 
@@ -55,8 +55,8 @@ template <class T>
 std::int64_t queue_fmas_as(T* d_sink, const DeviceLimits& device, cudaStream_t stream) {
   const int blocks = device.multiprocessors * device.threads_per_multiprocessor / kThreads;
   const auto fma_kernel = &fma_all<T>;
-  CONVSCALE_LAUNCH(fma_kernel, dim3(static_cast<unsigned>(blocks)), dim3(kThreads), 0, stream, T(0.5),
-                   d_sink);
+  CONVSCALE_LAUNCH(fma_kernel, dim3(static_cast<unsigned>(blocks)), dim3(kThreads), 0, stream,
+                   T(0.5), d_sink);
   return std::int64_t{2} * blocks * kThreads * kFmaRounds * kChains;
 }
 

@@ -55,6 +55,14 @@ class Plan {
   virtual void launch(const Batch& batch, cudaStream_t stream) = 0;
 };
 
+/// `PlanOf<T>(request)` for the request's dtype.
+template <template <class> class PlanOf>
+std::unique_ptr<Plan> make_plan(const Request& request) {
+  return dispatch(request.dtype, [&]<class T>() -> std::unique_ptr<Plan> {
+    return std::make_unique<PlanOf<T>>(request);
+  });
+}
+
 /// One implementation. Its name is that of its file in kernels/.
 struct Kernel {
   const char* name = nullptr;

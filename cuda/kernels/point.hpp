@@ -37,29 +37,20 @@ CONVSCALE_HOST_DEVICE constexpr Point point_at(std::int64_t index, int rows, int
   return {line / rows, static_cast<int>(line % rows), static_cast<int>(index % columns)};
 }
 
-/// Output `index` of (images, full_height, full_width).
-template <class T>
-struct FullOutput {
+/// Output `index` of those that a method computes, from the pixels: all (images, full_height,
+/// full_width) of `full`, the kept (images, out_height, out_width) of `strided`.
+template <class T, Method kMethod>
+struct ComputedOutput {
   const T* d_images;
   const T* d_filters;
   Geometry g;
   CONVSCALE_HOST_DEVICE T operator()(std::int64_t index) const {
-    const Point p = point_at(index, g.full_height, g.full_width);
-    return full_output(d_images + p.image * g.pixels(), d_filters + p.image * g.taps(), g, p.row,
-                       p.column);
-  }
-};
-
-/// Output `index` of (images, out_height, out_width), from the pixels.
-template <class T>
-struct KeptOutput {
-  const T* d_images;
-  const T* d_filters;
-  Geometry g;
-  CONVSCALE_HOST_DEVICE T operator()(std::int64_t index) const {
-    const Point p = point_at(index, g.out_height, g.out_width);
+    constexpr bool kFull = kMethod == Method::kFull;
+    const int step = kFull ? 1 : g.stride;
+    const Point p =
+        point_at(index, kFull ? g.full_height : g.out_height, kFull ? g.full_width : g.out_width);
     return full_output(d_images + p.image * g.pixels(), d_filters + p.image * g.taps(), g,
-                       p.row * g.stride, p.column * g.stride);
+                       p.row * step, p.column * step);
   }
 };
 

@@ -29,7 +29,8 @@ namespace {
 constexpr int kLanes = 32;
 constexpr unsigned kAllLanes = 0xFFFFFFFFu;
 
-constexpr int kWarps = 4;       ///< of a block; they share nothing
+constexpr int kWarps = 4;  ///< of a block; they share nothing
+constexpr int kThreads = kWarps * kLanes;
 constexpr int kLeastRows = 16;  ///< of a band: the K - 1 rows before it are read and summed again
 constexpr int kLeastColumns = 50;  ///< of a tile
 
@@ -39,43 +40,43 @@ struct Full {
   const T* d_filters;
   T* d_results;
   Geometry g;
-  unsigned tiles;  ///< of columns
-  unsigned bands;  ///< of rows
-  int band_rows;
-  unsigned warps;
+  unsigned tiles = 0;  ///< of columns
+  unsigned bands = 0;  ///< of rows
+  int band_rows = 0;
+  unsigned warps = 0;
 };
 
 /// A warp's tile of columns.
-template <class T, int K>
+template <class T, int kK>
 struct Tile {
   static constexpr int kElements = Pack<T>::kElements;
-  static constexpr int kLeadLanes = (K - 1 + kElements - 1) / kElements;
+  static constexpr int kLeadLanes = (kK - 1 + kElements - 1) / kElements;
   static constexpr int kColumns = (kLanes - kLeadLanes) * kElements;
   static_assert(kColumns >= kLeastColumns);
 };
 
 /// sum[(u + d) % K] += row's share in output row p + d, for the pixel row p whose lane's elements
 /// are `own`.
-template <class T, int K>
-__device__ __forceinline__ void accumulate(const Pack<T>& own, const T (&taps)[K][K], int u,
-                                           Pack<T> (&sum)[K]) {
+template <class T, int kK>
+__device__ __forceinline__ void accumulate(const Pack<T>& own, const T (&taps)[kK][kK], int u,
+                                           Pack<T> (&sum)[kK]) {
   constexpr int kElements = Pack<T>::kElements;
-  T window[K - 1 + kElements];  // columns from K - 1 before the lane's own
+  T window[kK - 1 + kElements];  // columns from K - 1 before the lane's own
 #pragma unroll
-  for (int e = 0; e < kElements; ++e) window[K - 1 + e] = own.element[e];
+  for (int e = 0; e < kElements; ++e) window[kK - 1 + e] = own.element[e];
 #pragma unroll
-  for (int i = 1; i < K; ++i) {
+  for (int i = 1; i < kK; ++i) {
     const int lanes = (i + kElements - 1) / kElements;
-    window[K - 1 - i] =
+    window[kK - 1 - i] =
         __shfl_up_sync(kAllLanes, own.element[lanes * kElements - i], static_cast<unsigned>(lanes));
   }
 #pragma unroll
-  for (int d = 0; d < K; ++d) {
+  for (int d = 0; d < kK; ++d) {
 #pragma unroll
-    for (int kx = 0; kx < K; ++kx) {
+    for (int kx = 0; kx < kK; ++kx) {
 #pragma unroll
       for (int e = 0; e < kElements; ++e)
-        sum[(u + d) % K].element[e] += window[K - 1 + e - kx] * taps[d][kx];
+        sum[(u + d) % kK].element[e] += window[kK - 1 + e - kx] * taps[d][kx];
     }
   }
 }
@@ -92,11 +93,11 @@ __device__ __forceinline__ void decimate(const T* full_row, const Geometry& g, T
   }
 }
 
-template <class T, int K, bool kAligned>
-__global__ void __launch_bounds__(kWarps* kLanes) full_rolling(Full<T> work) {
+template <class T, int kK, bool kAligned>
+__global__ void __launch_bounds__(kThreads) full_rolling(Full<T> work) {
   using P = Pack<T>;
-  using Columns = Tile<T, K>;
-  __shared__ typename P::Vector full_rows[kWarps][K][Columns::kColumns / P::kElements];
+  using Columns = Tile<T, kK>;
+  __shared__ typename P::Vector full_rows[kWarps][kK][Columns::kColumns / P::kElements];
 
   const int lane = static_cast<int>(threadIdx.x) % kLanes;
   const int warp = static_cast<int>(threadIdx.x) / kLanes;
@@ -109,9 +110,10 @@ __global__ void __launch_bounds__(kWarps* kLanes) full_rolling(Full<T> work) {
   const int row_begin = static_cast<int>(index / work.tiles % work.bands) * work.band_rows;
   const int row_end = std::min(g.full_height, row_begin + work.band_rows);
 
-  T taps[K][K];
+  T taps[kK][kK];
 #pragma unroll
-  for (int t = 0; t < K * K; ++t) taps[t / K][t % K] = __ldg(work.d_filters + image * (K * K) + t);
+  for (int t = 0; t < kK * kK; ++t)
+    taps[t / kK][t % kK] = __ldg(work.d_filters + image * kK * kK + t);
   const T* d_image = work.d_images + image * g.pixels();
   T* d_results = work.d_results + image * g.outputs();
   const auto load_row = [&](int y) {
@@ -120,21 +122,21 @@ __global__ void __launch_bounds__(kWarps* kLanes) full_rolling(Full<T> work) {
                                     inside ? column : -P::kElements, g.width);
   };
 
-  P rows[K];
-  P sum[K] = {};  // of output row p + u in sum[u]
+  P rows[kK];
+  P sum[kK] = {};  // of output row p + u in sum[u]
   const int first_kept_column = (tile_begin + g.stride - 1) / g.stride + lane;
   int kept_row = (row_begin + g.stride - 1) / g.stride;
   int next_kept = kept_row * g.stride;  // as a row of the full convolution
 #pragma unroll
-  for (int u = 0; u < K; ++u) rows[u] = load_row(row_begin - (K - 1) + u);
+  for (int u = 0; u < kK; ++u) rows[u] = load_row(row_begin - (kK - 1) + u);
 #pragma unroll 1
-  for (int p = row_begin - (K - 1); p < row_end; p += K) {
-    P next[K];
+  for (int p = row_begin - (kK - 1); p < row_end; p += kK) {
+    P next[kK];
 #pragma unroll
-    for (int u = 0; u < K; ++u) next[u] = load_row(p + K + u);
+    for (int u = 0; u < kK; ++u) next[u] = load_row(p + kK + u);
 #pragma unroll
-    for (int u = 0; u < K; ++u) {
-      accumulate<T, K>(rows[u], taps, u, sum);
+    for (int u = 0; u < kK; ++u) {
+      accumulate<T, kK>(rows[u], taps, u, sum);
       if (lane >= Columns::kLeadLanes)
         full_rows[warp][u][lane - Columns::kLeadLanes] = packed(sum[u].element);
       sum[u] = {};
@@ -142,7 +144,7 @@ __global__ void __launch_bounds__(kWarps* kLanes) full_rolling(Full<T> work) {
     }
     __syncwarp();
 #pragma unroll
-    for (int u = 0; u < K; ++u) {
+    for (int u = 0; u < kK; ++u) {
       if (p + u != next_kept || next_kept >= row_end) continue;
       decimate<T, Columns::kColumns>(reinterpret_cast<const T*>(full_rows[warp][u]), g,
                                      d_results + std::int64_t{kept_row} * g.out_width,
@@ -154,17 +156,17 @@ __global__ void __launch_bounds__(kWarps* kLanes) full_rolling(Full<T> work) {
   }
 }
 
-/// Rows of a band, for `columns` tiles of all images. Modelled: warps run in waves of as many as fit,
-/// each for its band's rows and the K - 1 before them, in steps of K. The fewest bands of those that
-/// come out best.
-template <int K>
+/// Rows of a band, for `columns` tiles of all images. Modelled: warps run in waves of as many as
+/// fit, each for its band's rows and the K - 1 before them, in steps of K. The fewest bands of
+/// those that come out best.
+template <int kK>
 std::int64_t choose_band_rows(std::int64_t columns, std::int64_t full_height,
                               std::int64_t warps_at_once) {
   std::int64_t best_rows = full_height, best_steps = std::numeric_limits<std::int64_t>::max();
   for (std::int64_t bands = 1; bands <= divided_up(full_height, kLeastRows); ++bands) {
     const std::int64_t rows = divided_up(full_height, bands);
     const std::int64_t steps =
-        divided_up(columns * bands, warps_at_once) * divided_up(rows + K - 1, K);
+        divided_up(columns * bands, warps_at_once) * divided_up(rows + kK - 1, kK);
     if (steps >= best_steps) continue;
     best_steps = steps;
     best_rows = rows;
@@ -172,24 +174,24 @@ std::int64_t choose_band_rows(std::int64_t columns, std::int64_t full_height,
   return best_rows;
 }
 
-template <class T, int K>
+template <class T, int kK>
 void launch_rolling(Full<T> work, std::int64_t images, int multiprocessors, cudaStream_t stream) {
   const Geometry& g = work.g;
   const auto full_rolling_kernel =
-      rows_are_aligned<T>(g.width) ? &full_rolling<T, K, true> : &full_rolling<T, K, false>;
+      rows_are_aligned<T>(g.width) ? &full_rolling<T, kK, true> : &full_rolling<T, kK, false>;
   int blocks_at_once = 0;  // of one multiprocessor, by registers
   CONVSCALE_CUDA(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks_at_once, full_rolling_kernel,
-                                                               kWarps * kLanes, 0));
-  const std::int64_t tiles = divided_up(g.full_width, Tile<T, K>::kColumns);
+                                                               kThreads, 0));
+  const std::int64_t tiles = divided_up(g.full_width, Tile<T, kK>::kColumns);
   const std::int64_t band_rows =
-      choose_band_rows<K>(images * tiles, g.full_height,
-                          std::int64_t{multiprocessors} * std::max(1, blocks_at_once) * kWarps);
+      choose_band_rows<kK>(images * tiles, g.full_height,
+                           std::int64_t{multiprocessors} * std::max(1, blocks_at_once) * kWarps);
   work.tiles = static_cast<unsigned>(tiles);
   work.band_rows = static_cast<int>(band_rows);
   work.bands = static_cast<unsigned>(divided_up(g.full_height, band_rows));
   work.warps = static_cast<unsigned>(images * tiles * work.bands);
   CONVSCALE_LAUNCH(full_rolling_kernel, dim3(static_cast<unsigned>(divided_up(work.warps, kWarps))),
-                   dim3(kWarps * kLanes), 0, stream, work);
+                   dim3(kThreads), 0, stream, work);
 }
 
 template <class T>
@@ -231,11 +233,7 @@ class RollingPlan final : public Plan {
       Full<T> work{.d_images = reinterpret_cast<const T*>(batch.d_images) + first * g_.pixels(),
                    .d_filters = reinterpret_cast<const T*>(batch.d_filters) + first * g_.taps(),
                    .d_results = reinterpret_cast<T*>(batch.d_results) + first * g_.outputs(),
-                   .g = g_,
-                   .tiles = 0,
-                   .bands = 0,
-                   .band_rows = 0,
-                   .warps = 0};
+                   .g = g_};
       launcher_(work, std::min(most, batch.images - first), multiprocessors_, stream);
     }
   }
@@ -246,26 +244,20 @@ class RollingPlan final : public Plan {
   Launcher<T> launcher_;
 };
 
+std::string refusal(const Request& request) {
+  if (request.method == Method::kStrided) return "it does method full only";
+  const std::int64_t k = request.shape.filter_size;
+  if (launcher_of<double>(k) != nullptr) return "";
+  return "it does filters of 2, 3, 4, 5 and 7 a side, not " + std::to_string(k);
+}
+
 }  // namespace
 
 extern const Kernel rolling_kernel;
-const Kernel rolling_kernel{
-    .name = "rolling",
-    .description = "full: a warp walks down the rows, sums in registers",
-    .missing = nullptr,
-    .refuses =
-        [](const Request& request) {
-          if (request.method == Method::kStrided) return std::string("it does method full only");
-          const std::int64_t k = request.shape.filter_size;
-          return launcher_of<double>(k) != nullptr
-                     ? std::string()
-                     : "it does filters of 2, 3, 4, 5 and 7 a side, not " + std::to_string(k);
-        },
-    .plan =
-        [](const Request& request) {
-          return dispatch(request.dtype, [&]<class T>() -> std::unique_ptr<Plan> {
-            return std::make_unique<RollingPlan<T>>(request);
-          });
-        }};
+const Kernel rolling_kernel{.name = "rolling",
+                            .description = "full: a warp walks down the rows, sums in registers",
+                            .missing = nullptr,
+                            .refuses = &refusal,
+                            .plan = &make_plan<RollingPlan>};
 
 }  // namespace convscale::cuda

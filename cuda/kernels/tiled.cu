@@ -68,9 +68,9 @@ struct Tiles {
   const T* d_filters;
   T* d_results;
   Geometry g;
-  TileShape tile;
-  unsigned across;  ///< tiles of an image
-  unsigned down;
+  TileShape tile{};
+  unsigned across = 0;  ///< tiles of an image
+  unsigned down = 0;
 };
 
 /// A tile's pixels and taps in dynamic shared memory.
@@ -91,8 +91,8 @@ __device__ Shared<T> shared_of(const Tiles<T>& work) {
 /// outside of the image. `source_row(i)` is the image row that packed row i of the tile holds. Ends
 /// with a barrier.
 template <class T, bool kAligned, class SourceRow>
-__device__ void stage(const Tiles<T>& work, const Shared<T>& shared, std::int64_t image, int x_begin,
-                      SourceRow&& source_row) {
+__device__ void stage(const Tiles<T>& work, const Shared<T>& shared, std::int64_t image,
+                      int x_begin, SourceRow&& source_row) {
   constexpr int kStep = kAligned ? Pack<T>::kElements : 1;  // elements that a thread copies at once
   const Geometry& g = work.g;
   const T* d_image = work.d_images + image * g.pixels();
@@ -307,22 +307,17 @@ std::string why_not(const Request& request) {
          std::to_string(request.device.shared_bytes);
 }
 
+std::string refusal(const Request& request) {
+  return dispatch(request.dtype, [&]<class T>() { return why_not<T>(request); });
+}
+
 }  // namespace
 
 extern const Kernel tiled_kernel;
-const Kernel tiled_kernel{
-    .name = "tiled",
-    .description = "tiles of pixels in shared memory, copied asynchronously",
-    .missing = nullptr,
-    .refuses =
-        [](const Request& request) {
-          return dispatch(request.dtype, [&]<class T>() { return why_not<T>(request); });
-        },
-    .plan =
-        [](const Request& request) {
-          return dispatch(request.dtype, [&]<class T>() -> std::unique_ptr<Plan> {
-            return std::make_unique<TiledPlan<T>>(request);
-          });
-        }};
+const Kernel tiled_kernel{.name = "tiled",
+                          .description = "tiles of pixels in shared memory, copied asynchronously",
+                          .missing = nullptr,
+                          .refuses = &refusal,
+                          .plan = &make_plan<TiledPlan>};
 
 }  // namespace convscale::cuda

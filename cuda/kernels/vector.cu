@@ -36,19 +36,19 @@ struct Strided {
 };
 
 /// What one thread covers: outputs V, and columns from `kLead` before its first output's own.
-template <class T, int K, int S>
+template <class T, int kK, int kS>
 struct Span {
   static constexpr int kElements = Pack<T>::kElements;
-  static constexpr int kOutputs = 16 / std::gcd(16, S* static_cast<int>(sizeof(T)));
-  static constexpr int kLead = (K - 1 + kElements - 1) / kElements * kElements;
-  static constexpr int kPacks = (kLead + (kOutputs - 1) * S + kElements) / kElements;
+  static constexpr int kOutputs = 16 / std::gcd(16, static_cast<int>(sizeof(T)) * kS);
+  static constexpr int kLead = (kK - 1 + kElements - 1) / kElements * kElements;
+  static constexpr int kPacks = (kLead + (kOutputs - 1) * kS + kElements) / kElements;
 };
 
-template <class T, int K, int S>
+template <class T, int kK, int kS>
 __global__ void __launch_bounds__(kThreads)
     strided_vector(Strided<T> work, unsigned groups, unsigned threads) {
   using P = Pack<T>;
-  using W = Span<T, K, S>;
+  using W = Span<T, kK, kS>;
   const unsigned index = blockIdx.x * kThreads + threadIdx.x;
   if (index >= threads) return;
   const Geometry& g = work.g;
@@ -58,12 +58,12 @@ __global__ void __launch_bounds__(kThreads)
   const auto row = static_cast<int>(line % rows);
   const std::int64_t image = line / rows;
 
-  P pixels[K][W::kPacks];
+  P pixels[kK][W::kPacks];
   const T* d_image = work.d_images + image * g.pixels();
-  const int first_column = group * W::kOutputs * S - W::kLead;
+  const int first_column = group * W::kOutputs * kS - W::kLead;
 #pragma unroll
-  for (int ky = 0; ky < K; ++ky) {
-    const int y = row * S - ky;
+  for (int ky = 0; ky < kK; ++ky) {
+    const int y = row * kS - ky;
     const bool inside = y >= 0 && y < g.height;
 #pragma unroll
     for (int p = 0; p < W::kPacks; ++p) {
@@ -72,16 +72,16 @@ __global__ void __launch_bounds__(kThreads)
     }
   }
 
-  const T* d_taps = work.d_filters + image * (K * K);
+  const T* d_taps = work.d_filters + image * kK * kK;
   T sum[W::kOutputs] = {};
 #pragma unroll
-  for (int ky = 0; ky < K; ++ky) {
+  for (int ky = 0; ky < kK; ++ky) {
 #pragma unroll
-    for (int kx = 0; kx < K; ++kx) {
-      const T tap = __ldg(d_taps + ky * K + kx);
+    for (int kx = 0; kx < kK; ++kx) {
+      const T tap = __ldg(d_taps + ky * kK + kx);
 #pragma unroll
       for (int v = 0; v < W::kOutputs; ++v) {
-        const int column = W::kLead + v * S - kx;
+        const int column = W::kLead + v * kS - kx;
         sum[v] += pixels[ky][column / P::kElements].element[column % P::kElements] * tap;
       }
     }
@@ -95,14 +95,14 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-template <class T, int K, int S>
+template <class T, int kK, int kS>
 void launch_vector(const Strided<T>& work, std::int64_t images, cudaStream_t stream) {
-  const std::int64_t groups = divided_up(work.g.out_width, Span<T, K, S>::kOutputs);
+  const std::int64_t groups = divided_up(work.g.out_width, Span<T, kK, kS>::kOutputs);
   const std::int64_t threads = images * work.g.out_height * groups;
-  const auto strided_vector_kernel = &strided_vector<T, K, S>;
-  CONVSCALE_LAUNCH(strided_vector_kernel, dim3(static_cast<unsigned>(divided_up(threads, kThreads))),
-                   dim3(kThreads), 0, stream, work, static_cast<unsigned>(groups),
-                   static_cast<unsigned>(threads));
+  const auto strided_vector_kernel = &strided_vector<T, kK, kS>;
+  CONVSCALE_LAUNCH(strided_vector_kernel,
+                   dim3(static_cast<unsigned>(divided_up(threads, kThreads))), dim3(kThreads), 0,
+                   stream, work, static_cast<unsigned>(groups), static_cast<unsigned>(threads));
 }
 
 template <class T>
@@ -136,7 +136,8 @@ std::string why_not(const Request& request) {
 template <class T>
 class VectorPlan final : public Plan {
  public:
-  explicit VectorPlan(const Request& request) : g_(request.shape), launcher_(launcher_of<T>(request.shape)) {}
+  explicit VectorPlan(const Request& request)
+      : g_(request.shape), launcher_(launcher_of<T>(request.shape)) {}
 
   void launch(const Batch& batch, cudaStream_t stream) override {
     const std::int64_t most = std::max<std::int64_t>(1, kMostThreads / g_.outputs());
@@ -153,22 +154,17 @@ class VectorPlan final : public Plan {
   Launcher<T> launcher_;
 };
 
+std::string refusal(const Request& request) {
+  return dispatch(request.dtype, [&]<class T>() { return why_not<T>(request); });
+}
+
 }  // namespace
 
 extern const Kernel vector_kernel;
-const Kernel vector_kernel{
-    .name = "vector",
-    .description = "strided: a few outputs a thread from 16-byte loads",
-    .missing = nullptr,
-    .refuses =
-        [](const Request& request) {
-          return dispatch(request.dtype, [&]<class T>() { return why_not<T>(request); });
-        },
-    .plan =
-        [](const Request& request) {
-          return dispatch(request.dtype, [&]<class T>() -> std::unique_ptr<Plan> {
-            return std::make_unique<VectorPlan<T>>(request);
-          });
-        }};
+const Kernel vector_kernel{.name = "vector",
+                           .description = "strided: a few outputs a thread from 16-byte loads",
+                           .missing = nullptr,
+                           .refuses = &refusal,
+                           .plan = &make_plan<VectorPlan>};
 
 }  // namespace convscale::cuda

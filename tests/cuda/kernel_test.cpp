@@ -16,6 +16,7 @@
 namespace convscale::cuda {
 
 /// What a test's name shows of its kernel.
+// NOLINTNEXTLINE(readability-identifier-naming): GoogleTest looks for this name
 void PrintTo(const Kernel* kernel, std::ostream* out) { *out << kernel->name; }
 
 namespace {

@@ -67,7 +67,7 @@ TEST_F(Program, EveryKernelMethodDtypeAndScope) {
                                "--scope",       "end-to-end,resident",
                                "--size",        "30x44",
                                "--mem",         "10k",
-                               "--iterations",  "2",
+                               "--iterations",  "1",
                                "--burns",       "0",
                                "--num_workers", "2",
                                "--fill",        "integers",

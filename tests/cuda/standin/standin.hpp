@@ -53,7 +53,7 @@ struct Options {
   int compute_capability_minor = 0;
   /// Few, as measurements fill a device with threads.
   int multiprocessors = 2;
-  int threads_per_multiprocessor = 1024;
+  int threads_per_multiprocessor = 256;
   int l2_bytes = 50 << 20;
   Driver driver = Driver::kPresent;
   /// 0: threads, blocks and streams in their own order. Else in one that is drawn from it.
