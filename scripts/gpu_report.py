@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterable, List, Optional
 
 from gpu_report_records import (Case, Folder, Judge, Record, best, clock_s, fraction, is_measured,
-                                is_ours, kernel_s, workload_of)
+                                is_ours, kernel_s, ratio, workload_of)
 
 
 # --- Writing
@@ -131,7 +131,7 @@ def best_part(folder: Folder) -> List[str]:
     cases: Dict[Case, List[Record]] = {}
     for r in folder.records:
         if r["backend"] == "cuda" and is_measured(r) and r["host_memory"] != "pageable":
-            case = (-r["height"], r["images"], r["method"], r["scope"], r["dtype"])
+            case: Case = (-r["height"], r["images"], r["method"], r["scope"], r["dtype"])
             cases.setdefault(case, []).append(r)
     rows = []
     for case in sorted(cases):
@@ -142,8 +142,8 @@ def best_part(folder: Folder) -> List[str]:
         rows.append((workload_of(ours), ours["method"], ours["scope"], ours["dtype"],
                      ours["kernel"], ours["num_workers"], seconds(clock_s(ours)),
                      decimal(fraction(ours, clock_s)), ours["vouched"],
-                     seconds(theirs and clock_s(theirs)),
-                     decimal(theirs and clock_s(theirs) / clock_s(ours), "{:.1f}")))
+                     seconds(clock_s(theirs) if theirs else None),
+                     decimal(ratio(theirs, ours, clock_s), "{:.1f}")))
     if not rows:
         return []
     return ["## The best of our kernels, by the clock", ""] + table(

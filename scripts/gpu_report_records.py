@@ -94,6 +94,12 @@ def fraction(r: Record, time: Time) -> Optional[float]:
     return least / took if least and took else None
 
 
+def ratio(a: Optional[Record], b: Optional[Record], time: Time) -> Optional[float]:
+    """Of their times."""
+    a_s, b_s = time(a) if a else None, time(b) if b else None
+    return a_s / b_s if a_s and b_s else None
+
+
 def best(records: Iterable[Record], time: Time) -> Optional[Record]:
     timed = [r for r in records if time(r)]
     return min(timed, key=lambda r: time(r) or 0) if timed else None
@@ -155,7 +161,7 @@ class Judge:
                  least: float) -> Target:
         row = best(filter(is_ours, self.rows(self.records, method, dtype, "resident", side)), time)
         return self.target("resident " + method, dtype, side, row, least,
-                           row and fraction(row, time), "of the bound by " + clock)
+                           fraction(row, time) if row else None, "of the bound by " + clock)
 
     def end_to_end(self, method: str, dtype: str, side: int) -> Target:
         row = best(filter(is_ours, self.rows(self.records, method, dtype, "end-to-end", side)),
@@ -165,15 +171,14 @@ class Judge:
         if limit not in (None, "transfer"):
             how = "of the bound by the clock; the limit is {}, not transfer".format(limit)
         return self.target("end-to-end " + method, dtype, side, row, 0.90,
-                           row and fraction(row, clock_s), how)
+                           fraction(row, clock_s) if row else None, how)
 
     def library(self, method: str, dtype: str, side: int, time: Time, clock: str) -> Target:
         ours = best(filter(is_ours, self.rows(self.records, method, dtype, "resident", side)), time)
         theirs = best((r for r in self.rows(self.all, method, dtype, "resident", side)
                        if r["kernel"] == "cudnn"), time)
-        ratio = time(theirs) / time(ours) if ours and theirs else None  # type: ignore
-        return self.target("over cudnn, resident " + method, dtype, side, ours, 5.0, ratio,
-                           "times as fast by " + clock)
+        return self.target("over cudnn, resident " + method, dtype, side, ours, 5.0,
+                           ratio(theirs, ours, time), "times as fast by " + clock)
 
     @staticmethod
     def target(name: str, dtype: str, side: int, row: Optional[Record], least: float,
