@@ -37,6 +37,7 @@ Config again(const Record& record, Scope scope) {
   config.kernel = kernel_of(record);
   config.scope = scope;
   config.verify = false;
+  config.interleaved = false;
   return config;
 }
 
@@ -90,7 +91,9 @@ class Crossover {
 
   /// Adds the time of `count` images: of `row`, if that many are its own, else measured now.
   bool add_point(BreakEvenSide& side, const Record* row, std::int64_t count) {
-    const bool known = row != nullptr && row->config.shape.images == count;
+    // What ran in turn with others is compared with nothing that runs alone.
+    const bool known =
+        row != nullptr && row->config.shape.images == count && !row->config.interleaved;
     Config config = side.config;
     config.shape.images = count;
     const Record record = known ? *row : measure_(config);
@@ -103,8 +106,11 @@ class Crossover {
   void find_passes() {
     Config config = entry_.gpu.config;
     config.scope = Scope::kResident;
-    const Record resident = resident_ != nullptr ? *resident_ : measure_(config);
-    entry_.cpu_s = cpu_.summary->median;
+    const bool in_turn = cpu_.config.interleaved;
+    const Record cpu = in_turn ? measure_(entry_.cpu.config) : cpu_;
+    if (!is_usable(cpu, entry_.passes_reason)) return;
+    entry_.cpu_s = cpu.summary->median;
+    const Record resident = resident_ != nullptr && !in_turn ? *resident_ : measure_(config);
     if (!is_usable(resident, entry_.passes_reason)) return;
     note_link(resident);
     entry_.resident_s = resident.summary->median;

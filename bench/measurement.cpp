@@ -2,7 +2,6 @@
 #include "bench/measurement.hpp"
 
 #include "bench/plan.hpp"
-#include "bench/stop.hpp"
 
 #include <fmt/format.h>
 
@@ -38,7 +37,7 @@ std::int64_t result_bytes(const Config& c) {
 }  // namespace
 
 Measurement::Measurement(const Config& config, const Workload& workload, const RunContext& context)
-    : workload_(workload), context_(context) {
+    : workload_(workload), context_(context), stopper_(config) {
   record_.config = config;
   record_.setup_s = timed([&] {
     backend_ = find_backend(context.backends, config.backend).create(config);
@@ -75,14 +74,19 @@ void Measurement::set_up() {
       inputs_->fill(workload_, context_.helpers, [&](double done) { return keep_going(done); });
     });
   }
+  if (!inputs_->is_filled()) return;  // interrupted
   const double load_s = timed([&] { backend_->load(); });
   *record_.setup_s += load_s;
   if (config().scope == Scope::kResident) record_.load_s = load_s;
+  is_set_up_ = true;
 }
 
+/// Out of time, what is left of the burns is left out; but not in turns, where the times of all
+/// have to be of the same rounds.
 bool Measurement::is_burn() const {
   const auto& timeout_s = config().stop.timeout_s;
-  return samples_.iterations() < config().burns && !(timeout_s && elapsed_s_ >= *timeout_s);
+  const bool late = timeout_s && elapsed_s_ >= *timeout_s && !config().interleaved;
+  return samples_.times_s().empty() && samples_.iterations() < config().burns && !late;
 }
 
 void Measurement::iterate() {
@@ -98,7 +102,8 @@ void Measurement::iterate() {
   const auto end = Clock::now();
 
   const bool burn = is_burn();
-  const int number = samples_.iterations() - (burn ? 0 : config().burns) + 1;
+  const auto number =
+      burn ? static_cast<std::size_t>(samples_.iterations()) + 1 : samples_.times_s().size() + 1;
   checks_s_ += timed([&] {
     samples_.check(backend_->digest(), fmt::format("{} {}", burn ? "burn" : "iteration", number));
   });
@@ -110,19 +115,18 @@ void Measurement::iterate() {
     samples_.add_iteration(*backend_, time_s);
   }
   elapsed_s_ += seconds_between(began, Clock::now());
-}
-
-std::optional<StoppedBy> Measurement::stopped() const {
-  return stop_now(config(), samples_.times_s(), elapsed_s_);
-}
-
-double Measurement::done_share() const {
-  return convscale::done_share(config(), samples_.iterations(), samples_.times_s(), elapsed_s_);
+  if (burn) {
+    stopper_.add_burn(elapsed_s_);
+  } else {
+    stopper_.add(time_s, elapsed_s_);
+  }
 }
 
 Record Measurement::finish() {
-  const bool interrupted = context_.interrupted();
-  if (!interrupted && !has_failed()) record_.stopped_by = stopped();
+  if (!is_set_up_) {
+    conclude();
+    return record_;
+  }
   backend_->collect();
   record_.facts = backend_->facts();
   record_.warnings = record_.facts.warnings;
@@ -130,7 +134,7 @@ Record Measurement::finish() {
   record_.checks_s = checks_s_;
   samples_.summarise(record_);
   warn();
-  if (config().verify && samples_.has_results() && !interrupted) verify_results();
+  if (config().verify && samples_.has_results() && !context_.interrupted()) verify_results();
   conclude();
   context_.progress.clear();
   if (samples_.has_results() && record_.status != Status::kInterrupted)
@@ -168,7 +172,7 @@ void Measurement::warn() {
                     static_cast<double>(working_set) * 1e-6,
                     static_cast<double>(record_.facts.last_cache_bytes) * 1e-6));
   }
-  if (record_.stopped_by == StoppedBy::kTimeout) {
+  if (stopper_.stopped() == StoppedBy::kTimeout) {
     const auto noise = record_.summary->noise();
     warnings.push_back(
         fmt::format("--timeout {:g} s ended it after {} iteration{}{}", *config().stop.timeout_s,
@@ -194,6 +198,8 @@ void Measurement::conclude() {
   } else if (context_.interrupted()) {
     record_.status = Status::kInterrupted;
     record_.reason = "interrupted by a signal";
+  } else {
+    record_.stopped_by = stopper_.stopped();
   }
 }
 

@@ -4,6 +4,7 @@
 #include "bench/inputs.hpp"
 #include "bench/progress.hpp"
 #include "bench/samples.hpp"
+#include "bench/stop.hpp"
 #include "common/backend.hpp"
 #include "common/buffer.hpp"
 #include "common/record.hpp"
@@ -33,7 +34,7 @@ struct RunContext {
 ///     Measurement m(config, workload, context);
 ///     (memory for m.inputs() and m.bytes_to_take() is checked)
 ///     m.set_up();
-///     while (!m.stopped() && !interrupted) m.iterate();
+///     while (!m.has_enough() && !m.has_failed() && !interrupted) m.iterate();
 ///     record = m.finish();
 ///
 /// Several may be alive at the same time and iterate in turn. Methods throw UsageError,
@@ -46,17 +47,24 @@ class Measurement {
   const Inputs& inputs() const { return *inputs_; }
   /// Bytes of host memory that `set_up` takes beside the inputs.
   std::int64_t bytes_to_take() const;
+  /// Memory of devices that it takes.
+  std::vector<DeviceNeed> device_needs() const { return backend_->device_needs(); }
+  /// All others that it was to take turns with cannot run here.
+  void run_alone() { record_.config.interleaved = false; }
 
-  /// Places memory and fills the inputs, unless an earlier configuration has.
+  /// Places memory and fills the inputs, unless an earlier configuration has. An interrupt leaves
+  /// it half done: then only `finish` may follow.
   void set_up();
   /// One iteration, a burn or a measured one.
   void iterate();
-  /// Why no more iterations are needed; null while they are.
-  std::optional<StoppedBy> stopped() const;
+  /// No more iterations are needed.
+  bool has_enough() const { return stopper_.stopped().has_value(); }
+  /// No more iterations are allowed.
+  bool is_out_of_time() const { return stopper_.is_out_of_time(); }
   /// A wrong result was seen: more iterations are of no use.
   bool has_failed() const { return !samples_.failure().empty(); }
   /// About how much is done, 0..1.
-  double done_share() const;
+  double done_share() const { return stopper_.done_share(); }
   /// Verifies the last results. The record says how it ended: `ok`, `failed` (a result was wrong)
   /// or `interrupted`.
   Record finish();
@@ -72,7 +80,9 @@ class Measurement {
   const Workload& workload_;
   const RunContext& context_;
   Record record_;
+  Stopper stopper_;
   Samples samples_;
+  bool is_set_up_ = false;
   double iterations_s_ = 0, ceilings_s_ = 0, checks_s_ = 0, elapsed_s_ = 0;
   // Before the backend, whose end unregisters them and waits for copies that a fault left under
   // way.

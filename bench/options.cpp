@@ -10,6 +10,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <iterator>
 #include <utility>
@@ -20,20 +21,24 @@ namespace {
 constexpr std::int64_t kMaxWorkers = 65536, kMaxIterations = 1'000'000, kMaxFilterSize = 31;
 constexpr std::int64_t kMaxStride = std::int64_t{1} << 31;
 /// More rows than that are more likely a slip than a wish.
-constexpr std::size_t kManyRows = 1000, kMostRows = 10'000'000;
+constexpr std::size_t kManyRows = 1000, kMostRows = 100'000;
 /// Of a measurement that is to become precise on a machine that may never be.
 constexpr double kUsualTimeout_s = 60;
 
-/// An empty value is more likely a script's unset variable than a wish; and one that is an option
-/// shows that the value is missing.
+bool is_number(const std::string& text) {
+  return text.size() > 1 && text[0] == '-' && (std::isdigit(text[1]) != 0 || text[1] == '.');
+}
+
+/// An empty value is more likely a script's unset variable than a wish; and one that looks like an
+/// option shows that the value is missing.
 void require_values(const CLI::App& app) {
   for (const CLI::Option* option : app.get_options()) {
     if (option->get_expected_max() == 0 || option->count() == 0) continue;
     const auto value = option->as<std::string>();
     if (value.empty())
       reject_value(option->get_name(), "", "a value; leave the option out for none");
-    if (value.starts_with("-") && app.get_option_no_throw(value) != nullptr)
-      reject_value(option->get_name(), value, "a value, and that is an option");
+    if (value.size() > 1 && value.starts_with("-") && !is_number(value))
+      reject_value(option->get_name(), value, "a value; a file of such a name is ./" + value);
   }
 }
 
@@ -60,6 +65,8 @@ void forbid_same_file(const OptionText& text) {
     for (std::size_t j = 0; j < i && !file.empty(); ++j) {
       const auto& [other, other_file] = files[j];
       if (other_file.empty() || path(file) != path(other_file)) continue;
+      std::error_code error;  // devices may be written twice
+      if (std::filesystem::is_character_file(file, error)) continue;
       throw UsageError(
           j < kInputs
               ? fmt::format("{} would write over {} {}; give it another name", name, other, file)

@@ -75,6 +75,18 @@ void Progress::begin_row(std::string label, double work) {
   label_ = std::move(label);
 }
 
+void Progress::drop_row() {
+  const std::scoped_lock lock(mutex_);
+  total_work_ -= row_work_;
+  row_work_ = 0;
+}
+
+void Progress::begin_part(std::size_t index, std::size_t count) {
+  const std::scoped_lock lock(mutex_);
+  part_ = static_cast<double>(index);
+  parts_ = static_cast<double>(count);
+}
+
 void Progress::begin(Step step) {
   if (!enabled_) return;
   const std::scoped_lock lock(mutex_);
@@ -91,10 +103,10 @@ void Progress::update(double done) {
   if (now - drawn_ >= kRedraw) draw(now);
 }
 
-/// A row that is several (interleaved) comes to a step again: the bar does not go back.
 void Progress::advance(double done) {
   const StepShare step = share_of(step_);
-  row_share_ = std::max(row_share_, step.begin + done * (step.end - step.begin));
+  const double of_step = (part_ + done) / parts_;
+  row_share_ = std::max(row_share_, step.begin + of_step * (step.end - step.begin));
 }
 
 void Progress::draw(Clock::time_point now) {

@@ -27,6 +27,10 @@ class Progress {
   /// Begins the next row, which is `work` of the total; `label` says which, such as "row 2 of 6
   /// (cpu auto full)". A row of no work is one more that the total does not know, and has no bar.
   void begin_row(std::string label, double work = 1);
+  /// The row is not measured after all: its work is not part of the whole.
+  void drop_row();
+  /// The steps that follow are part `index` of `count` of the row's, as several rows take turns.
+  void begin_part(std::size_t index, std::size_t count);
   void begin(Step step);
   /// The share of the step that is done, 0..1. May be called from any thread and often: it redraws
   /// ten times a second at most.
@@ -41,7 +45,7 @@ class Progress {
 
   std::ostream& terminal_;
   const bool enabled_;
-  const double total_work_;
+  double total_work_;
   const Clock::time_point began_ = Clock::now();
   std::mutex mutex_;
   std::string label_;
@@ -49,6 +53,7 @@ class Progress {
   double done_work_ = 0;  // of the rows before this one
   double row_work_ = 0;
   double row_share_ = 0;  // of this row, 0..1
+  double part_ = 0, parts_ = 1;
   Clock::time_point drawn_;
   bool visible_ = false;
 };

@@ -103,6 +103,8 @@ class Run {
       }
       const auto outcome = rows_[i].impossible.empty() ? attempt(config, label, work_of(config))
                                                        : impossible(rows_[i]);
+      if (outcome.record.status == Status::kSkipped && rows_[i].impossible.empty())
+        progress_.drop_row();
       worst = worse(worst, add(outcome));
     }
     return worst;
@@ -176,6 +178,7 @@ class Run {
 
   ExitCode measure_break_even() {
     ExitCode worst = ExitCode::kOk;
+    const auto begin = std::chrono::steady_clock::now();
     report_.break_even = find_break_even(report_.records, [&](const Config& config) {
       if (interrupted()) return not_measured(config, Status::kInterrupted, "interrupted");
       auto [record, code] = attempt(config, "break-even", 0);
@@ -183,6 +186,10 @@ class Run {
       if (record.status == Status::kFailed) say("break-even: " + record.reason);
       return record;
     });
+    if (!report_.break_even.empty()) {
+      report_.break_even_s =
+          std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    }
     return worst;
   }
 

@@ -6,10 +6,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <deque>
+#include <map>
 #include <memory>
 #include <new>
 #include <set>
+#include <string>
+#include <thread>
 #include <utility>
 
 namespace convscale {
@@ -62,8 +66,7 @@ struct Turn {
     if (outcome) measurement.reset();
   }
   bool takes_part() const {
-    return measurement && !measurement->has_failed() &&
-           measurement->stopped() != StoppedBy::kTimeout;
+    return measurement && !measurement->has_failed() && !measurement->is_out_of_time();
   }
 };
 
@@ -82,34 +85,54 @@ Turns make_turns(std::span<const Config> configs,
   return turns;
 }
 
+[[noreturn]] void reject_interleaving(const std::string& why) {
+  throw ResourceError(fmt::format(
+      "--interleave holds all configurations at once: {}; leaving --interleave out would do", why));
+}
+
+/// Sums what all turns take before any of them takes it.
 void check_memory_of(const Turns& turns) {
   std::set<const Inputs*> inputs;
   std::int64_t bytes = 0;
+  std::map<std::string, DeviceNeed> devices;
   for (const Turn& turn : turns) {
     if (!turn.measurement) continue;
     bytes += turn.measurement->bytes_to_take();
     if (inputs.insert(&turn.measurement->inputs()).second)
       bytes += turn.measurement->inputs().bytes_to_take();
+    for (const DeviceNeed& need : turn.measurement->device_needs()) {
+      DeviceNeed& sum = devices.try_emplace(need.device, DeviceNeed{need.device}).first->second;
+      sum.bytes += need.bytes;
+      sum.free_bytes = need.free_bytes;
+    }
+  }
+  for (const auto& [device, sum] : devices) {
+    if (sum.bytes <= sum.free_bytes) continue;
+    constexpr double kMega = 1e-6;
+    reject_interleaving(fmt::format("{} needs {:.1f} MB, {:.1f} MB are free", device,
+                                    static_cast<double>(sum.bytes) * kMega,
+                                    static_cast<double>(sum.free_bytes) * kMega));
   }
   try {
     check_memory(bytes);
   } catch (const ResourceError& error) {
-    throw ResourceError(fmt::format(
-        "--interleave holds all configurations at once: {}, and so would leaving --interleave out",
-        error.what()));
+    reject_interleaving(error.what());
   }
 }
 
 /// One iteration of each in turn, as long as one of them needs more: all have the same number.
 void take_turns(Turns& turns, const RunContext& context) {
+  // The threads of the turn before look for work for 50 us, on the processors of this one.
+  constexpr auto kUntilTheyRest = std::chrono::microseconds(100);
   const auto needs_more = [](const Turn& turn) {
-    return turn.takes_part() && !turn.measurement->stopped();
+    return turn.takes_part() && !turn.measurement->has_enough();
   };
   while (std::any_of(turns.begin(), turns.end(), needs_more)) {
     double done = 1;
     for (Turn& turn : turns) {
       if (context.interrupted()) return;
       if (!turn.takes_part()) continue;
+      std::this_thread::sleep_for(kUntilTheyRest);
       turn.attempt([&] { turn.measurement->iterate(); });
       if (turn.takes_part()) done = std::min(done, turn.measurement->done_share());
     }
@@ -134,7 +157,7 @@ Outcome measure(const Config& config, const Workload& workload, const RunContext
     check_memory(measurement.inputs().bytes_to_take() + measurement.bytes_to_take());
     measurement.set_up();
     context.progress.begin(Progress::Step::kMeasuring);
-    while (!measurement.stopped() && !measurement.has_failed() && !context.interrupted()) {
+    while (!measurement.has_enough() && !measurement.has_failed() && !context.interrupted()) {
       measurement.iterate();
       context.progress.update(measurement.done_share());
     }
@@ -148,13 +171,21 @@ std::vector<Outcome> measure_interleaved(std::span<const Config> configs,
                                          const std::function<Workload(const Config&)>& workload_of,
                                          const RunContext& context) {
   Turns turns = make_turns(configs, workload_of, context);
+  const auto is_possible = [](const Turn& turn) { return turn.measurement != nullptr; };
+  if (std::count_if(turns.begin(), turns.end(), is_possible) == 1)
+    std::find_if(turns.begin(), turns.end(), is_possible)->measurement->run_alone();
   check_memory_of(turns);
-  for (Turn& turn : turns) turn.attempt([&] { turn.measurement->set_up(); });
+  for (std::size_t i = 0; i < turns.size() && !context.interrupted(); ++i) {
+    context.progress.begin_part(i, turns.size());
+    turns[i].attempt([&] { turns[i].measurement->set_up(); });
+  }
+  context.progress.begin_part(0, 1);
   context.progress.begin(Progress::Step::kMeasuring);
-  take_turns(turns, context);
+  if (!context.interrupted()) take_turns(turns, context);
 
   std::vector<Outcome> outcomes;
   for (Turn& turn : turns) {
+    context.progress.begin_part(outcomes.size(), turns.size());
     turn.attempt([&] {
       Record record = turn.measurement->finish();
       const ExitCode code = code_of(record);
@@ -163,6 +194,7 @@ std::vector<Outcome> measure_interleaved(std::span<const Config> configs,
     if (turn.outcome) outcomes.push_back(*turn.outcome);
     turn.measurement.reset();  // its memory is not needed any more
   }
+  context.progress.begin_part(0, 1);
   return outcomes;
 }
 

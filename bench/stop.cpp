@@ -4,64 +4,60 @@
 #include "common/summary.hpp"
 
 #include <algorithm>
-#include <cmath>
-#include <numeric>
 
 namespace convscale {
 namespace {
 
-double sum_of(std::span<const double> times_s) {
-  return std::accumulate(times_s.begin(), times_s.end(), 0.0);
-}
+/// The fewest times that have an interval.
+constexpr std::size_t kFirstLook = 6;
 
-std::optional<double> noise_of(std::span<const double> times_s) {
-  const auto interval = interval_of_median(times_s);
-  const double median = times_s.empty() ? 0 : median_of(times_s);
-  if (!interval || median <= 0) return std::nullopt;
-  return (interval->high - interval->low) / 2 / median;
-}
-
-/// Sorting all times after each iteration would cost more than the iterations, once there are many.
-bool is_worth_a_look(std::size_t count) {
-  constexpr std::size_t kAlways = 200, kPerCent = 100;
-  return count < kAlways || count % (count / kPerCent) == 0;
-}
+std::size_t look_after(std::size_t count) { return count + std::max<std::size_t>(1, count / 10); }
 
 }  // namespace
 
-std::optional<StoppedBy> stop_now(const Config& config, std::span<const double> times_s,
-                                  double elapsed_s) {
-  const StopRule& rule = config.stop;
-  const auto least = static_cast<std::size_t>(config.iterations);
-  if (times_s.size() >= least) {
-    const bool long_enough = !rule.min_time_s || sum_of(times_s) >= *rule.min_time_s;
-    const auto is_precise = [&] {
-      if (!rule.max_noise) return true;
-      if (!is_worth_a_look(times_s.size())) return false;
-      const auto noise = noise_of(times_s);
-      return noise && *noise <= *rule.max_noise;
-    };
-    if (long_enough && is_precise())
-      return times_s.size() == least ? StoppedBy::kIterations : StoppedBy::kPrecision;
+Stopper::Stopper(const Config& config)
+    : burns_asked_(config.burns),
+      least_(static_cast<std::size_t>(config.iterations)),
+      rule_(config.stop),
+      next_look_(std::max(kFirstLook, least_)) {}
+
+void Stopper::add(double time_s, double elapsed_s) {
+  times_s_.push_back(time_s);
+  sum_s_ += time_s;
+  elapsed_s_ = elapsed_s;
+  if (stopped_) return;
+  if (is_enough()) {
+    stopped_ = times_s_.size() == least_ ? StoppedBy::kIterations : StoppedBy::kPrecision;
+  } else if (is_out_of_time()) {
+    stopped_ = StoppedBy::kTimeout;
   }
-  if (rule.timeout_s && elapsed_s >= *rule.timeout_s && !times_s.empty())
-    return StoppedBy::kTimeout;
-  return std::nullopt;
 }
 
-double done_share(const Config& config, int iterations, std::span<const double> times_s,
-                  double elapsed_s) {
-  const StopRule& rule = config.stop;
-  double share = static_cast<double>(iterations) / (config.burns + config.iterations);
-  if (rule.min_time_s && *rule.min_time_s > 0)
-    share = std::min(share, sum_of(times_s) / *rule.min_time_s);
-  if (rule.max_noise && is_worth_a_look(times_s.size())) {
+bool Stopper::is_out_of_time() const {
+  return rule_.timeout_s && elapsed_s_ >= *rule_.timeout_s && !times_s_.empty();
+}
+
+bool Stopper::is_enough() {
+  if (times_s_.size() < least_ || (rule_.min_time_s && sum_s_ < *rule_.min_time_s)) return false;
+  if (!rule_.max_noise) return true;
+  if (times_s_.size() < next_look_) return false;
+  next_look_ = look_after(times_s_.size());
+  noise_ = noise_of(interval_of_median(times_s_), median_of(times_s_));
+  return noise_ && *noise_ <= *rule_.max_noise;
+}
+
+double Stopper::done_share() const {
+  double share = static_cast<double>(burns_) + static_cast<double>(times_s_.size());
+  share /= burns_asked_ + static_cast<double>(least_);
+  if (rule_.min_time_s && *rule_.min_time_s > 0)
+    share = std::min(share, sum_s_ / *rule_.min_time_s);
+  if (rule_.max_noise) {
     // An interval shrinks with the root of the number of samples.
-    const auto noise = noise_of(times_s);
-    const double ratio = noise && *noise > 0 ? *rule.max_noise / *noise : noise ? 1.0 : 0.0;
+    const double ratio = noise_ && *noise_ > 0 ? *rule_.max_noise / *noise_ : noise_ ? 1.0 : 0.0;
     share = std::min(share, ratio * ratio);
   }
-  if (rule.timeout_s && *rule.timeout_s > 0) share = std::max(share, elapsed_s / *rule.timeout_s);
+  if (rule_.timeout_s && *rule_.timeout_s > 0)
+    share = std::max(share, elapsed_s_ / *rule_.timeout_s);
   return std::clamp(share, 0.0, 1.0);
 }
 

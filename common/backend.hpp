@@ -71,6 +71,13 @@ struct BackendFacts {
   std::vector<std::string> warnings;
 };
 
+/// Memory that a configuration wants on a device at once, and what is free there now.
+struct DeviceNeed {
+  std::string device;  ///< "device 0 (NVIDIA H200)"
+  std::int64_t bytes = 0;
+  std::int64_t free_bytes = 0;
+};
+
 /// Runs iterations of one configuration: the convolution of all images. The life of one, as the
 /// runner drives it:
 ///
@@ -99,6 +106,8 @@ class Backend {
   virtual BackendFacts facts() const = 0;
   /// Bytes of host memory that it takes beside the buffers.
   virtual std::int64_t scratch_bytes() const = 0;
+  /// Of each device that it uses, before `prepare`.
+  virtual std::vector<DeviceNeed> device_needs() const { return {}; }
 
   /// How the pages of images and filters lie after `prepare`: where two backends give the same
   /// text, memory that one of them prepared serves the other as well as its own would. Null: only

@@ -93,7 +93,8 @@ struct Report {
   std::optional<double> wall_s;  ///< from the first row's begin to the last one's end
   HostInfo host;
   std::vector<Record> records;
-  std::vector<BreakEven> break_even;  ///< one for each workload that both CPU and GPU ran
+  std::optional<double> break_even_s;  ///< of wall_s: the measurements for `break_even`
+  std::vector<BreakEven> break_even;   ///< one for each workload that both CPU and GPU ran
 };
 
 }  // namespace convscale

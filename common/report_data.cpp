@@ -291,6 +291,7 @@ std::string to_json(const Report& report) {
                    {"started_at", report.started_at},
                    {"interrupted", report.interrupted},
                    {"wall_s", nullable(report.wall_s)},
+                   {"break_even_s", nullable(report.break_even_s)},
                    {"build",
                     {{"type", build.type},
                      {"compiler", build.compiler},

@@ -228,14 +228,16 @@ std::string sweep_text(const Report& report) {
     checks += r.checks_s.value_or(0);
     verification += r.verification_s.value_or(0);
   }
-  const double rest =
-      *report.wall_s - measured - setup - generation - ceilings - checks - verification;
+  const double rest = *report.wall_s - measured - setup - generation - ceilings - checks -
+                      verification - report.break_even_s.value_or(0);
   return fmt::format(
       "Took {}: iterations {}; setup {}, generation {}, ceilings {}, poison and digests {}, "
-      "verification {}, all else {}\n",
+      "verification {}{}, all else {}\n",
       format_time(*report.wall_s), format_time(measured), format_time(setup),
       format_time(generation), format_time(ceilings), format_time(checks),
-      format_time(verification), format_time(std::max(rest, 0.0)));
+      format_time(verification),
+      report.break_even_s ? ", break-even " + format_time(*report.break_even_s) : "",
+      format_time(std::max(rest, 0.0)));
 }
 
 std::string verdict_lines(const Record& r, std::size_t row) {

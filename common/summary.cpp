@@ -32,6 +32,11 @@ std::optional<Interval> interval_of_median(std::span<const double> samples) {
   return Interval{sorted[k - 1], sorted[sorted.size() - k]};
 }
 
+std::optional<double> noise_of(const std::optional<Interval>& interval, double median) {
+  if (!interval || median <= 0) return std::nullopt;
+  return (interval->high - interval->low) / 2 / median;
+}
+
 Summary summarize(std::span<const double> samples) {
   const auto n = static_cast<double>(samples.size());
   Summary s;

@@ -12,6 +12,9 @@ struct Interval {
   double high = 0;
 };
 
+/// Half of a median's interval as a share of the median: how well it is known. Null without one.
+std::optional<double> noise_of(const std::optional<Interval>& interval, double median);
+
 /// Figures of one sample of times. All times in the samples' unit.
 struct Summary {
   double mean = 0;
@@ -23,11 +26,7 @@ struct Summary {
   int outliers = 0;                              ///< samples with a modified z-score over 3.5
   std::optional<Interval> median_interval = {};  ///< see interval_of_median
 
-  /// Half of the median's interval as a share of the median: how well it is known.
-  std::optional<double> noise() const {
-    if (!median_interval || median <= 0) return std::nullopt;
-    return (median_interval->high - median_interval->low) / 2 / median;
-  }
+  std::optional<double> noise() const { return noise_of(median_interval, median); }
 };
 
 /// Median; the mean of the two middle ones for an even count. `samples` is not empty.

@@ -82,6 +82,11 @@ class CudaBackend final : public Backend {
   std::int64_t scratch_bytes() const override {
     return static_cast<std::int64_t>(shares_.size()) * CeilingMeter::host_bytes();
   }
+  std::vector<DeviceNeed> device_needs() const override {
+    std::vector<DeviceNeed> needs;
+    for (const auto& share : shares_) needs.push_back(share->need());
+    return needs;
+  }
   void prepare(const HostBuffers& buffers) override;
   void load() override {
     for (const auto& share : shares_) share->load();

@@ -68,6 +68,12 @@ Share::~Share() {
 
 void Share::select() const { CONVSCALE_CUDA(cudaSetDevice(device_)); }
 
+DeviceNeed Share::need() const {
+  select();
+  return {fmt::format("device {} ({})", device_, info_.name), Bytes(config_, count()).total(),
+          free_bytes() - CeilingMeter::device_bytes(static_cast<std::int64_t>(info_.memory_bytes))};
+}
+
 Transfer Share::transfer() const {
   if (resident()) return {};
   Shape ours = config_.shape;

@@ -7,6 +7,7 @@
 
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,6 +33,7 @@ class FaultyBackend final : public Backend {
 
   BackendFacts facts() const override { return backend_->facts(); }
   std::int64_t scratch_bytes() const override { return backend_->scratch_bytes(); }
+  std::optional<std::string> placement() const override { return backend_->placement(); }
   void prepare(const HostBuffers& buffers) override {
     results_ = reinterpret_cast<double*>(buffers.results);
     backend_->prepare(buffers);

@@ -43,6 +43,7 @@ TEST(InputStore, KeepsDifferentDataApart) {
   EXPECT_TRUE(differs([](Config& c) { c.dtype = Dtype::kFloat32; }));
   EXPECT_TRUE(differs([](Config& c) { c.fill = Fill::kIntegers; }));
   EXPECT_TRUE(differs([](Config& c) { c.seed = 1; }));
+  EXPECT_TRUE(differs([](Config& c) { c.filters_from_file = true; }));
   EXPECT_TRUE(differs([](Config& c) { c.first_image = 1; }));
   EXPECT_FALSE(differs([](Config&) {}));
 }

@@ -123,6 +123,27 @@ TEST(Process, InterruptedListKeepsTheRowsThatItHas) {
   }
 }
 
+TEST(Process, InterruptedRowsInTurnKeepWhatTheyHave) {
+  // At once, while memory is placed; and after as long as it takes to measure.
+  for (int wait_ms = 10; wait_ms < 40000; wait_ms *= 4) {
+    const TemporaryFolder folder;
+    const Process process(folder, {"--size", "200", "--mem", "40000000", "--method", "full,strided",
+                                   "--dtype", "float64,float32", "--iterations", "100000",
+                                   "--interleave", "--json", folder / "r.json"});
+    std::this_thread::sleep_for(std::chrono::milliseconds(wait_ms));
+    process.signal(SIGINT);
+    ASSERT_EQ(process.wait().code, 130) << process.err();
+    const std::string text = read_text(folder / "r.json");
+    if (text.empty()) continue;  // before there were handlers
+    const Json document = Json::parse(text);
+    EXPECT_EQ(document["interrupted"], true);
+    ASSERT_EQ(document["records"].size(), 4u);
+    for (const Json& record : document["records"]) EXPECT_EQ(record["status"], "interrupted");
+    if (!document["records"][3]["times_s"].empty()) return;
+  }
+  FAIL() << "nothing was measured in time";
+}
+
 TEST(Process, TakesImagesResultsAndScratchAndLittleElse) {
   const TemporaryFolder folder;
   const std::int64_t images = 40, side = 1000, results = images * 201 * 201;

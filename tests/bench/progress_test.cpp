@@ -66,6 +66,25 @@ TEST(Progress, DoesNotGoBackWhereRowsTakeTurns) {
   EXPECT_THAT(terminal.str(), HasSubstr(" 85 %"));
 }
 
+TEST(Progress, RowsInTurnArePartsOfAStep) {
+  std::ostringstream terminal;
+  Progress progress(terminal, true);
+  progress.begin_row("4 rows in turn");
+  progress.begin_part(3, 4);
+  progress.begin(Step::kVerifying);
+  EXPECT_THAT(terminal.str(), HasSubstr(" 96 %"));  // 85 % and three quarters of 15 %
+}
+
+TEST(Progress, DoesNotCountARowThatIsDropped) {
+  std::ostringstream terminal;
+  Progress progress(terminal, true, 4);
+  progress.begin_row("row 1 of 2", 3);
+  progress.drop_row();
+  progress.begin_row("row 2 of 2", 1);
+  progress.begin(Step::kGenerating);
+  EXPECT_THAT(terminal.str(), HasSubstr("  0 %"));
+}
+
 TEST(Progress, HasNoBarForARowThatTheTotalDoesNotKnow) {
   std::ostringstream terminal;
   Progress progress(terminal, true);

@@ -18,6 +18,7 @@ namespace convscale {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using testing::expect_one_line_error;
 using testing::Fault;
@@ -27,7 +28,7 @@ using testing::Outcome;
 using testing::quick;
 using testing::run;
 using ::testing::SizeIs;
-using testing::table_with;
+using ::testing::StartsWith;
 using Json = nlohmann::json;
 
 /// A run of a few milliseconds with one measured iteration and no burn.
@@ -44,7 +45,7 @@ TEST(Interleave, RunsOneIterationOfEachInTurn) {
   std::vector<std::string> log;
   const Outcome outcome = run({"--size", "20x30", "--mem", "3000", "--kernel", "scalar,eigen",
                                "--iterations", "2", "--burns", "1", "--interleave", "--json", "-"},
-                              table_with(log));
+                              testing::table_with(log));
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_THAT(log, ElementsAre("make scalar", "make eigen", "run scalar", "run eigen", "run scalar",
                                "run eigen", "run scalar", "run eigen", "end scalar", "end eigen"));
@@ -61,7 +62,7 @@ TEST(Interleave, RunsOneIterationOfEachInTurn) {
 TEST(Interleave, InOrderIsOneRowAfterTheOther) {
   std::vector<std::string> log;
   const Outcome outcome =
-      run(quicker({"--kernel", "scalar,eigen", "--json", "-"}), table_with(log));
+      run(quicker({"--kernel", "scalar,eigen", "--json", "-"}), testing::table_with(log));
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_THAT(log, ElementsAre("make scalar", "run scalar", "end scalar", "make eigen", "run eigen",
                                "end eigen"));
@@ -75,7 +76,7 @@ TEST(Interleave, OfASingleRowIsNone) {
 }
 
 TEST(Interleave, KeepsRowsThatCannotRunInTheirPlace) {
-  const Outcome outcome = run(quick(
+  const Outcome outcome = run(quicker(
       {"--scope", "resident,end-to-end", "--num_workers", "1,2", "--interleave", "--json", "-"}));
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   const Json records = records_of(outcome);
@@ -86,43 +87,75 @@ TEST(Interleave, KeepsRowsThatCannotRunInTheirPlace) {
   EXPECT_EQ(records[3]["num_workers"], 2);
 }
 
-TEST(Interleave, GoesOnWithoutARowThatFails) {
+/// The program's table, its CPU backend with a fault where the kernel is `kernel`.
+BackendTable table_with(Fault fault, const std::string& kernel) {
   BackendTable table = backends();
   BackendEntry& cpu = table.front();
-  cpu.create = [create = cpu.create](const Config& config) -> std::unique_ptr<Backend> {
-    const Fault fault = config.kernel == "eigen" ? Fault::kDeviceFault : Fault::kNone;
-    return std::make_unique<testing::FaultyBackend>(create(config), config, fault);
+  cpu.create = [create = cpu.create, fault, kernel](const Config& config) {
+    return std::make_unique<testing::FaultyBackend>(create(config), config,
+                                                    config.kernel == kernel ? fault : Fault::kNone);
   };
+  return table;
+}
+
+TEST(Interleave, GoesOnWithoutARowThatFails) {
   const Outcome outcome =
-      run(quick({"--kernel", "scalar,eigen,auto", "--interleave", "--json", "-"}), table);
+      run(quick({"--kernel", "scalar,eigen,auto", "--interleave", "--json", "-"}),
+          table_with(Fault::kDeviceFault, "eigen"));
   EXPECT_EQ(outcome.code, 5);
   EXPECT_THAT(outcome.err, HasSubstr("row 2: launch failed: device lost"));
   const Json records = records_of(outcome);
   EXPECT_EQ(records[0]["status"], "ok");
   EXPECT_EQ(records[1]["status"], "failed");
   EXPECT_EQ(records[2]["status"], "ok");
+  EXPECT_EQ(records[2]["verification"]["status"], "passed") << "it shares inputs with the one lost";
   EXPECT_THAT(records[2]["times_s"], SizeIs(3));
 }
 
 TEST(Interleave, StopsARowWhoseResultsAreWrong) {
   const Outcome outcome = run(quick({"--kernel", "scalar,eigen", "--interleave", "--json", "-"}),
-                              table_with(Fault::kDrift));
+                              table_with(Fault::kDrift, "eigen"));
   EXPECT_EQ(outcome.code, 4);
-  for (const Json& record : records_of(outcome)) {
-    EXPECT_EQ(record["status"], "failed");
-    EXPECT_TRUE(record["stopped_by"].is_null());
-  }
+  const Json records = records_of(outcome);
+  EXPECT_EQ(records[0]["status"], "ok");
+  EXPECT_THAT(records[0]["times_s"], SizeIs(3));
+  EXPECT_EQ(records[1]["status"], "failed");
+  EXPECT_THAT(records[1]["burn_times_s"], SizeIs(2)) << "the second burn drifts";
+  EXPECT_THAT(records[1]["times_s"], SizeIs(0));
+  EXPECT_TRUE(records[1]["stopped_by"].is_null());
 }
 
 TEST(Interleave, AllRowsHaveTheSameNumberOfTimes) {
-  // Only the larger needs more than its least iterations to reach the time.
-  const Outcome outcome = run({"--size", "20", "--mem", "40000,400000", "-w", "1", "--iterations",
-                               "4", "--min-time", "0.001", "--interleave", "--json", "-"});
+  // Work times, as they take what they say: five images of 1 ms, and one.
+  const Outcome outcome =
+      run({"--size", "20x30", "--mem", "600,3000", "-w", "1", "--iterations", "2", "--burns", "0",
+           "--work_time", "0.001", "--min-time", "0.01", "--interleave", "--json", "-"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   const Json records = records_of(outcome);
   EXPECT_EQ(records[0]["times_s"].size(), records[1]["times_s"].size());
-  EXPECT_GT(records[0]["times_s"].size(), 4u);
+  EXPECT_GT(records[0]["times_s"].size(), 2u) << "the smaller needs more to reach 10 ms";
   EXPECT_EQ(records[0]["stopped_by"], "precision");
+  EXPECT_EQ(records[1]["stopped_by"], "iterations") << "two were enough for it";
+}
+
+TEST(Interleave, ARowOutOfTimeDropsOut) {
+  // The larger takes 50 ms an iteration, the smaller goes on for a hundred of its 1 ms.
+  const Outcome outcome = run({"--size", "20x30", "--mem", "600,30000", "-w", "1", "--iterations",
+                               "2", "--burns", "1", "--work_time", "0.001", "--min-time", "0.1",
+                               "--timeout", "0.12", "--interleave", "--json", "-"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const Json records = records_of(outcome);
+  EXPECT_LT(records[1]["times_s"].size(), 10u);
+  EXPECT_GT(records[0]["times_s"].size(), records[1]["times_s"].size());
+  EXPECT_THAT(records[0]["burn_times_s"], SizeIs(1));
+  EXPECT_THAT(records[1]["burn_times_s"], SizeIs(1)) << "all burn the same, late or not";
+}
+
+TEST(Interleave, OfRowsOfWhichOneCanRunIsNone) {
+  const Outcome outcome =
+      run(quick({"--scope", "end-to-end,resident", "--interleave", "--json", "-"}));
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_FALSE(records_of(outcome)[0]["interleaved"]);
 }
 
 TEST(Interleave, ChecksTheMemoryOfAllRowsFirst) {
@@ -131,10 +164,11 @@ TEST(Interleave, ChecksTheMemoryOfAllRowsFirst) {
   // Each would fit, both do not.
   const std::int64_t pixels = *available / 10 * 6 / 8;
   std::vector<std::string> log;
-  const Outcome outcome = run(
-      {"--mem", fmt::format("{},{}", pixels, pixels - 1000000), "--interleave"}, table_with(log));
+  const Outcome outcome =
+      run({"--mem", fmt::format("{},{}", pixels, pixels - 1000000), "--interleave"},
+          testing::table_with(log));
   expect_one_line_error(outcome, 5, "--interleave holds all configurations at once");
-  EXPECT_THAT(log, Not(::testing::Contains("run auto")));
+  EXPECT_THAT(log, Not(Contains(StartsWith("run "))));
 }
 
 TEST(Sharing, LaterRowsTakeTheDataThatAreThere) {
@@ -227,12 +261,18 @@ TEST(IterationLines, ShowEachIterationBurnsFirst) {
   EXPECT_THAT(list.out, HasSubstr(" seconds (row 2)\n"));
 }
 
-TEST(Lists, AreCountedBeforeTheyAreMade) {
+TEST(Lists, OfManyRowsRunIfToldTo) {
   std::string hundred = "1";
   for (int i = 2; i <= 100; ++i) hundred += fmt::format(",{}", i);
   const std::vector<std::string> args{"convscale", "--num_workers", hundred,
                                       "--size",    hundred,         "--yes"};
   EXPECT_THAT(parse_options(args).configs, SizeIs(10000));
+}
+
+TEST(StoppedBy, IsOfRowsThatEndedWell) {
+  const Outcome outcome = run(quick({"--json", "-"}), testing::table_with(Fault::kWrongOutput));
+  EXPECT_EQ(outcome.code, 4);
+  EXPECT_TRUE(records_of(outcome)[0]["stopped_by"].is_null());
 }
 
 TEST(Sweep, SaysWhereTheTimeWent) {

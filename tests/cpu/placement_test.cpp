@@ -32,7 +32,7 @@ TEST(Placement, NamesTheNodeOfEachWorker) {
   EXPECT_EQ(placement(kTwoNodes, 4, Bind::kCompact), "images 0 0 0 0");
   EXPECT_EQ(placement(kTwoNodes, 6, Bind::kCompact), "images 0 0 0 0 1 1");
   EXPECT_EQ(placement(kTwoNodes, 9, Bind::kCompact), "images 0 0 0 0 1 1 1 1 0") << "in turn";
-  EXPECT_EQ(placement(kTwoNodes, 2, Bind::kSpread, Schedule::kSplit), "rows 0 1");
+  EXPECT_EQ(placement(kTwoNodes, 2, Bind::kSpread, Schedule::kSplit), "rows 5 0 1");
 }
 
 TEST(Placement, ThatIsDynamicIsPlacedAsStatic) {
