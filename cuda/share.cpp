@@ -70,8 +70,9 @@ void Share::select() const { CONVSCALE_CUDA(cudaSetDevice(device_)); }
 
 DeviceNeed Share::need() const {
   select();
-  return {fmt::format("device {} ({})", device_, info_.name), Bytes(config_, count()).total(),
-          free_bytes() - CeilingMeter::device_bytes(static_cast<std::int64_t>(info_.memory_bytes))};
+  const auto memory_bytes = static_cast<std::int64_t>(info_.memory_bytes);
+  return {fmt::format("device {} ({})", device_, info_.name),
+          Bytes(config_, count()).total() + CeilingMeter::device_bytes(memory_bytes), free_bytes()};
 }
 
 Transfer Share::transfer() const {

@@ -31,7 +31,7 @@ class Share {
   const DeviceInfo& device() const { return info_; }
   const DeviceLimits& limits() const { return limits_; }
   ImageRange images() const { return images_; }
-  /// Memory for the whole share at once, without what kernels take for themselves.
+  /// Memory for the whole share at once and for ceilings, without what kernels take for themselves.
   DeviceNeed need() const;
   /// Bytes over the link in one iteration.
   Transfer transfer() const;
