@@ -43,14 +43,18 @@ mkdir -p "$root/build"
 packages=("${build_packages[@]}")
 if [[ $baseline == yes ]]; then packages+=(python3 python3-numpy python3-scipy); fi
 require_packages "$install" "${packages[@]}"
-build release convscale -DCONVSCALE_TESTS=OFF
 convscale=$root/build/release/bin/convscale
-if [[ $baseline == no ]]; then exec "$convscale" "$@"; fi
+build_program() { build release convscale -DCONVSCALE_TESTS=OFF; }
+if [[ $baseline == no ]]; then
+  build_program
+  exec "$convscale" "$@"
+fi
 
 # --- Beside SciPy
 
-# Sorts "$@": what the baseline has, too, to `shared`; the program's --json to `json`.
-shared=() json=''
+# Sorts "$@": what the baseline has, too, to `shared`; the program's --json to `json`; options that
+# write to standard output to `to_output`.
+shared=() json='' to_output=''
 sort_options() {
   local name
   while [[ $# -gt 0 ]]; do
@@ -58,13 +62,19 @@ sort_options() {
     case $name in
       --iterations | --burns | --num_workers | --num-workers | --size | --mem | --filter-size | \
         --stride | --fill | --seed | --images | --filters | --work_time | --work-time | --dtype | \
-        -w | --json)
+        -w | --json | --csv | --md)
         if [[ $1 == *=* ]]; then
           set -- "$name" "${1#*=}" "${@:2}"
         elif [[ $# -lt 2 ]]; then
           return  # the program says what is wrong with it
         fi
-        if [[ $name == --json ]]; then json=$2; else shared+=("$name" "$2"); fi
+        case $name in
+          --json | --csv | --md)
+            if [[ $2 == - ]]; then to_output="$name -"; fi
+            if [[ $name == --json ]]; then json=$2; fi
+            ;;
+          *) shared+=("$name" "$2") ;;
+        esac
         shift
         ;;
       -w*) shared+=(-w "${1#-w}") ;;
@@ -74,27 +84,39 @@ sort_options() {
   done
 }
 
+# What tells a file that was written from one that was there: inode, size, times; or nothing.
+state_of() { stat -Lc '%i %s %y %z' -- "$1" 2>/dev/null || true; }
+
 sort_options "$@"
+if [[ -n $to_output ]]; then
+  say "$to_output beside --baseline: standard output has the table; give a file"
+  exit 2
+fi
+python=python3
+if [[ -x /usr/bin/python3 ]]; then python=/usr/bin/python3; fi
+compare=("$python" -B "$root/scripts/baseline.py" "${kernels[@]}" "${shared[@]}")
+"${compare[@]}" --dry-run  # now, not when the program has run
+build_program
+
 scratch=$(mktemp -d)
 trap 'rm -rf -- "$scratch"' EXIT
 arguments=("$@")
-if [[ $json == - ]]; then
-  say "--json - beside --baseline: standard output has the table; give a file"
-  exit 2
-elif [[ -z $json ]]; then
+if [[ -z $json ]]; then
   json=$scratch/run.json
   arguments+=(--json "$json")
 fi
+before=$(state_of "$json")
 code=0
 "$convscale" "${arguments[@]}" || code=$?
 # An interrupt, or options that the program did not take: there is nothing to compare with.
-if [[ ! -s $json || $code -eq 2 || $code -eq 130 ]]; then exit "$code"; fi
+if [[ $code -eq 2 || $code -eq 130 ]]; then exit "$code"; fi
+if [[ ! -s $json || $(state_of "$json") == "$before" ]]; then
+  if [[ $code -ne 0 ]]; then say "no results to put beside SciPy's"; fi
+  exit "$code"
+fi
 
-python=python3
-if [[ -x /usr/bin/python3 ]]; then python=/usr/bin/python3; fi
 say "now the same workload with SciPy, which takes its time"
 echo
 baseline_code=0
-"$python" -B "$root/scripts/baseline.py" "${kernels[@]}" "${shared[@]}" --beside "$json" ||
-  baseline_code=$?
+"${compare[@]}" --beside "$json" || baseline_code=$?
 exit $((code != 0 ? code : baseline_code))

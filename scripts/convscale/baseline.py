@@ -14,30 +14,27 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
     os.environ[_variable] = "1"
 
 import datetime
+import functools
 import json
-import platform
 import sys
-import tempfile
 import time
 from pathlib import Path
-from typing import Any, Optional, Sequence, TextIO
+from typing import Any, NamedTuple, Optional, Sequence, TextIO
 
 import numpy as np
-import scipy
 
 from convscale import dragon_runtime, pools
 from convscale.baseline_options import Options, parse_options
-from convscale.cli import FAILURE, INTERRUPTED, OK, UNSUPPORTED, UnsupportedError, write_text
+from convscale.cli import (FAILURE, INTERRUPTED, OK, UNSUPPORTED, Error, UnsupportedError,
+                           check_writable, interrupt_on_termination, write_file, write_text)
 from convscale.generator import Array, digest_of
 from convscale.host import check_memory, host_info
 from convscale.pools import Job, Measurement, OnTime
 from convscale.record import Json, make_document, make_record
 from convscale.results import load
+from convscale.software import software
 from convscale.table import table_text
 from convscale.workload import Source, Workload, make_workload
-
-_SOFTWARE = (f"SciPy {scipy.__version__}, NumPy {np.__version__}, "
-             f"Python {platform.python_version()}")
 
 
 class _Runner:
@@ -54,7 +51,7 @@ class _Runner:
                 self.no_dragon = str(error)
 
     def software_of(self, job: Job) -> str:
-        return self.runtime.software if job.kernel == "scipy-dragon" and self.runtime else _SOFTWARE
+        return self.runtime.software if job.kernel == "scipy-dragon" and self.runtime else software()
 
     def workload_of(self, source: Source) -> Workload:
         if self._kept is None or self._kept[0] != source:
@@ -64,12 +61,10 @@ class _Runner:
 
     def measure(self, source: Source, job: Job, on_time: OnTime) -> Measurement:
         if job.kernel != "scipy-dragon":
-            try:
-                workload = self.workload_of(source)
-            except MemoryError:
-                return Measurement(status="failed", reason="out of memory")
+            is_new = self._kept is None or self._kept[0] != source
+            workload = self.workload_of(source)
             measurement = pools.measure(workload, source.stride, job, on_time)
-            measurement.generation_s = workload.generation_s
+            measurement.generation_s = workload.generation_s if is_new else None
             return measurement
         if self.runtime is None:
             return Measurement(status="skipped", reason=self.no_dragon)
@@ -137,27 +132,24 @@ def _seconds(value: float) -> str:
     return np.format_float_positional(value, precision=5, unique=False, fractional=False, trim="-")
 
 
+def _saved_files(folder: Path) -> list[Path]:
+    return [folder / f"{name}.npy" for name in ("images", "filters", "results")]
+
+
 def _save(folder: Path, workload: Workload, results: list[Array]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, array in (("images", workload.images), ("filters", workload.filters),
-                        ("results", np.array(results))):
-        with tempfile.NamedTemporaryFile(dir=folder, suffix=".npy", delete=False) as file:
-            np.save(file, np.ascontiguousarray(array))
-        os.chmod(file.name, 0o644)
-        os.replace(file.name, folder / f"{name}.npy")
+    arrays = (workload.images, workload.filters, np.array(results))
+    for path, array in zip(_saved_files(folder), arrays):
+        write_file(path, functools.partial(np.save, arr=np.ascontiguousarray(array)))
 
 
 def _check_outputs(options: Options) -> None:
     """Raises OSError for what cannot be written, before anything is measured."""
     if options.json not in (None, "-"):
-        path = Path(os.path.realpath(str(options.json)))
-        if path.exists():
-            open(path, "a").close()
-        else:
-            tempfile.TemporaryFile(dir=path.parent).close()
+        check_writable(Path(str(options.json)))
     if options.save is not None:
         options.save.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=options.save).close()
+        for path in _saved_files(options.save):
+            check_writable(path)
 
 
 def _exit_code(records: Sequence[dict[str, Any]]) -> int:
@@ -167,24 +159,60 @@ def _exit_code(records: Sequence[dict[str, Any]]) -> int:
     return OK if "ok" in statuses else UNSUPPORTED
 
 
-def _measure_all(options: Options, runner: _Runner, printer: _Printer) -> tuple[list[Json], bool]:
-    """The records, in order, up to an interrupt; and whether there was one."""
+class _Run(NamedTuple):
+    records: list[Json]  # in order, up to an interrupt
+    results: Optional[list[Array]]  # of the last record, for --save
+    interrupted: bool
+    wall_s: float
+
+
+def _measure_one(runner: _Runner, source: Source, job: Job,
+                 on_time: OnTime) -> tuple[Json, Optional[list[Array]]]:
+    """A record, whatever happens but for an interrupt while data is made; and the results."""
+    measurement, results, digest = Measurement(), None, None
+    try:
+        measurement = runner.measure(source, job, on_time)
+        if measurement.results is not None:
+            results = list(measurement.results)
+            digest = digest_of(results)
+    except MemoryError:
+        measurement.status, measurement.reason = "failed", "out of memory"
+    except KeyboardInterrupt:
+        if not measurement.times_s:
+            raise
+        measurement.status, measurement.reason = "interrupted", "interrupted by a signal"
+    except (Error, OSError) as error:  # such as a file of images that is gone by now
+        measurement.status, measurement.reason = "failed", str(error)
+    return make_record(source, job, measurement, software=runner.software_of(job),
+                       digest=digest), results
+
+
+def _measure_all(options: Options, runner: _Runner, printer: _Printer) -> _Run:
     records: list[Json] = []
+    results: Optional[list[Array]] = None
+    interrupted = False
+    start = time.perf_counter()
     try:
         for number, (source, job) in enumerate(options.configurations, 1):
+            results = None  # its memory is free before the next one's is taken
             is_skipped = job.kernel == "scipy-dragon" and runner.runtime is None
             on_time = _ignore if is_skipped else printer.begin(number, source, job)
-            measurement = runner.measure(source, job, on_time)
-            results = None if measurement.results is None else list(measurement.results)
-            records.append(make_record(source, job, measurement, software=runner.software_of(job),
-                                       digest=None if results is None else digest_of(results)))
-            if measurement.status == "interrupted":
-                return records, True
-            if options.save is not None and results is not None:
-                _save(options.save, runner.workload_of(source), results)
+            record, results = _measure_one(runner, source, job, on_time)
+            records.append(record)
+            interrupted = record["status"] == "interrupted"
+            if interrupted:
+                break
     except KeyboardInterrupt:  # while data was made
-        return records, True
-    return records, False
+        interrupted = True
+    return _Run(records, results, interrupted, time.perf_counter() - start)
+
+
+def _write(options: Options, document: Json) -> None:
+    text = json.dumps(document, indent=2) + "\n"
+    if options.json == "-":
+        sys.stdout.write(text)
+    elif options.json is not None:
+        write_text(Path(options.json), text)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -192,22 +220,21 @@ def main(arguments: Sequence[str]) -> int:
     options = parse_options(arguments)
     before = [record.raw for record in load(options.beside).records] if options.beside else []
     started_at = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-    start, host = time.perf_counter(), host_info()
-    _check_outputs(options)
+    host = host_info()
     for source, job in options.configurations:
         check_memory(pools.memory_needed(source, job))
+    if options.dry_run:
+        return OK
+    _check_outputs(options)
+    interrupt_on_termination()
     runner, printer = _Runner(options), _Printer(options, before)
-    records, interrupted = _measure_all(options, runner, printer)
-    printer.end(records)
-    if options.json is not None:
-        document = make_document(arguments, started_at, time.perf_counter() - start, interrupted,
-                                 _SOFTWARE, host, records)
-        text = json.dumps(document, indent=2) + "\n"
-        if options.json == "-":
-            sys.stdout.write(text)
-        else:
-            write_text(Path(options.json), text)
-    if interrupted:
+    run = _measure_all(options, runner, printer)
+    printer.end(run.records)
+    _write(options, make_document(arguments, started_at, run.wall_s, run.interrupted, software(),
+                                  host, run.records))
+    if options.save is not None and run.results is not None:  # last: it may fail
+        _save(options.save, runner.workload_of(options.configurations[0][0]), run.results)
+    if run.interrupted:
         _say("interrupted by a signal")
         return INTERRUPTED
-    return _exit_code(records)
+    return _exit_code(run.records)

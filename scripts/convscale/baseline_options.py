@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional, Sequence
 
-from convscale.cli import (Parser, UsageError, parse_count, parse_list, parse_pixels,
+from convscale.cli import (Parser, UsageError, parse_choice, parse_count, parse_list, parse_pixels,
                            parse_seconds, parse_size)
 from convscale.generator import FILLS
 from convscale.pools import Job
+from convscale.vocabulary import BASELINE_KERNELS, DTYPES, MOST_ROWS
 from convscale.workload import MAX_FILTER_SIZE, Source, check_filters, open_stack
 
-KERNELS = ("scipy-serial", "scipy-spawn", "scipy-fork", "scipy-forkserver", "scipy-dragon")
-_DTYPES = ("float64", "float32")
-_MOST_ROWS = 1000
 _DEFAULTS = {"size": "1000", "mem": "33554432", "fill": "random", "filter_size": "4"}
 
 
@@ -31,6 +28,7 @@ class Options:
     json: Optional[str]  # a file, or "-"
     save: Optional[Path]
     beside: Optional[Path]
+    dry_run: bool
 
 
 def _parser() -> Parser:
@@ -40,8 +38,8 @@ def _parser() -> Parser:
         "--dtype, --num_workers, --size and --mem take lists: a record for each combination.",
         "scripts/baseline.py --num_workers 1,2 --kernel scipy-serial,scipy-spawn --json run.json")
     add = parser.add_argument
-    add("--kernel", metavar="NAME", help=f"how workers are started: {', '.join(KERNELS)} (default: "
-        "scipy-spawn, as the original; scipy-serial is one loop without a pool)")
+    add("--kernel", metavar="NAME", help=f"how workers are started: {', '.join(BASELINE_KERNELS)} "
+        "(default: scipy-spawn, as the original; scipy-serial is one loop without a pool)")
     add("-w", "--num_workers", "--num-workers", default="4", metavar="N",
         help="worker processes (default: 4)")
     add("--iterations", default="10", metavar="N", help="measured iterations (default: 10)")
@@ -62,7 +60,7 @@ def _parser() -> Parser:
     add("--images", metavar="FILE.npy",
         help="read images (N, H, W) or (H, W) instead of generating them")
     add("--filters", metavar="FILE.npy", help="read N filters (N, K, K), or one for all")
-    add("--save", metavar="DIR", type=Path,
+    add("--save", metavar="DIR",
         help="write images.npy, filters.npy and results.npy there")
     add("--dragon", nargs="?", const="", metavar="PATH", help="kernel scipy-dragon, unless "
         "--kernel says otherwise; PATH is Dragon's launcher or its virtual environment (default: "
@@ -70,25 +68,15 @@ def _parser() -> Parser:
     add("--iteration-lines", action="store_true",
         help="print the time of each iteration, burns first, as the original's newest version")
     add("--json", metavar="FILE", help="write the records as convscale does; - is standard output")
-    add("--beside", metavar="FILE.json", type=Path,
+    add("--beside", metavar="FILE.json",
         help="print a table of that results file's records, then these")
-    add("--yes", action="store_true", help=f"do run lists that make more than {_MOST_ROWS} rows")
+    add("--dry-run", action="store_true", help="check the options and the memory, measure nothing")
+    add("--yes", action="store_true", help=f"do run lists that make more than {MOST_ROWS} rows")
     return parser
 
 
 def _choices(option: str, text: str, known: Sequence[str]) -> list[str]:
-    values = parse_list(option, text)
-    for value in values:
-        if value not in known:
-            raise UsageError(f"{option} {value}: expected one of {', '.join(known)}")
-    return values
-
-
-def _count(option: str, text: str, least: int, most: int) -> int:
-    # A seed may have 20 digits, for which parse_count has no room.
-    if not re.fullmatch(r"[0-9]{1,20}", text) or not least <= int(text) <= most:
-        raise UsageError(f"{option} {text}: expected a whole number from {least} to {most}")
-    return int(text)
+    return [parse_choice(option, value, known) for value in parse_list(option, text)]
 
 
 def _reject_beside(option: str, args: argparse.Namespace, names: Sequence[str]) -> None:
@@ -120,7 +108,7 @@ def _sizes(args: argparse.Namespace) -> list[tuple[int, int, int]]:
 
 def _filter_size(args: argparse.Namespace, images: Sequence[int]) -> int:
     if args.filters is None:
-        return _count("--filter-size", args.filter_size or _DEFAULTS["filter_size"], 1,
+        return parse_count("--filter-size", args.filter_size or _DEFAULTS["filter_size"], 1,
                       MAX_FILTER_SIZE)
     _reject_beside("--filters", args, ("filter_size",))
     stack = open_stack("--filters", args.filters)
@@ -131,16 +119,17 @@ def _filter_size(args: argparse.Namespace, images: Sequence[int]) -> int:
 
 def _dtypes(args: argparse.Namespace) -> list[str]:
     if args.dtype is not None:
-        return _choices("--dtype", args.dtype, _DTYPES)
+        return _choices("--dtype", args.dtype, DTYPES)
     if args.images is None:
         return ["float64"]
     own = str(open_stack("--images", args.images).dtype.name)
-    return [own if own in _DTYPES else "float64"]
+    return [own if own in DTYPES else "float64"]
 
 
 def _jobs(args: argparse.Namespace) -> list[Job]:
     default = "scipy-spawn" if args.dragon is None else "scipy-dragon"
-    kernels = _choices("--kernel", args.kernel if args.kernel is not None else default, KERNELS)
+    kernels = _choices("--kernel", default if args.kernel is None else args.kernel,
+                       BASELINE_KERNELS)
     workers = [parse_count("--num_workers", text, 1)
                for text in parse_list("--num_workers", args.num_workers)]
     iterations = parse_count("--iterations", args.iterations, 1)
@@ -154,13 +143,20 @@ def _jobs(args: argparse.Namespace) -> list[Job]:
     return jobs
 
 
+def _path(text: Optional[str]) -> Optional[Path]:
+    return None if text is None else Path(text)
+
+
 def parse_options(arguments: Sequence[str]) -> Options:
     """Raises UsageError for what is not right."""
     args = _parser().parse_args(arguments)
+    for option in ("json", "save", "beside"):
+        if getattr(args, option) == "":
+            raise UsageError(f"--{option}: the name is empty")
     jobs, dtypes, sizes = _jobs(args), _dtypes(args), _sizes(args)
     filter_size = _filter_size(args, [images for images, _, _ in sizes])
-    stride = _count("--stride", args.stride, 1, 10**9)
-    seed = _count("--seed", args.seed, 0, 2**64 - 1)
+    stride = parse_count("--stride", args.stride, 1, 10**9)
+    seed = parse_count("--seed", args.seed, 0, 2**64 - 1)
     fill = args.fill or _DEFAULTS["fill"]
     configurations = []
     for kernel in dict.fromkeys(job.kernel for job in jobs):
@@ -168,9 +164,9 @@ def parse_options(arguments: Sequence[str]) -> Options:
         for dtype, job, (images, height, width) in itertools.product(dtypes, of_kernel, sizes):
             configurations.append((Source(images, height, width, filter_size, stride, dtype, fill,
                                           seed, args.images, args.filters), job))
-    if len(configurations) > _MOST_ROWS and not args.yes:
+    if len(configurations) > MOST_ROWS and not args.yes:
         raise UsageError(f"the lists make {len(configurations)} rows; --yes runs them all")
     if len(configurations) > 1 and args.save is not None:
         raise UsageError("--save beside a list: it is of one configuration; leave one of them out")
-    return Options(configurations, args.dragon or None, args.iteration_lines, args.json, args.save,
-                   args.beside)
+    return Options(configurations, args.dragon or None, args.iteration_lines, args.json,
+                   _path(args.save), _path(args.beside), args.dry_run)

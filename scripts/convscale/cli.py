@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import io
 import os
 import re
+import signal
 import sys
 import tempfile
 from pathlib import Path
-from typing import Callable, NoReturn, Sequence
+from typing import BinaryIO, Callable, NoReturn, Optional, Sequence
 
 OK, USAGE, UNSUPPORTED, VERIFICATION, FAILURE, INTERRUPTED = 0, 2, 3, 4, 5, 130
 
@@ -88,24 +90,54 @@ def run_script(prog: str, body: Callable[[Sequence[str]], int]) -> NoReturn:
     sys.exit(code)
 
 
+def interrupt_on_termination() -> None:
+    """From now on, termination and a closed terminal are interrupts, too; nohup's is no closed one.
+    """
+    def raise_interrupt(_signal: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, raise_interrupt)
+
+
 def write_text(path: Path, text: str) -> None:
-    """Writes `path` whole or not at all; what a link points to, and a device or a pipe in place.
-    Throws OSError that names `path`."""
+    """As write_file. What is no Unicode, such as part of another file's name, becomes an escape."""
+    write_file(path, lambda file: file.write(text.encode("utf-8", "backslashreplace")))
+
+
+def write_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Has `write` write `path` whole or not at all; what a link points to, and a device or a pipe
+    in place. Raises OSError that names `path`."""
     try:
         target = Path(os.path.realpath(path))
         if target.exists() and not target.is_file():
-            target.write_text(text, encoding="utf-8")
+            with open(target, "wb") as file:
+                write(file)
         else:
-            _replace(target, text)
+            _replace(target, write)
     except OSError as error:
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
 
 
-def _replace(path: Path, text: str) -> None:
+def check_writable(path: Path) -> None:
+    """Raises OSError that names `path` where write_file could not write it; leaves it as it is."""
+    try:
+        target = Path(os.path.realpath(path))
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not target.exists() or target.is_file():
+            tempfile.TemporaryFile(dir=target.parent).close()
+        elif not os.access(target, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+
+
+def _replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
     try:
-        with open(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with open(handle, "wb") as file:
+            write(file)
         mask = os.umask(0)
         os.umask(mask)
         os.chmod(temporary, 0o666 & ~mask)  # mkstemp makes files that only their owner reads
@@ -115,10 +147,18 @@ def _replace(path: Path, text: str) -> None:
         raise
 
 
-def parse_count(option: str, text: str, least: int) -> int:
-    if not re.fullmatch(r"[0-9]{1,18}", text) or int(text) < least:
-        raise UsageError(f"{option} {text}: expected a whole number of at least {least}")
+def parse_count(option: str, text: str, least: int, most: Optional[int] = None) -> int:
+    if (not re.fullmatch(r"[0-9]{1,20}", text) or int(text) < least
+            or int(text) > (10**18 - 1 if most is None else most)):
+        to = f"of at least {least}" if most is None else f"from {least} to {most}"
+        raise UsageError(f"{option} {text}: expected a whole number {to}")
     return int(text)
+
+
+def parse_choice(option: str, text: str, known: Sequence[str]) -> str:
+    if text not in known:
+        raise UsageError(f"{option} {text}: expected one of {', '.join(known)}")
+    return text
 
 
 def parse_size(option: str, text: str) -> tuple[int, int]:

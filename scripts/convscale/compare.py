@@ -12,7 +12,7 @@ from typing import Sequence
 from convscale import cli, compare_report, results
 from convscale.cli import UsageError
 from convscale.compare_judge import Result, Rules, compare, worst_first
-from convscale.compare_match import CONFIGURATION
+from convscale.vocabulary import CONFIGURATION
 
 SLOWER_CODE = 1
 

@@ -13,7 +13,7 @@ from typing import NamedTuple, Optional, Sequence
 
 from convscale import statistics
 from convscale.cli import UsageError
-from convscale.compare_match import Pair, is_sound, match, warnings_of
+from convscale.compare_match import Pair, match, warnings_of
 from convscale.results import Document, Record
 
 _ROUNDING = 1 + 1e-9  # 2 / 20 counts as 0.1
@@ -47,6 +47,7 @@ class Comparison:
     verdict: Verdict
     note: Optional[str] = None
     test: Optional[RankTest] = None
+    is_hopeless: bool = False  # no times of so many samples could ever show a change
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ class Result:
 
 def compare(before: list[Document], after: list[Document], rules: Rules,
             ignored: Sequence[str]) -> Result:
-    """Raises UsageError where nothing may be compared."""
+    """Raises UsageError where nothing may be compared, or --fail-slower could never fail."""
     pairs = match(before, after, ignored)
     first = [_unmeasured(pair, rules) or
              Comparison(pair, samples(pair.before, rules), samples(pair.after, rules),
@@ -116,7 +117,12 @@ def compare(before: list[Document], after: list[Document], rules: Rules,
     if not tested and not any(c.verdict is Verdict.LOST for c in comparisons):
         raise UsageError("no record was measured on both sides, as all were skipped, failed or "
                          "interrupted on one; run those again")
-    return Result(before, after, rules, comparisons, warnings_of(before, after, pairs))
+    result = Result(before, after, rules, comparisons, warnings_of(before, after, pairs))
+    hopeless = [c for c in comparisons if c.is_hopeless]
+    if rules.fail_slower is not None and len(hopeless) == len(tested) and not result.regressions:
+        raise UsageError("--fail-slower would find nothing slower, whatever it took: "
+                         f"{hopeless[0].note}")
+    return result
 
 
 def worst_first(result: Result) -> Result:
@@ -131,7 +137,7 @@ def worst_first(result: Result) -> Result:
 
 def samples(records: Sequence[Record], rules: Rules) -> list[float]:
     """What is ranked: the runs' medians, or one run's iterations."""
-    sound = [record for record in records if is_sound(record)]
+    sound = [record for record in records if record.is_measured]
     if rules.by_runs:
         return [record.median_s for record in sound]
     return [time for record in sound for time in record.times_s]
@@ -160,7 +166,7 @@ def _unmeasured(pair: Pair, rules: Rules) -> Optional[Comparison]:
 
 
 def _state(record: Record) -> str:
-    if record.is_measured:
+    if record.raw["status"] == "ok" and record.failed_verification:
         return "failed its verification"
     reason = record.raw.get("reason")
     return f"{record.raw['status']} ({reason})" if reason else str(record.raw["status"])
@@ -179,7 +185,8 @@ def _judge(comparisons: Sequence[Comparison], rules: Rules) -> list[Comparison]:
         verdict, note = _verdict(test, rules)
         if least > rules.alpha * _ROUNDING:
             verdict, note = Verdict.UNCLEAR, _too_few(c, len(comparisons), rules)
-        judged.append(Comparison(c.pair, c.before_s, c.after_s, verdict, note, test))
+        judged.append(Comparison(c.pair, c.before_s, c.after_s, verdict, note, test,
+                                 is_hopeless=least > rules.alpha * _ROUNDING))
     return judged
 
 

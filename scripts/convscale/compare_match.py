@@ -8,13 +8,8 @@ from typing import Any, Callable, Iterable, Optional, Sequence
 
 from convscale.cli import UsageError
 from convscale.results import Document, Record
-
-# What --ignore may leave out of the match; the workload never.
-CONFIGURATION = ("backend", "kernel", "num_workers", "schedule", "bind", "host_memory", "device",
-                 "ranks", "distribute")
-
-WORKLOAD = ("method", "scope", "dtype", "height", "width", "images", "filter_size", "stride",
-            "fill", "seed", "work_time")
+from convscale.text import printable
+from convscale.vocabulary import CONFIGURATION
 
 _LABELS = ("backend", "kernel", "method", "scope", "dtype", "size", "images", "filter_size",
            "stride", "fill", "seed", "work_time", "workers", "schedule", "bind", "host_memory",
@@ -50,23 +45,11 @@ def place(record: Record) -> str:
     return f"{record.file}: record {record.index + 1}"
 
 
-def is_sound(record: Record) -> bool:
-    """Its times may be used."""
-    verification = record.raw.get("verification")
-    failed = isinstance(verification, dict) and verification.get("status") == "failed"
-    return record.is_measured and not failed
-
-
 def fields_of(record: Record) -> dict[str, str]:
     """What is known of a record's workload and configuration, by label, as text."""
     raw = {**record.raw, "size": record.size, "workers": record.num_workers,
            "device": _device(record)}
     return {label: printable(str(raw[label])) for label in _LABELS if raw.get(label) is not None}
-
-
-def printable(text: str) -> str:
-    """Without what would break a line or steer a terminal."""
-    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def match(before: Sequence[Document], after: Sequence[Document],
@@ -76,12 +59,10 @@ def match(before: Sequence[Document], after: Sequence[Document],
     for side in (before, after):
         _refuse_copies(side)
     one, other = _group(before, ignored), _group(after, ignored)
+    _refuse_interleaved_against_not(one, other)
     if not set(one) & set(other):
         raise UsageError(f"no record in common: {_difference(before, after, ignored)}")
-    pairs = [Pair(one.get(key, []), other.get(key, [])) for key in {**one, **other}]
-    for pair in pairs:
-        _refuse_interleaved_against_not(pair)
-    return pairs
+    return [Pair(one.get(key, []), other.get(key, [])) for key in {**one, **other}]
 
 
 def _device(record: Record) -> Optional[str]:
@@ -95,8 +76,8 @@ def _key(record: Record, ignored: Sequence[str]) -> Key:
     # A file without the field comes from a version that had one process.
     raw = {"ranks": 1, **record.raw, "device": _device(record)}
     values = [raw.get(name) for name in CONFIGURATION if name not in ignored]
-    return record.workload + tuple(value if isinstance(value, (str, int)) else json.dumps(value)
-                                   for value in values)
+    texts = (value if isinstance(value, (str, int)) else json.dumps(value) for value in values)
+    return (*record.workload, *texts, bool(record.raw.get("interleaved")))
 
 
 def _group(documents: Sequence[Document], ignored: Sequence[str]) -> dict[Key, list[Record]]:
@@ -124,15 +105,21 @@ def _refuse_copies(documents: Sequence[Document]) -> None:
                                  "each file of a side must be a run of its own")
 
 
-def _refuse_interleaved_against_not(pair: Pair) -> None:
-    records = [record for record in pair.before + pair.after if is_sound(record)]
-    for record in records[1:]:
-        if bool(record.raw.get("interleaved")) != bool(records[0].raw.get("interleaved")):
-            first, second = sorted((records[0], record),
-                                   key=lambda r: bool(r.raw.get("interleaved")), reverse=True)
-            raise UsageError(f"{place(first)} was measured interleaved, {place(second)} was not: "
-                             "their times are not alike; run both with --interleave, or both "
-                             "without")
+def _refuse_interleaved_against_not(one: dict[Key, list[Record]],
+                                    other: dict[Key, list[Record]]) -> None:
+    """A sweep may hold a configuration both in turn and alone; each has its own counterpart. It is
+    refused where the only counterpart is of the other kind."""
+    for ours, theirs in ((one, other), (other, one)):
+        for key in ours:
+            unlike = key[:-1] + (not key[-1],)
+            if key in theirs or unlike not in theirs or unlike in ours:
+                continue
+            measured = [record for record in ours[key] + theirs[unlike] if record.is_measured]
+            turns = sorted(measured, key=lambda record: not record.raw.get("interleaved"))
+            if turns and turns[0].raw.get("interleaved") and not turns[-1].raw.get("interleaved"):
+                raise UsageError(f"{place(turns[0])} was measured interleaved, {place(turns[-1])} "
+                                 "was not: their times are not alike; run both with --interleave, "
+                                 "or both without")
 
 
 def _difference(before: Sequence[Document], after: Sequence[Document],
@@ -175,8 +162,16 @@ def _few(values: Sequence[str]) -> str:
 
 def warnings_of(before: Sequence[Document], after: Sequence[Document],
                 pairs: Sequence[Pair]) -> list[str]:
-    checks = (_machines(before, after), _builds(before, after), _digests(pairs))
+    checks = (_interrupted([*before, *after]), _machines(before, after), _builds(before, after),
+              _digests(pairs))
     return [printable(warning) for warning in checks if warning]
+
+
+def _interrupted(documents: Sequence[Document]) -> Optional[str]:
+    names = list(dict.fromkeys(document.file for document in documents if document.is_interrupted))
+    if not names:
+        return None
+    return (f"interrupted: {_few(names)}; what was not measured before that is missing")
 
 
 def _machines(before: Sequence[Document], after: Sequence[Document]) -> Optional[str]:
@@ -206,8 +201,8 @@ def _digests(pairs: Sequence[Pair]) -> Optional[str]:
     found = []
     for pair in pairs:
         known: dict[tuple[str, str], Record] = {}
-        for record in filter(is_sound, pair.before + pair.after):
-            if record.raw.get("digest") is None:
+        for record in pair.before + pair.after:
+            if not record.is_measured or record.raw.get("digest") is None:
                 continue
             first = known.setdefault((record.raw["backend"], record.raw["kernel"]), record)
             if first.raw["digest"] != record.raw["digest"]:

@@ -11,8 +11,10 @@ from typing import Any, Optional, Sequence
 import numpy as np
 
 from convscale.compare_judge import Comparison, RankTest, Result, Verdict
-from convscale.compare_match import CONFIGURATION, WORKLOAD, Pair, part, printable
+from convscale.compare_match import Pair, part
 from convscale.results import Document
+from convscale.text import escape_markdown, printable, time_text
+from convscale.vocabulary import CONFIGURATION, WORKLOAD
 
 _TABLE = (Verdict.SLOWER, Verdict.FASTER, Verdict.SAME, Verdict.UNCLEAR)
 _COLOURS = {"slower": "31", "lost": "31", "faster": "32", "unclear": "33"}
@@ -92,20 +94,9 @@ def _varying_labels(comparisons: Sequence[Comparison]) -> list[str]:
 def _figures(comparison: Comparison) -> list[str]:
     test = comparison.test
     assert test is not None, "rows of the table were tested"
-    return [seconds_text(float(np.median(comparison.before_s))),
-            seconds_text(float(np.median(comparison.after_s))), change_text(test),
+    return [time_text(float(np.median(comparison.before_s))),
+            time_text(float(np.median(comparison.after_s))), change_text(test),
             p_text(test.adjusted_p), f"{test.delta:+.2f}"]
-
-
-def seconds_text(seconds: float) -> str:
-    """Four digits, as the program: "11.17 ms"."""
-    rounded = float(f"{seconds:.3e}")
-    units = (("s", 1.0), ("ms", 1e-3), ("us", 1e-6), ("ns", 1e-9))
-    unit, factor = next((pair for pair in units if rounded >= pair[1]), units[-1])
-    scaled = rounded / factor
-    if not 1e-3 <= scaled < 1e6:
-        return f"{scaled:.3e} {unit}"
-    return f"{scaled:.{max(0, 3 - math.floor(math.log10(scaled)))}f} {unit}"
 
 
 def change_text(test: RankTest) -> str:
@@ -215,27 +206,21 @@ def _aligned(report: Report, colour: bool) -> list[str]:
 
 def as_markdown(report: Report) -> str:
     def row_of(cells: Sequence[str]) -> str:
-        return f"| {' | '.join(_escaped(cell) for cell in cells)} |"
+        return f"| {' | '.join(escape_markdown(cell) for cell in cells)} |"
 
-    lines = [f"### {_escaped(report.summary)}", ""]
+    lines = [f"### {escape_markdown(report.summary)}", ""]
     if report.failure:
         lines += [f"**{report.failure}**", ""]
-    lines += [f"* {side}: {_escaped(file)}" for side, file in report.files] + [""]
+    lines += [f"* {side}: {escape_markdown(file)}" for side, file in report.files] + [""]
     if report.common:
-        lines += [_escaped(report.common), ""]
+        lines += [escape_markdown(report.common), ""]
     if report.rows:
         rules = ["---" if column < report.left else "---:" for column in range(len(report.header))]
         lines += [row_of(report.header), f"| {' | '.join(rules)} |"]
         lines += [row_of(row) for row in report.rows] + [""]
-    lines += [f"* {_escaped(note)}" for note in report.notes]
-    lines += [f"* Warning: {_escaped(warning)}" for warning in report.warnings]
+    lines += [f"* {escape_markdown(note)}" for note in report.notes]
+    lines += [f"* Warning: {escape_markdown(warning)}" for warning in report.warnings]
     return "\n".join(lines).rstrip() + "\n"
-
-
-def _escaped(text: str) -> str:
-    for char in "\\`*_|<>[]#":
-        text = text.replace(char, f"\\{char}")
-    return text
 
 
 def as_json(result: Result) -> str:

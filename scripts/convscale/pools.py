@@ -27,6 +27,7 @@ Results = list[Array]
 Mapping = Callable[[Iterable[Pair]], Results]
 OnTime = Callable[[float], None]  # called with the seconds of each iteration, burns included
 
+_TERMINATIONS = frozenset({signal.SIGTERM, signal.SIGHUP})
 _INTERPRETER_BYTES = 40 * 10**6  # of a worker that has loaded NumPy and SciPy
 _STOP_S = 2.0
 _STOP_DRAGON_S = 10.0
@@ -134,6 +135,10 @@ def _stop(pool: Any, patience_s: float) -> None:
 
 def _leave_interrupts_to_the_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in _TERMINATIONS:  # a forked worker has the parent's handlers; Pool ends it by one
+        if number == signal.SIGTERM or signal.getsignal(number) is not signal.SIG_IGN:  # nohup's
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _TERMINATIONS)
 
 
 def _start_pool(job: Job) -> Any:
@@ -150,11 +155,14 @@ def _measure_pool(workload: Workload, stride: int, job: Job, on_time: OnTime,
                   measurement: Measurement) -> None:
     """The workers start while the first iteration waits for them: burn it."""
     start = time.perf_counter()
-    # Workers that are still starting inherit that SIGINT is blocked. The tracker that they need is
-    # there before, since starting it unblocks SIGINT.
-    resource_tracker.ensure_running()
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    # Workers that are still starting inherit that signals are blocked; Dragon's would stay so. The
+    # tracker that they need is there before, since starting it unblocks SIGINT and SIGTERM, which
+    # it survives; SIGHUP it survives only if that is blocked.
+    terminations = frozenset() if job.kernel == "scipy-dragon" else _TERMINATIONS
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, terminations)
     try:
+        resource_tracker.ensure_running()
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, *terminations})
         pool = _start_pool(job)
         try:
             measurement.setup_s = time.perf_counter() - start

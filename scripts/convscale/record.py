@@ -84,7 +84,7 @@ def make_document(arguments: Sequence[str], started_at: str, wall_s: float,
     return {"schema_version": SCHEMA_VERSION,
             "program": {"name": "baseline.py", "version": version, "git": None,
                         "argv": ["baseline.py", *arguments]},
-            "started_at": started_at, "wall_s": wall_s,
+            "started_at": started_at, "wall_s": wall_s, "break_even_s": None,
             "interrupted": interrupted,
             "build": dict.fromkeys(("type", "compiler", "flags", "cuda", "cudnn", "mpi")),
             "host": host, "devices": [], "ranks": 1, "records": records, "break_even": []}

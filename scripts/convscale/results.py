@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
+from convscale import schema
 from convscale.cli import UsageError
+from convscale.vocabulary import WORKLOAD
 
 SCHEMA_VERSION = "1"
 STATUSES = ("ok", "skipped", "failed", "interrupted")
-
-# What a record must have for the scripts, and of which type; None stands for null.
-_FIELDS: dict[str, tuple[type, ...]] = {
-    "status": (str,), "backend": (str,), "kernel": (str,), "method": (str,), "scope": (str,),
-    "dtype": (str,), "height": (int,), "width": (int,), "images": (int,), "filter_size": (int,),
-    "stride": (int,), "fill": (str,), "seed": (int,), "num_workers": (int,),
-    "times_s": (list,), "median_s": (float, int, type(None)), "bound": (dict, type(None)),
-}
-_COUNTS = ("height", "width", "images", "filter_size", "stride", "num_workers")  # at least 1
 
 
 @dataclass(frozen=True)
@@ -37,7 +29,12 @@ class Record:
     @property
     def is_measured(self) -> bool:
         """Whole and right: its times may be used."""
-        return self.raw["status"] == "ok" and self.raw["median_s"] is not None
+        return (self.raw["status"] == "ok" and self.raw["median_s"] is not None
+                and not self.failed_verification)
+
+    @property
+    def failed_verification(self) -> bool:
+        return (self.raw.get("verification") or {}).get("status") == "failed"
 
     @property
     def times_s(self) -> list[float]:
@@ -73,9 +70,7 @@ class Record:
     @property
     def workload(self) -> tuple[Any, ...]:
         """What is computed; times of different workloads are never compared."""
-        return tuple(self.raw[name] for name in
-                     ("method", "scope", "dtype", "height", "width", "images", "filter_size",
-                      "stride", "fill", "seed")) + (self.raw.get("work_time"),)
+        return tuple(self.raw.get(name) for name in WORKLOAD)
 
 
 @dataclass(frozen=True)
@@ -108,6 +103,7 @@ def load(path: Path) -> Document:
     if version != SCHEMA_VERSION:
         raise UsageError(f'{name}: has schema_version {json.dumps(version)}; these scripts read '
                          f'"{SCHEMA_VERSION}"')
+    _check(schema.DOCUMENT, raw, name)
     records = [_record(name, index, record) for index, record in enumerate(raw["records"])]
     return Document(raw, name, records)
 
@@ -116,45 +112,23 @@ def _refuse_constant(text: str) -> None:
     raise ValueError(f"{text} is no number there")
 
 
-def _is_number(value: Any) -> bool:
-    """A finite one that a float holds."""
-    return (isinstance(value, (int, float)) and not isinstance(value, bool)
-            and abs(value) <= sys.float_info.max)
-
-
-def _is_time(value: Any) -> bool:
-    return _is_number(value) and value > 0
-
-
-def _is_proper(field: str, value: Any) -> bool:
-    if isinstance(value, bool) or not isinstance(value, _FIELDS[field]):
-        return False
-    if isinstance(value, str):
-        return value.isprintable()
-    if field in _COUNTS:
-        return int(value) >= 1
-    if field == "bound":
-        time = (value or {}).get("time_s")
-        return time is None or _is_time(time)
-    return field != "median_s" or value is None or _is_time(value)
-
-
 def _record(name: str, index: int, raw: Any) -> Record:
     where = f"{name}: record {index + 1}"
     if not isinstance(raw, dict):
         raise UsageError(f"{where}: is not an object; give a file that --json wrote")
-    for field in _FIELDS:
-        if field not in raw or not _is_proper(field, raw[field]):
-            raise UsageError(f"{where}: has no proper {field}; give a file that --json wrote")
-    work_time = raw.get("work_time")
-    if work_time is not None and not _is_number(work_time):
-        raise UsageError(f"{where}: has no proper work_time; give a file that --json wrote")
+    _check(schema.RECORD, raw, where)
     if raw["status"] not in STATUSES:
         raise UsageError(f"{where}: has status {raw['status']!r}; expected one of "
                          f"{', '.join(STATUSES)}")
-    if not all(_is_time(time) for time in raw["times_s"]):
+    if not all(schema.is_time(time) for time in raw["times_s"]):
         raise UsageError(f"{where}: times_s holds something that is no time; give a file that "
                          "--json wrote")
     if raw["status"] == "ok" and (not raw["times_s"] or raw["median_s"] is None):
         raise UsageError(f"{where}: has status ok and no times; give a file that --json wrote")
     return Record(raw, name, index)
+
+
+def _check(spec: schema.Object, raw: dict[str, Any], where: str) -> None:
+    fault = schema.fault(spec, raw)
+    if fault is not None:
+        raise UsageError(f"{where}: has no proper {fault}; give a file that --json wrote")

@@ -9,6 +9,7 @@ from typing import Any, Callable, Optional, Sequence
 import numpy as np
 
 from convscale.statistics import Interval, interval_of_median
+from convscale.text import printable, time_text
 
 Row = dict[str, Any]
 
@@ -22,20 +23,6 @@ class _Column:
     shown: int = _ALWAYS  # a setting: only where rows differ, else in the line above the table
     usual: str = ""  # of an option: a setting that is named nowhere while all rows have this
     left: bool = False
-
-
-def _decimals_of(value: float) -> int:
-    """Those that show four significant digits."""
-    return min(3, max(0, 3 - math.floor(math.log10(value)))) if value > 0 else 0
-
-
-def format_time(seconds: float) -> str:
-    """Four significant digits: "11.17 ms"."""
-    for factor, unit in ((1.0, "s"), (1e3, "ms"), (1e6, "us"), (1e9, "ns")):
-        value = float(f"{seconds * factor:.4g}")  # rounded first: 0.99999 ms is 1.000 ms
-        if value >= 1:
-            break
-    return f"{value:.{_decimals_of(value)}f} {unit}"
 
 
 def _scaled(value: Optional[float], factor: float, digits: int) -> str:
@@ -108,7 +95,7 @@ def _columns(rows: Sequence[Row]) -> list[_Column]:
         _Column("images", _of("images"), _SETTING),
         _Column("workers", _of("num_workers"), _SETTING),
         _Column("work time", lambda row: f"{row.get('work_time') or 0:g} s", _OPTION, "0 s"),
-        _Column("median", lambda r: "-" if r["median_s"] is None else format_time(r["median_s"])),
+        _Column("median", lambda r: "-" if r["median_s"] is None else time_text(r["median_s"])),
         _Column("cv", lambda r: "-" if r.get("cv") is None else f"{100 * r['cv']:.1f}%"),
         _Column("images/s", lambda row: _scaled(row.get("images_per_s"), 1, 1)),
         _Column("GB/s", lambda row: _scaled(row.get("bytes_per_s"), 1e-9, 2)),
@@ -122,7 +109,7 @@ def _columns(rows: Sequence[Row]) -> list[_Column]:
 
 
 def _reasons(rows: Sequence[Row]) -> str:
-    return "".join(f"row {number} {row['status']}: {row['reason']}\n"
+    return "".join(f"row {number} {row['status']}: {printable(row['reason'])}\n"
                    for number, row in enumerate(rows, 1) if row.get("reason"))
 
 
@@ -131,7 +118,7 @@ def table_text(rows: Sequence[Row]) -> str:
     of a results file's `records`, at least one."""
     shown, common = [], []
     for column in _columns(rows):
-        cells = [column.cell(row) for row in rows]
+        cells = [printable(column.cell(row)) for row in rows]
         same = len(set(cells)) == 1
         if column.shown == _ALWAYS or not same:
             width = max(len(text) for text in (column.title, *cells))

@@ -2,13 +2,15 @@
 """Stands in for convscale in the tests of scaling.py: writes made-up records at once.
 
 behaviour.json beside it says what goes wrong, by a text that is somewhere in the arguments:
-{"exit": {TEXT: CODE}, "skip": {TEXT: REASON}, "wait": TEXT, "truncate": TEXT, "version": TEXT}.
+{"exit": {TEXT: CODE}, "skip": {TEXT: REASON}, "wait": TEXT, "finish": TEXT, "truncate": TEXT, "version": TEXT}. wait and finish
+wait for an interrupt, after which wait has one row, and finish has all.
 calls.txt beside it has a line for each call that measures.
 """
 from __future__ import annotations
 
 import itertools
 import json
+import os
 import signal
 import sys
 import time
@@ -31,6 +33,8 @@ def records_of(options: dict[str, str], reason: str) -> list[dict[str, Any]]:
                          method=method, scope=scope, dtype=dtype, size=(height, width),
                          images=int(options["--mem"]) // (height * width),
                          num_workers=int(workers)))
+    for row in rows:
+        row["interleaved"] = "--interleave" in options and len(rows) > 1
     return rows
 
 
@@ -42,7 +46,8 @@ def main() -> int:
         print(f"convscale {version} (git abc)\nRelease build")
         return 0
     text = " ".join(args)
-    with open(HERE / "calls.txt", "a", encoding="utf-8") as calls:
+    with open(HERE / "calls.txt", "a", encoding="utf-8",
+              errors="surrogateescape") as calls:
         calls.write(text + "\n")
     code = next((code for key, code in behaviour.get("exit", {}).items() if key in text), 0)
     if code:
@@ -52,19 +57,22 @@ def main() -> int:
     reason = next((why for key, why in behaviour.get("skip", {}).items() if key in text), "")
     made = document(records_of(options, reason), args)
     made["program"]["version"] = version
-    interrupted = []
-    if behaviour.get("wait") and behaviour["wait"] in text:
+    interrupted: list[bool] = []
+    cut_short = behaviour.get("wait") and behaviour["wait"] in text
+    if cut_short or (behaviour.get("finish") and behaviour["finish"] in text):
         signal.signal(signal.SIGINT, lambda *_: interrupted.append(True))
-        (HERE / "waiting").touch()
+        (HERE / "waiting.new").write_text(str(os.getpid()))
+        (HERE / "waiting.new").rename(HERE / "waiting")
         end = time.monotonic() + 30
         while not interrupted and time.monotonic() < end:
             time.sleep(0.01)
+    if cut_short:
         made.update(interrupted=True, records=made["records"][:1])
     whole = json.dumps(made)
     cut = behaviour.get("truncate") and behaviour["truncate"] in text
     Path(options["--json"]).write_text(whole[:len(whole) // 2] if cut else whole)
     print("a table of made-up rows")
-    return 130 if interrupted else 0
+    return 130 if cut_short else 0
 
 
 if __name__ == "__main__":

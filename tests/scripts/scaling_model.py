@@ -83,4 +83,4 @@ def sweep(asked: Request, raw: dict[str, Any]) -> Sweep:
     merged = merge(asked, [(step, Document(raw, "", [Record(r, "", i) for i, r
                                                       in enumerate(raw["records"])]))])
     return Sweep(asked, merged, [Record(r, "", i) for i, r in enumerate(merged["records"])], [],
-                 [raw["host"]["name"]])
+                 [raw["host"]["name"]], [0])

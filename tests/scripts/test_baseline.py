@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Callable, Iterator
 
 import numpy as np
@@ -16,6 +17,7 @@ from baseline_runs import POOLS, command, records_of, run
 
 from convscale import baseline, host
 from convscale.cli import Error, UsageError
+from convscale.workload import Source, Workload, make_workload
 
 SMALL = ("--size", "37x53", "--mem", "10k", "-w", "2")  # five images
 ENDLESS = (*SMALL, "--iterations", "1000000", "--burns", "0", "--work_time", "0.01")
@@ -129,25 +131,110 @@ def files_for_errors(folder: Path) -> None:
     "--images images.npy --size 5", "--images images.npy --filters filters.npy",
     "--images images.npy --filters oblong.npy", "--images images.npy --filters large.npy",
     "--images images.npy --filters nan.npy", "--filters oblong.npy --filter-size 4",
-    "-w 1,2 --save .", "--beside none.json"])
+    "-w 1,2 --save .", "--beside none.json", "--json=", "--save=", "--beside="])
 def test_bad_options_are_usage_errors(options: str, tmp_path: Path,
                                       monkeypatch: pytest.MonkeyPatch) -> None:
     files_for_errors(tmp_path)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises((UsageError, OSError)) as caught:
+    with pytest.raises(UsageError) as caught:
         baseline.main(options.split())
-    # A results file that cannot be opened is the one OSError, which run_script words.
-    assert isinstance(caught.value, UsageError) or options == "--beside none.json"
     assert "\n" not in str(caught.value)
 
 
 def test_errors_are_one_line(tmp_path: Path) -> None:
     for code, options in ((2, ("--unknown",)), (2, ("-w", ",".join(["1"] * 1001))),
                           (5, (*SMALL, "--json", tmp_path / "none" / "run.json")),
+                          (5, (*SMALL, "--json", tmp_path)),
+                          (5, (*SMALL, "--save", "/proc/none")),
                           (5, ("--mem", "100T"))):
         done = run(*options)
+        if code == 5 and options[-1] != "100T":
+            assert done.stderr.startswith(f"baseline.py: {options[-1]}: ")  # what was given
         assert (done.returncode, done.stdout) == (code, "")
         assert done.stderr.startswith("baseline.py: ") and done.stderr.count("\n") == 1
+
+
+def test_a_results_file_with_odd_values_is_one_line(program: Path, tmp_path: Path) -> None:
+    path = tmp_path / "program.json"
+    subprocess.run([program, *SMALL, "--quiet", "--iterations", "6", "--json", path], check=True,
+                   capture_output=True)
+    text = path.read_text()
+    for field in ("cv", "images_per_s", "fraction", "median_low_s"):
+        raw = json.loads(text)
+        record = raw["records"][0]
+        (record["bound"] if field == "fraction" else record)[field] = "x"
+        path.write_text(json.dumps(raw))
+        with pytest.raises(UsageError, match=f"record 1: has no proper .*{field}"):
+            baseline.main([*SMALL, "--beside", str(path)])
+
+
+def test_a_save_that_fails_leaves_the_measurement(tmp_path: Path) -> None:
+    options = ("--kernel", "scipy-serial", *SMALL, "--json", tmp_path / "run.json", "--save",
+               tmp_path / "saved")
+    # No file over 32 KiB, which the results file has room in and images.npy has not.
+    done = subprocess.run(["bash", "-c", 'ulimit -f 32; exec "$@"', "bash", *command(*options)],
+                          capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 5
+    assert done.stderr.splitlines()[-1].startswith(f"baseline.py: {tmp_path}/saved/images.npy: ")
+    assert "Average time" in done.stdout
+    record, = json.loads((tmp_path / "run.json").read_text())["records"]
+    assert record["status"] == "ok" and len(record["times_s"]) == 10
+    assert os.listdir(tmp_path / "saved") == []
+    # What is in the way is found before anything is measured.
+    (tmp_path / "saved" / "results.npy").mkdir()
+    done = run(*options)
+    assert (done.returncode, done.stdout) == (5, "")
+    assert done.stderr == f"baseline.py: {tmp_path}/saved/results.npy: Is a directory\n"
+
+
+def test_saved_files_are_as_readable_as_others(tmp_path: Path) -> None:
+    done = subprocess.run(["bash", "-c", 'umask 077; exec "$@"', "bash", *command(
+        "--kernel", "scipy-serial", *SMALL, "--iterations", 1, "--save", tmp_path / "saved")],
+        capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "saved").iterdir()}
+    assert modes == {"images.npy": 0o600, "filters.npy": 0o600, "results.npy": 0o600}
+
+
+@pytest.mark.parametrize("error,reason", [(Error("gone"), "gone"), (OSError(5, "broken"), "broken"),
+                                          (MemoryError(), "out of memory")])
+def test_a_row_that_fails_loses_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                         error: Exception, reason: str) -> None:
+    def make(source: Source) -> Workload:
+        if source.dtype == "float32":
+            raise error
+        return make_workload(source)
+    monkeypatch.setattr(baseline, "make_workload", make)
+    path = tmp_path / "run.json"
+    assert baseline.main(["--kernel", "scipy-serial", "--dtype", "float64,float32,float64",
+                          "--size", "20", "--mem", "800", "--json", str(path)]) == 5
+    records = json.loads(path.read_text())["records"]
+    assert [record["status"] for record in records] == ["ok", "failed", "ok"]
+    assert reason in records[1]["reason"] and records[1]["times_s"] == []
+
+
+def test_seconds_are_of_what_they_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    records = records_of(tmp_path, "--kernel", "scipy-serial,scipy-fork", *SMALL)
+    assert records[0]["generation_s"] > 0 and records[1]["generation_s"] is None
+
+    clock = [0.0]
+
+    def make(source: Source) -> Workload:
+        clock[0] += 10
+        return make_workload(source)
+
+    def pass_time(*_: object) -> Any:
+        clock[0] += 1000
+        return {}
+    monkeypatch.setattr(baseline, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    monkeypatch.setattr(baseline, "make_workload", make)
+    monkeypatch.setattr(baseline, "host_info", pass_time)
+    monkeypatch.setattr(baseline, "table_text", lambda _: str(pass_time()))
+    path = tmp_path / "run.json"
+    assert baseline.main(["--kernel", "scipy-serial", "--dtype", "float64,float32", "--size", "20",
+                          "--mem", "800", "--json", str(path)]) == 0
+    assert clock == [2020]
+    assert json.loads(path.read_text())["wall_s"] == 20  # of the data, not of host and table
 
 
 def test_help_has_an_example() -> None:
@@ -220,11 +307,15 @@ def workers_of(process: "subprocess.Popen[str]") -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("kernel", ["scipy-serial", *POOLS])
-def test_an_interrupt_leaves_what_was_measured(start: Any, tmp_path: Path, kernel: str) -> None:
+@pytest.mark.parametrize("kernel,number,to", [
+    *((kernel, signal.SIGINT, os.killpg) for kernel in ("scipy-serial", *POOLS)),
+    *((kernel, signal.SIGTERM, os.kill) for kernel in ("scipy-serial", *POOLS)),
+    ("scipy-fork", signal.SIGTERM, os.killpg), ("scipy-spawn", signal.SIGHUP, os.killpg)])
+def test_an_interrupt_leaves_what_was_measured(start: Any, tmp_path: Path, kernel: str,
+                                               number: int, to: Any) -> None:
     process = start("--kernel", kernel, *ENDLESS, "--json", tmp_path / "run.json")
     wait_for_iterations(process, 2)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the workers get it, too
+    to(process.pid, number)  # as a terminal does: the workers get it, too; kill does not
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130
     lines = [line for line in err.splitlines() if "warning" not in line]
@@ -233,6 +324,7 @@ def test_an_interrupt_leaves_what_was_measured(start: Any, tmp_path: Path, kerne
     record = document["records"][0]
     assert document["interrupted"] and record["status"] == "interrupted"
     assert len(record["times_s"]) >= 2 and record["digest"] is None
+    assert not workers_of(process)
 
 
 @pytest.mark.parametrize("kernel", POOLS)

@@ -89,12 +89,13 @@ def test_a_runtime_that_ends_early_fails(tmp_path: Path, launcher: str, reason: 
     assert record["status"] == "failed" and reason in record["reason"]
 
 
-def check_interrupt(folder: Path, where: Path, wait: Any) -> dict[str, Any]:
+def check_interrupt(folder: Path, where: Path, wait: Any,
+                    number: int = signal.SIGINT) -> dict[str, Any]:
     process = subprocess.Popen(command("--dragon", where, *ENDLESS, "--json", folder / "run.json"),
                                text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                start_new_session=True)
     wait(process)
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130 and "Traceback" not in err, err
     record: dict[str, Any] = json.loads((folder / "run.json").read_text())["records"][0]
@@ -108,9 +109,13 @@ def two_iterations(process: "subprocess.Popen[str]") -> None:
     assert next(lines, None) and next(lines, None), "it ended early"
 
 
-def test_an_interrupt_ends_the_runtime(tmp_path: Path) -> None:
-    record = check_interrupt(tmp_path, make_dragon(tmp_path / "env"), two_iterations)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_the_runtime(tmp_path: Path, number: int) -> None:
+    where = make_dragon(tmp_path / "env")
+    record = check_interrupt(tmp_path, where, two_iterations, number)
     assert len(record["burn_times_s"]) + len(record["times_s"]) >= 2
+    commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline")]
+    assert not [text for text in commands if str(where).encode() in text]
 
 
 def dragons_left() -> list[str]:

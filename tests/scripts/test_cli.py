@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -117,10 +118,17 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     mask = os.umask(0)
     os.umask(mask)
     assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~mask
-    with pytest.raises(UnicodeEncodeError):
-        cli.write_text(path, "\ud800")
+    def fail(_file: object) -> None:
+        raise MemoryError
+    with pytest.raises(MemoryError):
+        cli.write_file(path, fail)
     assert path.read_text(encoding="utf-8") == "new \u00e9"
     assert os.listdir(tmp_path) == ["a.json"]  # no temporary is left
+
+
+def test_what_is_no_unicode_is_written_all_the_same(tmp_path: Path) -> None:
+    cli.write_text(tmp_path / "a.md", "folder\udcff \u00e9")
+    assert (tmp_path / "a.md").read_bytes() == b"folder\\udcff \xc3\xa9"
 
 
 def test_a_link_stays_one_and_so_does_a_pipe(tmp_path: Path) -> None:
@@ -138,6 +146,27 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     for path in (tmp_path / "nowhere" / "a.json", tmp_path, tmp_path / "loop" / "a.json",
                  tmp_path / ("a" * 300)):
-        with pytest.raises(OSError) as caught:
-            cli.write_text(path, "text")
-        assert caught.value.filename == str(path)
+        for write in (cli.check_writable, lambda path: cli.write_text(path, "text")):
+            with pytest.raises(OSError) as caught:
+                write(path)
+            assert caught.value.filename == str(path)
+
+
+def test_a_check_leaves_no_trace(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("old")
+    for path in (tmp_path / "a.json", tmp_path / "b.json", Path("/dev/null")):
+        cli.check_writable(path)
+    assert os.listdir(tmp_path) == ["a.json"] and (tmp_path / "a.json").read_text() == "old"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_termination_is_an_interrupt(scripts: Path, number: signal.Signals) -> None:
+    wait = "import os, signal, time; cli.interrupt_on_termination(); "
+    done = run_body(scripts, f"{wait}os.kill(os.getpid(), {int(number)}); time.sleep(20)")
+    assert (done.returncode, done.stderr) == (130, "x.py: interrupted by a signal\n")
+
+
+def test_what_nohup_ignores_stays_ignored(scripts: Path) -> None:
+    done = run_body(scripts, "import os, signal; signal.signal(signal.SIGHUP, signal.SIG_IGN); "
+                    "cli.interrupt_on_termination(); os.kill(os.getpid(), signal.SIGHUP); return 7")
+    assert (done.returncode, done.stderr) == (7, "")

@@ -124,7 +124,10 @@ def test_too_few_runs_are_said(comparer: Comparer) -> None:
     assert "too few runs: 3 runs a side can never show a change at alpha 0.01; 5 a side could" \
         in text
     assert comparer.verdicts(*args, "--alpha", "0.1") == ["slower"]
-    assert comparer.run(*args, "--fail-slower", "5%").returncode == 0
+    # A check that can never fail is none.
+    assert "--fail-slower would find nothing slower, whatever it took: too few runs: 3 runs" in \
+        comparer.usage_error(*args, "--fail-slower", "5%")
+    assert comparer.run(*args, "--fail-slower", "5%", "--alpha", "0.1").returncode == 1
 
 
 def test_too_few_runs_for_so_many_records(comparer: Comparer) -> None:
@@ -212,7 +215,7 @@ def test_fields_of_another_version_may_be_missing(comparer: Comparer) -> None:
     for field in ("ranks", "work_time", "interleaved", "distribute", "verification", "digest",
                   "device", "host_memory", "warnings", "reason"):
         del old[field]
-    a = comparer.file("a.json", old, host=None, build=[], program="x")
+    a = comparer.file("a.json", old, host=None, build={}, program=None)
     b = comparer.file("b.json", record(around(1, seed=1)))
     assert comparer.verdicts(a, b) == ["same"]
 
@@ -241,6 +244,13 @@ def test_a_failed_verification_is_no_time(comparer: Comparer) -> None:
     b = comparer.file("b.json", record(around(1), verification={"status": "failed"}))
     assert comparer.verdicts(a, b) == ["lost"]
     assert "failed its verification after" in comparer.run(a, b).stdout
+
+
+def test_too_few_samples_hide_no_record_that_was_lost(comparer: Comparer) -> None:
+    short = record(around(1, 3))
+    a = comparer.file("a.json", short, record(around(1, 3), kernel="scalar"))
+    b = comparer.file("b.json", short)
+    assert comparer.verdicts(a, b, "--fail-slower", "5%", code=1) == ["unclear", "lost"]
 
 
 def test_a_failure_in_one_of_many_runs_is_lost(comparer: Comparer) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from comparer import Comparer, around, record
 from convscale.compare_judge import RankTest
-from convscale.compare_report import change_text, seconds_text
+from convscale.compare_report import change_text
 from convscale.statistics import Ratio
 
 
@@ -24,6 +24,14 @@ def comparer(scripts: Path, tmp_path: Path) -> Comparer:
 
 
 # --- Warnings
+
+
+def test_an_interrupted_file_is_a_warning(comparer: Comparer) -> None:
+    a = comparer.file("a.json", record(around(1)))
+    b = comparer.file("b.json", record(around(1, seed=1)), interrupted=True)
+    assert comparer.run(a, a).stderr == ""
+    assert comparer.run(a, b).stderr == ("compare.py: warning: interrupted: b.json; what was not "
+                                         "measured before that is missing\n")
 
 
 def test_warnings(comparer: Comparer) -> None:
@@ -71,14 +79,6 @@ def test_standard_output_holds_one_form(comparer: Comparer) -> None:
     done = comparer.run(a, a, "--json", "-")
     assert json.loads(done.stdout)["tests"] == 1
     assert "0 faster, 0 slower, 1 same" in done.stderr
-
-
-@pytest.mark.parametrize("seconds,text", [
-    (1.0, "1.000 s"), (0.99999, "1.000 s"), (0.01117, "11.17 ms"), (12.3456, "12.35 s"),
-    (123456.0, "123500 s"), (2e6, "2.000e+06 s"), (6.078e-4, "607.8 us"), (5e-9, "5.000 ns"),
-    (1e-13, "1.000e-04 ns")])
-def test_times_have_four_digits(seconds: float, text: str) -> None:
-    assert seconds_text(seconds) == text
 
 
 @pytest.mark.parametrize("ratio,text", [

@@ -190,8 +190,21 @@ def test_words_are_wrapped_and_names_shortened() -> None:
     lines = wrap("many words " * 10, 16, 200)
     assert len(lines) > 2 and all(text_width(line, 16) <= 200 for line in lines)
     short = shorten("a-name-of-sixty-letters-" * 3, 13, 100)
-    assert short.endswith("…") and text_width(short, 13) <= 100
+    assert "…" in short and text_width(short, 13) <= 100
+    assert (short[:3], short[-3:]) == ("a-n", "rs-")  # what tells names apart may be at either end
+    assert len({shorten(f"{'x' * 90}-{i}", 13, 100) for i in range(9)}) == 9
     assert shorten("short", 13, 100) == "short"
+
+
+def test_no_label_hides_a_line() -> None:
+    roof = Line("roof", [1, 10, 100], [1.0, 10.0, 10.0], series_style(0))
+    points = [Point("on the roof", 5, 5.0, series_style(1)),
+              Point("near it", 5, 4.9, series_style(2))]
+    svg = draw(Chart("x", "t", "", Axis("x", True), [
+        Panel(Axis("y", True), [roof], points, [Mark(5, "marked")])])).body
+    boxes = [match.start() for match in re.finditer(rf'class="f-{BACKGROUND.name}"', svg)]
+    line = svg.index(f's-{SERIES[0].name}')
+    assert len(boxes) >= 3 and max(boxes[:3]) < line
 
 
 def test_axes_reach_around_spread_and_required_values() -> None:

@@ -117,6 +117,66 @@ def test_a_field_of_a_wrong_type(tmp_path: Path, field: str, value: Any) -> None
     assert message.startswith(f"record 1: has no proper {field}")
 
 
+@pytest.mark.parametrize("field,value", [
+    ("verification", "x"), ("verification.status", 1), ("warnings", 5), ("warnings[0]", 5),
+    ("cv", "x"), ("cv", -1), ("cv", [1]), ("images_per_s", "x"), ("bytes_per_s", True),
+    ("flops_per_s", {}), ("median_low_s", "x"), ("median_high_s", 0), ("noise", "x"),
+    ("bound.fraction", "x"), ("bound.limit", 1), ("bound.bytes", "1"), ("bound.flops", -1),
+    ("bound.read_bytes_per_s", []), ("reason", 1), ("ranks", "x"), ("ranks", 0),
+    ("interleaved", 1), ("device", 1), ("digest", 1), ("host_memory", 1), ("seed", 2**64),
+    ("height", 10**30), ("burn_times_s", [0])])
+def test_an_optional_field_of_a_wrong_type(tmp_path: Path, field: str, value: Any) -> None:
+    outer, _, inner = field.partition(".")
+    outer, is_list, _ = outer.partition("[")
+    record = {**RECORD, outer: {inner: value} if inner else [value] if is_list else value}
+    message = error_of_text(tmp_path, json.dumps(document(record)))
+    assert message.startswith(f"record 1: has no proper {field}")
+    if field != outer or outer in ("seed", "height"):
+        return
+    record[field] = None  # not known
+    (tmp_path / "a.json").write_text(json.dumps(document(record)))
+    assert results.load(tmp_path / "a.json").records[0].is_measured
+
+
+@pytest.mark.parametrize("field,value", [
+    ("program", "x"), ("program", {"version": 1}), ("program", {"argv": "x"}), ("host", "x"),
+    ("host", {"name": []}), ("host", {"cores": "x"}), ("build", []), ("ranks", "x"),
+    ("devices", "x"), ("devices", ["x"]), ("devices", [{"name": 1}]), ("wall_s", "x"),
+    ("interrupted", "no"), ("started_at", 1), ("break_even", [{}]), ("break_even", {})])
+def test_a_document_of_wrong_types(tmp_path: Path, field: str, value: Any) -> None:
+    message = error_of_text(tmp_path, json.dumps(document(RECORD, **{field: value})))
+    assert message.startswith(f"has no proper {field}")
+    (tmp_path / "a.json").write_text(json.dumps(document(RECORD, **{field: None})))
+    assert results.load(tmp_path / "a.json").records
+
+
+@pytest.mark.parametrize("path,value", [
+    (("method",), None), (("images_from",), "x"), (("cpu",), None), (("cpu", "points"), None),
+    (("cpu", "points", 0, "median_s"), "x"), (("cuda", "per_image_s"), "x"), (("passes",), 1.5),
+    (("upload_s",), "x"), (("images_reason",), 1)])
+def test_a_break_even_of_wrong_types(tmp_path: Path, path: tuple[Any, ...], value: Any) -> None:
+    side = {"kernel": "k", "num_workers": 1, "points": [{"images": 1, "median_s": 0.1}],
+            "fixed_s": -0.1, "per_image_s": 0.2}
+    entry: Any = {"method": "full", "dtype": "float64", "height": 2, "width": 2, "cpu": side,
+                  "cuda": side, "images_from": None, "passes": 3, "upload_s": 0.1}
+    text = json.dumps(document(RECORD, break_even=[entry]))
+    (tmp_path / "a.json").write_text(text)
+    assert results.load(tmp_path / "a.json").raw["break_even"] == [entry]
+    changed = json.loads(text)["break_even"][0]
+    inner = changed
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = value
+    message = error_of_text(tmp_path, json.dumps(document(RECORD, break_even=[changed])))
+    name = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path)
+    assert message.startswith(f"has no proper break_even[0]{name};")
+
+
+def test_a_failed_verification_is_no_measurement() -> None:
+    assert not results.Record({**RECORD, "verification": {"status": "failed"}}, "a", 0).is_measured
+    assert results.Record({**RECORD, "verification": {"status": "skipped"}}, "a", 0).is_measured
+
+
 @pytest.mark.parametrize("value", ['"1"', "null", "true", "-1", "0", "1e999", "[1]",
                                    "1" + "0" * 400])
 def test_a_time_that_is_none(tmp_path: Path, value: str) -> None:

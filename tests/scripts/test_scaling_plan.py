@@ -11,7 +11,7 @@ from scaling_model import request
 
 from convscale.cli import UsageError
 from convscale.scaling.options import Request, default_workers
-from convscale.scaling.plan import BASELINE, Cell, Step, cells_of, make_steps
+from convscale.scaling.plan import BASELINE, Cell, Step, cells_of, check_plan, make_steps
 
 
 def steps(*options: str) -> dict[str, dict[str, str]]:
@@ -110,6 +110,31 @@ def test_a_single_configuration_is_not_interleaved() -> None:
     assert "--interleave" not in plan["weak-w1-full-float64"]
 
 
+def test_what_is_in_turn_is_shared_with_its_like_only() -> None:
+    asked = request("--num_workers", "1,2", "--method", "full", "--interleave", "--mem", "4M",
+                    "--sizes", "500,1000,2000")
+    made = {step.name: options_of(step) for step in make_steps(asked)}
+    assert made["throughput-full-float64"]["--size"] == "500x500,2000x2000"  # both in turn
+    assert "weak-w2-full-float64" in made  # alone, and in turn in strong scaling
+
+
+def test_a_study_in_turn_stays_in_turn() -> None:
+    plan = steps("--num_workers", "1,2", "--method", "full", "--interleave", "--mem", "4M",
+                 "--sizes", "500,1000")
+    step = plan["throughput-full-float64"]
+    assert step["--size"] == "500x500,1000x1000" and "--interleave" in step
+
+
+def test_a_large_plan_is_refused_before_it_runs() -> None:
+    with pytest.raises(UsageError, match="more than 2\\^48 pixels"):
+        check_plan(request("--mem", "200T", "--mem-per-worker", "200T", "--num_workers", "1,2"),
+                   False)
+    many = ",".join(map(str, range(1, 102)))
+    kernels = ",".join(f"k{i}" for i in range(1000))
+    with pytest.raises(UsageError, match="101000 rows in step strong-full-float64, and at most"):
+        check_plan(request("--mode", "strong", "--num_workers", many, "--kernel", kernels), True)
+
+
 def test_the_baseline_has_the_programs_workloads() -> None:
     asked = request("--num_workers", "1,2", "--baseline", "scipy-spawn,scipy-serial", "--mem", "4M",
                     "--sizes", "500,250")
@@ -148,7 +173,7 @@ def test_a_request_of_another_version_is_refused(change: dict[str, Any]) -> None
 @pytest.mark.parametrize("options, message", [
     (["--num_workers", ""], "--num_workers: the list is empty"),
     (["--num_workers", "1,,2"], "--num_workers 1,,2: expected elements"),
-    (["--num_workers", "0"], "--num_workers 0: expected a whole number of at least 1"),
+    (["--num_workers", "0"], "--num_workers 0: expected a whole number from 1 to 65536"),
     (["--num_workers", "2,2"], "--num_workers 2,2: has an element twice"),
     (["--sizes", "64,big"], "--sizes big: expected SIDE or HEIGHTxWIDTH"),
     (["--sizes", "64,64x64"], "--sizes 64,64x64: has an element twice"),
@@ -159,11 +184,20 @@ def test_a_request_of_another_version_is_refused(change: dict[str, Any]) -> None
     (["--kernel", "--x"], "--kernel"),
     (["--mem", "1"], "--mem 1 holds no image of 64x64; --mem 4096 holds one"),
     (["--mem-per-worker", "9"], "--mem-per-worker 9 holds no image of 1000x1000"),
-    (["--iterations", "0"], "--iterations 0: expected a whole number of at least 1"),
+    (["--iterations", "0"], "--iterations 0: expected a whole number from 1 to 1000000"),
     (["--burns", "-1"], "--burns"),
     (["--min-time", "soon"], "--min-time soon: expected a number of seconds"),
     (["--max-noise", "little"], "--max-noise little: expected a percentage"),
-    (["--baseline", "numpy"], "--baseline numpy: expected kernels of baseline.py"),
+    (["--baseline", "numpy"], "--baseline numpy: expected one of scipy-serial, scipy-spawn"),
+    (["--baseline", "scipy-spwan"], "--baseline scipy-spwan: expected one of"),
+    (["--max-noise", "0"], "--max-noise 0: expected over 0 % and up to 100 %"),
+    (["--max-noise", "101%"], "--max-noise 101%: expected over 0 % and up to 100 %"),
+    (["--timeout", "2000000000"], "--timeout 2000000000: expected at most 1000000000 seconds"),
+    (["--iterations", "1000001"], "--iterations 1000001: expected a whole number from 1 to"),
+    (["--num_workers", "65537"], "--num_workers 65537: expected a whole number from 1 to 65536"),
+    (["--out", ""], "--out: is empty"),
+    (["--program", ""], "--program: is empty"),
+    (["--report-only", "--sizes", ""], "--sizes beside --report-only"),
     (["--baseline", "scipy-spawn", "--method", "strided"], "--baseline beside --method strided"),
     (["--report-only", "--sizes", "64"], "--sizes beside --report-only"),
     (["--report-only", "--fresh"], "--fresh beside --report-only"),

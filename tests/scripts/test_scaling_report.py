@@ -12,8 +12,9 @@ from convscale.plots.model import Chart, Line
 from convscale.scaling.charts.common import styles_of
 from convscale.scaling.collect import Sweep
 from convscale.scaling.findings import findings, warnings
-from convscale.scaling.markdown import escape, markdown
+from convscale.scaling.markdown import markdown
 from convscale.scaling.numbers import count_text, digits, plural, time_text
+from convscale.scaling.page import page
 from convscale.scaling.report import make_charts, make_report
 from convscale.scaling.series import Key, balance
 
@@ -178,6 +179,56 @@ def test_a_series_looks_the_same_on_all_plots() -> None:
     assert seen == {own}
 
 
+def test_a_kernel_that_only_the_break_even_has_looks_like_no_other() -> None:
+    entry = break_even(17, cuda={**break_even()["cuda"], "kernel": "cudnn"})
+    chart = chart_of(strong(record(kernel="avx2"), break_even=[entry]), "break-even-full-float64")
+    colours = [line_of(chart, label).style.colour for label in ("cpu avx512", "cuda cudnn")]
+    assert colours[0] != colours[1]
+
+
+def test_sizes_with_as_many_pixels_are_all_there() -> None:
+    sizes = [(64, 64), (32, 128), (128, 32)]
+    rows = [record(size=size, images=4, num_workers=1) for size in sizes]
+    made = sweep(request("--mode", "throughput", "--num_workers", "1", "--method", "full",
+                         "--sizes", "64,32x128,128x32", "--mem", "16Ki"), document(rows))
+    chart = chart_of(made, "sizes-full-float64")
+    assert len(line_of(chart, "cpu avx512").xs) == 3 and len(line_of(chart, "bound").xs) == 3
+    assert chart.x.ticks == [(64.0, "32x128, 64, 128x32")]
+    table = next(table for table in make_report(made).tables if "sizes" in table.title)
+    assert [row[1] for row in table.rows] == [
+        "4 images of 32x128", "4 images of 64x64", "4 images of 128x32"]
+
+
+def test_the_title_of_a_roofline_says_the_share_of_the_roof_that_is_drawn() -> None:
+    rows = [record(num_workers=4), record(num_workers=4, kernel="scalar", per_image_s=1e-2)]
+    bound = rows[1]["bound"]  # whose row saw a higher peak than the other's
+    bound.update(peak_flops_per_s=2 * bound["peak_flops_per_s"],
+                 read_bytes_per_s=2 * bound["read_bytes_per_s"])
+    chart = chart_of(sweep(request(*STRONG), document(rows)), "roofline-float64")
+    point = next(point for point in chart.panels[0].points if point.label == "cpu avx512")
+    roof, = chart.panels[0].lines
+    low, knee, high = zip(roof.xs, roof.ys)
+    share = point.y / min(high[1], point.x * low[1] / low[0])
+    assert chart.title.startswith(f"cpu avx512 reaches {share:.2f} of its roof")
+
+
+def test_a_baseline_beside_rows_in_turn_is_told() -> None:
+    rows = [record(num_workers=2, interleaved=True),
+            record(backend="python", kernel="scipy-spawn", num_workers=2, per_image_s=0.1)]
+    made = sweep(request(*STRONG, "--interleave"), document(rows))
+    assert "as cpu avx512, measured in turn with other rows: " in "\n".join(findings(made))
+    assert "in turn" not in "\n".join(findings(strong(rows[1])))
+
+
+@pytest.mark.parametrize("text", ["sw\udcffeep", "a\x1b[31mb"])
+def test_odd_characters_reach_no_report(text: str) -> None:
+    made = strong(skipped(text, kernel="bogus"), host=text)
+    report = make_report(made)
+    for whole in (markdown(report), page(report, [])):
+        whole.encode()
+        assert "\x1b" not in whole
+
+
 def test_what_was_not_measured_is_in_no_plot_and_in_a_table() -> None:
     made = strong(skipped("no such kernel", kernel="bogus", num_workers=8))
     assert not any(line.label == "cpu bogus" for chart in make_charts(made)
@@ -218,19 +269,16 @@ def test_markdown_tables_are_whole() -> None:
         assert re.fullmatch(r"\|(-+:?\|)+", lines[1])
 
 
-def test_markdown_means_what_it_says() -> None:
-    assert escape("a|b *c* _d_ <e> `f`\n# g") == r"a\|b \*c\* \_d\_ \<e\> \`f\` # g"
-
-
 @pytest.mark.parametrize("seconds, text", [(2.0, "2.000 s"), (0.0123456, "12.35 ms"),
-                                           (5e-6, "5.000 µs"), (1e-10, "0.1000 ns"),
+                                           (5e-6, "5.000 us"), (1e-10, "0.100 ns"),
+                                           (0.00099999, "1.000 ms"), (0.0099999, "10.00 ms"),
                                            (12345.0, "12345 s"), (None, "-")])
 def test_times_are_read_easily(seconds: float, text: str) -> None:
     assert time_text(seconds) == text
 
 
 def test_numbers() -> None:
-    assert [digits(value) for value in (0, 9.8765, 123.456, 1e6)] == ["0", "9.877", "123.5",
-                                                                      "1000000"]
+    assert [digits(value) for value in (0, 9.8765, 123.456, 1e6, 9.99996)] == [
+        "0", "9.877", "123.5", "1000000", "10.00"]
     assert (count_text(1234), count_text(1234567)) == ("1234", "1 234 567")
     assert (plural(1, "image"), plural(2, "image")) == ("1 image", "2 images")

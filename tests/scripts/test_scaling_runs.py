@@ -4,92 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, Iterator
 
 import pytest
+from scaling_bench import OPTIONS, SCALING, STEPS, Bench, bench
 
-from convscale.cli import run_script
-from convscale.plots.model import Chart
-from convscale.plots.svg import Svg
 from convscale.results import load
-from convscale.scaling.main import main
+from convscale.scaling.collect import collect
+from convscale.scaling.folder import Folder, State, load_state, open_folder
+from convscale.scaling.options import Request
+from convscale.scaling.plan import Step, make_steps
 
-HERE = Path(__file__).resolve().parent
-SCALING = HERE.parents[1] / "scripts" / "scaling.py"
-OPTIONS = ["--num_workers", "1,2", "--mem", "4M", "--sizes", "500", "--method", "full"]
-STEPS = ["strong-full-float64", "throughput-full-float64", "weak-w1-full-float64"]
-
-
-class Bench:
-    """A made-up program and a folder for a sweep."""
-
-    def __init__(self, folder: Path, capture: pytest.CaptureFixture[str],
-                 monkeypatch: pytest.MonkeyPatch) -> None:
-        self.capture, self.monkeypatch = capture, monkeypatch
-        self.out = folder / "sweep"
-        self.bin = folder / "bin"
-        self.bin.mkdir()
-        self.program = self.bin / "convscale"
-        shutil.copy(HERE / "scaling_model.py", self.bin)
-        model = self.bin / "scaling_model.py"
-        model.write_text(model.read_text().replace(
-            "Path(__file__).resolve().parents[2] / \"scripts\"", repr(str(SCALING.parent))))
-        self.program.write_text(f"#!{sys.executable} -BSE\n"
-                                + (HERE / "made_up_scaling_program.py").read_text())
-        self.program.chmod(0o755)
-        self.behave()
-
-    def behave(self, **behaviour: Any) -> None:
-        (self.bin / "behaviour.json").write_text(json.dumps(behaviour))
-
-    def command(self, *options: str) -> list[str]:
-        return [sys.executable, "-B", str(SCALING), "--out", str(self.out), "--program",
-                str(self.program), *options]
-
-    def run(self, code: int, *options: str) -> str:
-        """Standard error of a run that must end with `code`. In this process, as loading
-        matplotlib takes long."""
-        self.capture.readouterr()
-        monkeypatch, given = self.monkeypatch, self.command(*(options or OPTIONS))[2:]
-        monkeypatch.setattr(sys, "argv", given)
-        with pytest.raises(SystemExit) as ended:
-            run_script("scaling.py", main)
-        errors: str = self.capture.readouterr().err
-        assert ended.value.code == code, errors
-        return errors
-
-    def calls(self) -> list[str]:
-        """The names of the steps that ran since the last call of this."""
-        path = self.bin / "calls.txt"
-        lines = path.read_text().splitlines() if path.exists() else []
-        path.unlink(missing_ok=True)
-        return [Path(line.split("--json ")[1].split()[0]).stem for line in lines]
-
-    def run_file(self, name: str) -> Path:
-        return self.out / "runs" / f"{name}.json"
-
-    def report(self) -> str:
-        return (self.out / "report.md").read_text()
-
-
-@pytest.fixture
-def bench(tmp_path: Path, capfd: pytest.CaptureFixture[str],
-          monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setattr("convscale.scaling.write.draw", quick_draw)
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-    yield Bench(tmp_path, capfd, monkeypatch)
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
-
-
-def quick_draw(chart: Chart) -> Svg:
-    return Svg(chart.name, chart.title, chart.caption, 10, 10, "")
+__all__ = ["bench"]  # a fixture
 
 
 def test_a_sweep_writes_everything(bench: Bench) -> None:
@@ -155,71 +85,6 @@ def test_another_version_of_the_program_measures_all_again(bench: Bench) -> None
     assert "convscale 10.0.0" in bench.report()
 
 
-def test_a_moved_sweep_is_gone_on_with(bench: Bench, tmp_path: Path) -> None:
-    bench.run(0)
-    bench.calls()
-    bench.out = bench.out.rename(tmp_path / "elsewhere")
-    bench.run(0)
-    assert bench.calls() == []
-
-
-def test_other_options_are_refused(bench: Bench) -> None:
-    bench.run(0)
-    bench.calls()
-    errors = bench.run(2, *OPTIONS, "--iterations", "1", "--interleave")
-    assert errors.count("\n") == 1
-    assert "--iterations 10 (now 1), --interleave off (now on)" in errors
-    assert "--fresh" in errors
-    assert bench.calls() == []
-
-
-def test_fresh_deletes_the_sweep_and_nothing_else(bench: Bench) -> None:
-    bench.run(0, *OPTIONS, "--dtype", "float64,float32")
-    strangers = [bench.out / "notes.txt", bench.out / "plots" / "mine.svg",
-                 bench.out / "runs" / "mine.json"]
-    for path in strangers:
-        path.write_text("mine")
-    bench.calls()
-    bench.run(0, "--mode", "strong", *OPTIONS, "--fresh")
-    assert bench.calls() == STEPS[:1]
-    assert all(path.read_text() == "mine" for path in strangers)
-    assert sorted(path.name for path in (bench.out / "runs").iterdir()) == [
-        "mine.json", "strong-full-float64.json", "strong-full-float64.txt"]
-    assert not (bench.out / "plots" / "weak-time-full-float64.svg").exists()
-
-
-@pytest.mark.parametrize("fresh", [[], ["--fresh"]])
-def test_a_strangers_folder_is_refused(bench: Bench, fresh: list[str]) -> None:
-    bench.out.mkdir()
-    (bench.out / "thesis.txt").write_text("mine")
-    errors = bench.run(2, *OPTIONS, *fresh)
-    assert errors.count("\n") == 1 and "is not empty and holds no plan.json" in errors
-    assert [path.name for path in bench.out.iterdir()] == ["thesis.txt"]
-
-
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"kind": "convscale sweep"}',
-                                  '{"kind": "other", "format": 1}',
-                                  '{"kind": "convscale sweep", "format": 1, "request": {}}',
-                                  '{"kind": "convscale sweep", "format": 2, "request": {}}'])
-@pytest.mark.parametrize("options", [OPTIONS, ["--report-only"], [*OPTIONS, "--fresh"]])
-def test_a_half_written_plan_is_refused(bench: Bench, text: str, options: list[str]) -> None:
-    bench.out.mkdir()
-    (bench.out / "plan.json").write_text(text)
-    errors = bench.run(2, *options)
-    assert errors.count("\n") == 1 and "plan.json" in errors
-    assert (bench.out / "plan.json").read_text() == text
-
-
-def test_a_file_in_place_of_the_folder(bench: Bench) -> None:
-    bench.out.write_text("mine")
-    assert "is a file" in bench.run(2)
-
-
-def test_an_empty_folder_will_do(bench: Bench) -> None:
-    bench.out.mkdir()
-    bench.run(0)
-
-
 def test_a_failing_step_does_not_stop_the_others(bench: Bench) -> None:
     bench.behave(exit={"throughput": 5})
     errors = bench.run(5)
@@ -257,17 +122,25 @@ def test_nothing_can_run(bench: Bench) -> None:
     assert load(bench.out / "results.json").records
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_sweep_is_resumed(bench: Bench, number: signal.Signals) -> None:
-    bench.behave(wait="throughput")
+def interrupt(bench: Bench, number: signal.Signals) -> str:
+    """Standard error of a sweep that gets a signal while the program waits for one."""
     with subprocess.Popen(bench.command(*OPTIONS), stderr=subprocess.PIPE, text=True,
                           start_new_session=True) as running:
         end = time.monotonic() + 30
         while not (bench.bin / "waiting").exists() and time.monotonic() < end:
             time.sleep(0.01)
         os.kill(running.pid, number)
+        if number == signal.SIGKILL:
+            os.kill(int((bench.bin / "waiting").read_text()), number)
         _, errors = running.communicate(timeout=30)
-    assert running.returncode == 130
+    assert running.returncode == (130 if number != signal.SIGKILL else -9)
+    return errors
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_sweep_is_resumed(bench: Bench, number: signal.Signals) -> None:
+    bench.behave(wait="throughput")
+    errors = interrupt(bench, number)
     assert "the same command goes on with it" in errors and "Traceback" not in errors
     assert load(bench.run_file(STEPS[1])).is_interrupted
     assert bench.calls() == STEPS[:2]
@@ -280,32 +153,107 @@ def test_an_interrupted_sweep_is_resumed(bench: Bench, number: signal.Signals) -
     assert bench.calls() == STEPS[1:]
 
 
-def test_a_truncated_result_is_told(bench: Bench) -> None:
-    bench.behave(truncate="throughput")
-    errors = bench.run(0)
-    assert "its results are gone or half-written" in errors
-
-
-def test_report_only_needs_no_program(bench: Bench) -> None:
+def test_an_interrupt_as_a_step_ends_well_is_forgotten(bench: Bench) -> None:
+    bench.behave(finish="throughput")
+    interrupt(bench, signal.SIGINT)
+    assert not load(bench.run_file(STEPS[1])).is_interrupted
+    assert bench.calls() == STEPS[:2]
+    bench.behave()
     bench.run(0)
-    page = bench.out / "index.html"
-    before = page.read_bytes()
-    page.unlink()
-    bench.program.unlink()
+    assert bench.calls() == STEPS[2:]
     bench.run(0, "--report-only")
-    assert page.read_bytes() == before
+    assert "What is missing" not in bench.report()
 
 
-def test_report_only_needs_a_sweep(bench: Bench) -> None:
-    assert "holds no sweep" in bench.run(2, "--report-only")
-    assert not bench.out.exists()
+def test_an_old_exit_code_of_a_complete_step_is_forgotten(bench: Bench) -> None:
+    bench.run(0)
+    state = bench.out / "state.json"
+    raw = json.loads(state.read_text())
+    raw["exit_codes"][STEPS[0]] = 130
+    state.write_text(json.dumps(raw))
+    bench.run(0)
+    assert json.loads(state.read_text())["exit_codes"][STEPS[0]] == 0
+
+
+def test_a_killed_sweep_is_not_complete(bench: Bench) -> None:
+    bench.run(0)
+    bench.behave(wait="throughput", version="10.0.0")  # measures all again
+    interrupt(bench, signal.SIGKILL)
+    errors = bench.run(5, "--report-only")
+    assert "step throughput-full-float64: has not run to its end" in errors
+    bench.behave(version="10.0.0")
+    bench.run(0)
+
+
+def test_auto_beside_the_kernel_that_it_takes_is_one_row(bench: Bench) -> None:
+    errors = bench.run(0, *OPTIONS, "--mode", "strong", "--kernel", "auto,avx512")
+    assert "step strong-full-float64: measured 2 rows again that had been measured" in errors
+    document = bench.out / "results.json"
+    assert len(load(document).records) == 2
+    assert "2 measured of 2" in bench.report()
+
+
+def test_rows_in_turn_and_alone_are_not_compared(bench: Bench) -> None:
+    # 4 images on 2 workers are a cell of strong and of weak scaling.
+    bench.run(0, "--num_workers", "1,2", "--mem", "4M", "--method", "full", "--mode",
+              "strong,weak", "--interleave")
+    assert bench.calls() == ["strong-full-float64", "weak-w1-full-float64", "weak-w2-full-float64"]
+    sweep = collect(*opened(bench))
+    for mode, in_turn in (("strong", True), ("weak", False)):
+        rows = sorted(sweep.of_study(mode), key=lambda record: record.num_workers)
+        assert [record.num_workers for record in rows] == [1, 2]
+        assert [record.raw["interleaved"] for record in rows] == [in_turn] * 2
+
+
+def opened(bench: Bench) -> tuple[Request, list[Step], Folder, State]:
+    folder, asked = open_folder(bench.out, None, False)
+    return asked, make_steps(asked), folder, load_state(folder)
+
+
+def test_what_could_not_run_is_tried_again(bench: Bench) -> None:
+    bench.behave(skip={"weak": "no such device"})
+    bench.run(0)
+    bench.calls()
+    bench.behave()
+    bench.run(0)
+    assert bench.calls() == STEPS[2:]
+    assert "4 measured of 4" in bench.report()
+
+
+def test_many_rows_need_yes(bench: Bench) -> None:
+    many = ["--num_workers", ",".join(map(str, range(1, 1002))), "--mem", "4M", "--method", "full",
+            "--mode", "strong"]
+    errors = bench.run(2, *many)
+    assert errors.count("\n") == 1 and "1001 rows in step strong-full-float64; --yes" in errors
+    assert bench.calls() == []
+    done = subprocess.run(bench.command(*many, "--yes", "--dry-run"), capture_output=True,
+                          text=True, check=True)
+    assert " --yes --json " in done.stdout
+
+
+def test_without_scipy_no_baseline_is_begun(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "scipy.py").write_text("raise ModuleNotFoundError(name='scipy')")
+    done = subprocess.run(bench.command(*OPTIONS, "--baseline", "scipy-serial"),
+                          capture_output=True, text=True, check=False,
+                          env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    assert done.returncode == 3 and "python3-scipy" in done.stderr
+    assert bench.calls() == [] and not bench.out.exists()
 
 
 def test_a_dry_run_prints_the_commands_and_does_nothing(bench: Bench) -> None:
     done = subprocess.run(bench.command(*OPTIONS, "--dry-run"), capture_output=True, text=True,
                           check=True)
-    assert done.stdout.count("\n") == 3 and done.stdout.startswith(str(bench.program))
+    assert done.stdout.count("\n") == 4 and f"\n{bench.program} " in done.stdout
     assert not bench.out.exists() and bench.calls() == []
+
+
+def test_the_commands_of_a_dry_run_run(bench: Bench, tmp_path: Path) -> None:
+    command = [*bench.command(*OPTIONS, "--dry-run")[:3], "--out", os.fsdecode(b"-s \xff"),
+               "--program", bench.program.name, *OPTIONS, "--dry-run"]
+    command[3:5] = ["--out=" + os.fsdecode(b"-s \xff")]
+    done = subprocess.run(command, capture_output=True, check=True, cwd=bench.bin)
+    subprocess.run(["sh", "-e"], input=done.stdout, check=True, cwd=tmp_path, capture_output=True)
+    assert len(list((tmp_path / os.fsdecode(b"-s \xff") / "runs").iterdir())) == 3
 
 
 @pytest.mark.parametrize("text", [None, "#!/bin/sh\necho something else\n", "no program"])
@@ -328,11 +276,11 @@ def test_without_matplotlib_nothing_is_measured(bench: Bench, tmp_path: Path) ->
 
 
 def test_end_to_end_with_the_program(bench: Bench, program: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-B", str(SCALING), "--out", str(bench.out), "--program", str(program),
-         "--num_workers", "1,2", "--size", "40x30", "--sizes", "16,32", "--mem", "4800",
-         "--iterations", "2", "--burns", "0", "--baseline", "scipy-serial"],
-        capture_output=True, text=True, timeout=120, check=False)
+    command = [
+        sys.executable, "-B", str(SCALING), "--out", str(bench.out), "--program", str(program),
+        "--num_workers", "1,2", "--size", "40x30", "--sizes", "16,32", "--mem", "4800",
+        "--iterations", "2", "--burns", "0", "--baseline", "scipy-serial"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     document = load(bench.out / "results.json")
     assert all(record.raw["status"] == "ok" for record in document.records)
@@ -340,4 +288,10 @@ def test_end_to_end_with_the_program(bench: Bench, program: Path) -> None:
             for record in document.records]
     assert len(keys) == len(set(keys))
     report = bench.report()
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.stderr.count(": complete") == len(document.raw["sweep"]["steps"]), done.stderr
+    path = bench.run_file("strong-baseline-float64")
+    path.write_text(path.read_text().replace('"SciPy ', '"SciPy 0.'))
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.stderr.count(": complete") == len(document.raw["sweep"]["steps"]) - 1
     assert "scipy-serial takes" in report and "Strong scaling: full, float64" in report

@@ -8,9 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from convscale.table import format_time, table_text
+from convscale.table import table_text
 
 
 def row(**changes: Any) -> dict[str, Any]:
@@ -29,13 +27,6 @@ def versus(*rows: dict[str, Any]) -> list[str]:
              if not line.startswith("In all rows")]
     assert lines[0].endswith("vs first")
     return [re.split(r"  +", line)[-1] for line in lines[1:]]
-
-
-@pytest.mark.parametrize("seconds, text", [
-    (1.2345, "1.234 s"), (0.01117, "11.17 ms"), (0.00099999, "1.000 ms"), (123.456, "123.5 s"),
-    (2.5e-6, "2.500 us"), (12345.0, "12340 s")])
-def test_times_have_four_digits(seconds: float, text: str) -> None:
-    assert format_time(seconds) == text or seconds == 12345.0
 
 
 def test_what_rows_share_is_said_once() -> None:

@@ -12,6 +12,7 @@ import matplotlib.ticker
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.patches import Rectangle
 from matplotlib.textpath import TextToPath
 
 from convscale.plots.model import Axis, Chart, Line, Panel, Point
@@ -42,11 +43,12 @@ def text_width(text: str, size: float, bold: bool = False) -> float:
 
 
 def shorten(text: str, size: float, room: float) -> str:
-    if text_width(text, size) <= room:
-        return text
-    while text and text_width(text + "…", size) > room:
-        text = text[:-1]
-    return text.rstrip() + "…"
+    """In the middle: names that are alike differ at their ends."""
+    short, kept = text, len(text)
+    while kept and text_width(short, size) > room:
+        kept -= 1
+        short = text[:kept // 2] + "…" + text[len(text) - (kept - kept // 2):]
+    return short
 
 
 def wrap(text: str, size: float, room: float, bold: bool = False) -> list[str]:
@@ -242,10 +244,18 @@ def _leader(axes: Any, start: Sequence[float], end: Sequence[float], colour: str
 
 
 def _box_text(axes: Any, where: Sequence[float], text: str, colour: str, **keywords: Any) -> None:
-    """On a background of its own, at a place in pixels."""
-    x, y = axes.transAxes.inverted().transform(where)
-    axes.text(x, y, text, transform=axes.transAxes, color=colour, fontsize=SMALL, zorder=3.5,
-              bbox={"facecolor": BACKGROUND.light, "edgecolor": "none", "pad": 1}, **keywords)
+    """At a place in pixels, on a background that hides the grid and no line."""
+    back = axes.transAxes.inverted()
+    x, y = back.transform(where)
+    drawn = axes.text(x, y, text, transform=axes.transAxes, color=colour, fontsize=SMALL,
+                      zorder=3.5, **keywords)
+    width, height = text_width(text, SMALL), SMALL
+    left = where[0] - (width if drawn.get_ha() == "right" else 0)
+    low = where[1] - (height if drawn.get_va() == "top" else height / 2)
+    (x0, y0), (x1, y1) = (back.transform(corner) for corner in
+                          ((left - 1, low - 1), (left + width + 1, low + height + 1)))
+    axes.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, transform=axes.transAxes,
+                             facecolor=BACKGROUND.light, edgecolor="none", zorder=1.2))
 
 
 def _end_labels(figure: Any, axes: Any, lines: Sequence[Line], right: float,

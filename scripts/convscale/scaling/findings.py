@@ -11,7 +11,8 @@ from convscale.scaling.collect import Sweep
 from convscale.scaling.numbers import (count_text, digits, percent_text, plural, rate_text,
                                        ratio_text, time_text, workload_text)
 from convscale.scaling.series import (CREDIBLE, Series, Workload, balance, efficiency, fraction,
-                                      key_of, rate, series_of, side_of, speedup, workers_of,
+                                      is_in_turn_with_others, key_of, rate, series_of, size_of,
+                                      speedup, workers_of,
                                       workloads)
 
 
@@ -37,7 +38,7 @@ def _of_workload(sweep: Sweep, workload: Workload) -> Iterator[str]:
     weak = series_of(sweep.of_study("weak"), workload, workers_of)
     yield from (sentence for one in fastest_of_each(weak)
                 if (sentence := _weak_sentence(one, workload)))
-    sizes = series_of(sweep.of_study("throughput"), workload, side_of)
+    sizes = series_of(sweep.of_study("throughput"), workload, size_of)
     yield from (sentence for one in fastest_of_each(sizes)
                 if (sentence := _size_sentence(one, workload)))
 
@@ -98,9 +99,11 @@ def _baseline_sentences(own: Sequence[Series], strong: Sequence[Series]) -> Iter
         workers = max(record.num_workers for record, _ in pairs)
         record, rival = min((pair for pair in pairs if pair[0].num_workers == workers),
                             key=lambda pair: pair[1].median_s)
+        alone = (", measured in turn with other rows" if is_in_turn_with_others(rival) and
+                 not is_in_turn_with_others(record) else "")
         yield (f"With {plural(workers, 'worker')}, {one.key.label} takes "
                f"{ratio_text(record.median_s / rival.median_s)} times as long as "
-               f"{key_of(rival).label}: {time_text(record.median_s)} against "
+               f"{key_of(rival).label}{alone}: {time_text(record.median_s)} against "
                f"{time_text(rival.median_s)} for {workload_text(record)} ({record.raw['method']}).")
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
 
 from convscale.cli import UsageError, write_text
-from convscale.scaling.options import Request
+from convscale.scaling.options import Request, option_of, value_text
 from convscale.scaling.plan import Step, make_steps
 
 _KIND = "convscale sweep"
@@ -112,8 +113,11 @@ def load_state(folder: Folder) -> State:
     try:
         raw = json.loads(folder.state.read_text(encoding="utf-8"))
         codes = {str(name): int(code) for name, code in raw["exit_codes"].items()}
-        return State(codes, [str(name) for name in raw["plots"]])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        # These are deleted when a report has them no longer: nothing outside the folder.
+        plots = [str(name) for name in raw["plots"]]
+        return State(codes, [name for name in plots if re.fullmatch(r"[\w-][\w.-]*\.svg", name)])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError,
+            RecursionError):
         return State()
 
 
@@ -124,8 +128,7 @@ def _delete(folder: Folder, request: Request) -> None:
         folder.results_of(step).unlink(missing_ok=True)
         folder.text_of(step).unlink(missing_ok=True)
     for name in state.plots:
-        if Path(name).name == name and name.endswith(".svg"):
-            (folder.plots / name).unlink(missing_ok=True)
+        (folder.plots / name).unlink(missing_ok=True)
     for name in ("results.json", "report.md", "index.html", "state.json", "plan.json"):
         (folder.path / name).unlink(missing_ok=True)
     for empty in (folder.runs, folder.plots):
@@ -135,25 +138,15 @@ def _delete(folder: Folder, request: Request) -> None:
 
 def _differences(there: Request, asked: Request) -> str:
     """ "--size 1000x1000 (now 500x500)" for each option that differs."""
-    options = {"modes": "--mode", "num_workers": "--num_workers", "backends": "--backend",
-               "kernels": "--kernel", "methods": "--method", "scopes": "--scope",
-               "dtypes": "--dtype"}
     old, new = there.to_json(), asked.to_json()
-    return ", ".join(
-        f"{options.get(name, '--' + name.replace('_', '-'))} {_value(name, old[name])} "
-        f"(now {_value(name, new[name])})" for name in old if old[name] != new[name])
+    return ", ".join(f"{option_of(name)} {_value(name, old[name])} (now {_value(name, new[name])})"
+                     for name in old if old[name] != new[name])
 
 
 def _value(name: str, value: Any) -> str:
-    if name == "size":
-        return "x".join(map(str, value))
-    if name == "sizes":
-        return ",".join("x".join(map(str, size)) for size in value)
-    if isinstance(value, tuple):
-        return ",".join(map(str, value)) or "none"
     if isinstance(value, bool):
         return "on" if value else "off"
-    return "none" if value is None else str(value)
+    return "none" if value is None or value == () else value_text(name, value)
 
 
 def _json(value: Any) -> str:

@@ -48,13 +48,5 @@ class LocalLauncher:
         return code if code >= 0 else 128 - code
 
 
-def interrupt_on_termination() -> None:
-    """Termination and a closed terminal are interrupts, too."""
-    def raise_interrupt(_signal: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, raise_interrupt)
-
-
 def say(message: str) -> None:
     print(f"scaling.py: {message}", file=sys.stderr, flush=True)

@@ -2,20 +2,26 @@
 """scaling.py from its options to its exit code."""
 from __future__ import annotations
 
+import os
+import sys
 from typing import Sequence
 
+from convscale.cli import interrupt_on_termination
 from convscale.scaling.collect import collect
 from convscale.scaling.folder import Folder, State, load_state, open_folder
-from convscale.scaling.launch import LocalLauncher, interrupt_on_termination, say
+from convscale.scaling.launch import LocalLauncher, say
 from convscale.scaling.options import Options, parse_options
-from convscale.scaling.plan import Step, make_steps
+from convscale.scaling.plan import Step, check_plan, make_steps
 from convscale.scaling.runs import Tools, dry_run, exit_code, find_tools, run_steps
 
 
 def main(args: Sequence[str]) -> int:
     options = parse_options(args)
+    if not options.report_only:
+        check_plan(options.request, options.yes)
     if options.dry_run:
-        print(dry_run(make_steps(options.request), Folder(options.out), options.program), end="")
+        text = dry_run(make_steps(options.request), Folder(options.out), options.program)
+        sys.stdout.buffer.write(os.fsencode(text))  # names of files may hold anything
         return 0
     return _sweep(options)
 
@@ -23,7 +29,8 @@ def main(args: Sequence[str]) -> int:
 def _sweep(options: Options) -> int:
     # Needs matplotlib, which is better missed before anything is measured.
     from convscale.scaling.write import write_outputs
-    tools = None if options.report_only else find_tools(options.program)
+    tools = None if options.report_only else find_tools(
+        options.program, with_baseline=bool(options.request.baseline))
     folder, request = open_folder(options.out, None if options.report_only else options.request,
                                   options.fresh)
     steps = make_steps(request)
@@ -36,7 +43,7 @@ def _sweep(options: Options) -> int:
         f"{len(state.plots)} plots")
     for line in sweep.problems:
         say(line)
-    return exit_code(steps, state, any(record.is_measured for record in sweep.records))
+    return exit_code(sweep.codes, any(record.is_measured for record in sweep.records))
 
 
 def _measure(steps: Sequence[Step], folder: Folder, tools: Tools, state: State) -> None:

@@ -2,11 +2,11 @@
 """A report as Markdown, with the plots as files beside it."""
 from __future__ import annotations
 
-import re
 from typing import Sequence
 
 from convscale.scaling.report import Report
 from convscale.scaling.tables import Table, column_alignments
+from convscale.text import escape_markdown as escape
 
 
 def markdown(report: Report) -> str:
@@ -25,11 +25,6 @@ def markdown(report: Report) -> str:
     for table in report.tables:
         parts += [f"### {escape(table.title)}", _data_table(table)]
     return "\n\n".join(parts) + "\n"
-
-
-def escape(text: str) -> str:
-    """So that a text means itself, on one line."""
-    return re.sub(r"([\\`*_\[\]<>|])", r"\\\1", " ".join(text.split()))
 
 
 def _bullets(title: str, lines: Sequence[str]) -> list[str]:

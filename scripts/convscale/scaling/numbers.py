@@ -5,30 +5,21 @@ from __future__ import annotations
 import math
 from typing import Optional
 
+from convscale import text
 from convscale.results import Record
-
-_TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 
 
 def digits(value: float, count: int = 4) -> str:
     """`count` significant digits, without an exponent and without digits that are made up."""
     if value == 0 or not math.isfinite(value):
         return "0" if value == 0 else str(value)
-    decimals = max(0, count - 1 - math.floor(math.log10(abs(value))))
+    rounded = float(f"{value:.{count - 1}e}")  # first: 9.9999 has three decimals as 10.00 has two
+    decimals = max(0, count - 1 - math.floor(math.log10(abs(rounded))))
     return f"{value:.{min(decimals, 12)}f}"
 
 
 def time_text(seconds: Optional[float]) -> str:
-    if seconds is None:
-        return "-"
-    scale, unit = time_unit(seconds)
-    return f"{digits(seconds / scale)} {unit}"
-
-
-def time_unit(seconds: float) -> tuple[float, str]:
-    """The unit in which a time is at least 1."""
-    return next(((scale, unit) for scale, unit in _TIMES if seconds >= scale),
-                _TIMES[-1] if 0 < seconds else _TIMES[0])
+    return "-" if seconds is None else text.time_text(seconds)
 
 
 def ratio_text(value: Optional[float]) -> str:

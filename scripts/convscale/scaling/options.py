@@ -9,18 +9,22 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Callable, Optional, Sequence, TypeVar
 
-from convscale.cli import (Parser, UsageError, parse_count, parse_list, parse_percent,
-                           parse_pixels, parse_seconds, parse_size)
+from convscale.cli import (Parser, UsageError, parse_choice, parse_count, parse_list,
+                           parse_percent, parse_pixels, parse_seconds, parse_size)
+from convscale.vocabulary import BACKENDS, BASELINE_KERNELS, DTYPES, METHODS, MOST_ROWS, SCOPES
 
 T = TypeVar("T")
 
 MODES = ("strong", "weak", "throughput")
-METHODS = ("full", "strided")
-DTYPES = ("float64", "float32")
-SCOPES = ("end-to-end", "resident")
-BACKENDS = ("cpu", "cuda")
 DEFAULT_SIZES = ("64", "128", "256", "512", "1000", "2000")
 DEFAULT_PROGRAM = Path(__file__).resolve().parents[3] / "build/release/bin/convscale"
+
+# What the program takes at most.
+_MOST_WORKERS, _MOST_ITERATIONS, _MOST_SECONDS, MOST_PIXELS = 65536, 10**6, 1e9, 2**48
+
+_OPTIONS = {"modes": "--mode", "num_workers": "--num_workers", "backends": "--backend",
+            "kernels": "--kernel", "methods": "--method", "scopes": "--scope",
+            "dtypes": "--dtype"}  # of fields that are not named like their options
 
 
 @dataclass(frozen=True)
@@ -51,11 +55,17 @@ class Request:
 
     @staticmethod
     def from_json(raw: Any) -> Request:
-        """Raises ValueError, KeyError or TypeError where `raw` is no request."""
+        """Raises ValueError, KeyError or TypeError where `raw` is no request that options make."""
         values = {field.name: _tuples(raw[field.name]) for field in fields(Request)}
         if set(raw) != set(values):
             raise ValueError("fields of another version")
-        return Request(**values)
+        try:
+            request = _request(_parser().parse_args(["--out=-", *_arguments(values)]))
+        except UsageError as error:
+            raise ValueError(str(error)) from error
+        if request.to_json() != values:
+            raise ValueError("values that no options make")
+        return request
 
 
 @dataclass(frozen=True)
@@ -65,9 +75,31 @@ class Options:
     out: Path
     program: Path
     request: Request
+    yes: bool  # steps may have many rows
     fresh: bool
     report_only: bool
     dry_run: bool
+
+
+def option_of(field: str) -> str:
+    """The option of a request's field."""
+    return _OPTIONS.get(field, "--" + field.replace("_", "-"))
+
+
+def value_text(field: str, value: Any) -> str:
+    """A field's value as its option has it."""
+    if field == "size" and isinstance(value, tuple):
+        return "x".join(map(str, value))
+    if isinstance(value, tuple):
+        return ",".join(value_text("size", one) for one in value)
+    return str(value)
+
+
+def _arguments(values: dict[str, Any]) -> list[str]:
+    """The options that make these fields."""
+    given = [f"{option_of(field)}={value_text(field, value)}" for field, value in values.items()
+             if field != "interleave" and value is not None and (field, value) != ("baseline", ())]
+    return given + (["--interleave"] if values["interleave"] is True else [])
 
 
 def _tuples(value: Any) -> Any:
@@ -83,11 +115,14 @@ def default_workers(cores: int) -> list[int]:
 def parse_options(args: Sequence[str]) -> Options:
     """Raises UsageError."""
     given = _parser().parse_args(list(args))
+    for option, path in (("--out", given.out), ("--program", given.program)):
+        if path == "":
+            raise UsageError(f"{option}: is empty; give a path")
     if given.report_only:
         _only_for_measuring(given)
     return Options(out=Path(given.out), program=Path(given.program or DEFAULT_PROGRAM),
-                   request=_request(given), fresh=given.fresh, report_only=given.report_only,
-                   dry_run=given.dry_run)
+                   request=_request(given), yes=given.yes, fresh=given.fresh,
+                   report_only=given.report_only, dry_run=given.dry_run)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -119,7 +154,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--timeout", metavar="S", help="but at most so many seconds")
     add("--interleave", action="store_true",
         help="one iteration of each configuration of a step in turn")
-    add("--baseline", metavar="KERNELS", help="of scripts/baseline.py, such as scipy-spawn (none)")
+    add("--baseline", metavar="KERNELS", help=f"of {','.join(BASELINE_KERNELS)} (none)")
+    add("--yes", action="store_true",
+        help=f"do measure what makes more than {MOST_ROWS} rows in a step")
     add("--fresh", action="store_true", help="delete the sweep that is in the folder, and start")
     add("--report-only", action="store_true", help="measure nothing; report what is there")
     add("--dry-run", action="store_true", help="print the commands and do nothing")
@@ -128,7 +165,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _only_for_measuring(given: argparse.Namespace) -> None:
     for name, value in vars(given).items():
-        if value and name not in ("out", "program", "report_only"):
+        if value not in (None, False) and name not in ("out", "program", "report_only"):
             option = "--" + (name if name == "num_workers" else name.replace("_", "-"))
             raise UsageError(f"{option} beside --report-only: it reports what was measured; leave "
                              "one of them out")
@@ -147,7 +184,7 @@ def _request(given: argparse.Namespace) -> Request:
     cores = ",".join(map(str, default_workers(len(os.sched_getaffinity(0)))))
     request = Request(
         modes=values("--mode", given.mode, ",".join(MODES), _one_of(MODES)),
-        num_workers=tuple(sorted(values("--num_workers", given.num_workers, cores, _positive))),
+        num_workers=tuple(sorted(values("--num_workers", given.num_workers, cores, _workers))),
         size=parse_size("--size", _given(given.size, "1000")),
         sizes=tuple(sorted(values("--sizes", given.sizes, ",".join(DEFAULT_SIZES), parse_size),
                            key=lambda size: (size[0] * size[1], size))),
@@ -159,14 +196,14 @@ def _request(given: argparse.Namespace) -> Request:
         methods=values("--method", given.method, ",".join(METHODS), _one_of(METHODS)),
         scopes=values("--scope", given.scope, "end-to-end", _one_of(SCOPES)),
         dtypes=values("--dtype", given.dtype, "float64", _one_of(DTYPES)),
-        iterations=parse_count("--iterations", _given(given.iterations, "10"), 1),
-        burns=parse_count("--burns", _given(given.burns, "2"), 0),
+        iterations=parse_count("--iterations", _given(given.iterations, "10"), 1, _MOST_ITERATIONS),
+        burns=parse_count("--burns", _given(given.burns, "2"), 0, _MOST_ITERATIONS),
         min_time=_seconds("--min-time", given.min_time),
         max_noise=_percent("--max-noise", given.max_noise),
         timeout=_seconds("--timeout", given.timeout),
         interleave=given.interleave,
         baseline=() if given.baseline is None
-        else values("--baseline", given.baseline, "", _baseline_kernel))
+        else values("--baseline", given.baseline, "", _one_of(BASELINE_KERNELS)))
     _check(request)
     return request
 
@@ -195,15 +232,11 @@ def _check(request: Request) -> None:
 
 
 def _one_of(names: tuple[str, ...]) -> Callable[[str, str], str]:
-    def parse(option: str, text: str) -> str:
-        if text not in names:
-            raise UsageError(f"{option} {text}: expected one of {', '.join(names)}")
-        return text
-    return parse
+    return lambda option, text: parse_choice(option, text, names)
 
 
-def _positive(option: str, text: str) -> int:
-    return parse_count(option, text, 1)
+def _workers(option: str, text: str) -> int:
+    return parse_count(option, text, 1, _MOST_WORKERS)
 
 
 def _name(option: str, text: str) -> str:
@@ -213,20 +246,16 @@ def _name(option: str, text: str) -> str:
     return text
 
 
-def _baseline_kernel(option: str, text: str) -> str:
-    if not re.fullmatch(r"scipy-[a-z0-9-]+", text):
-        raise UsageError(f"{option} {text}: expected kernels of baseline.py, such as scipy-serial "
-                         "or scipy-spawn")
-    return text
-
-
 def _seconds(option: str, text: Optional[str]) -> Optional[str]:
-    if text is not None:
-        parse_seconds(option, text)
+    if text is not None and parse_seconds(option, text) > _MOST_SECONDS:
+        raise UsageError(f"{option} {text}: expected at most {_MOST_SECONDS:.0f} seconds")
     return text
 
 
 def _percent(option: str, text: Optional[str]) -> Optional[str]:
-    if text is not None:
-        parse_percent(option, text)
-    return text
+    """As the program takes it, which has no gap before the sign."""
+    if text is None:
+        return None
+    if not 0 < parse_percent(option, text) <= 1:
+        raise UsageError(f"{option} {text}: expected over 0 % and up to 100 %, such as 1%")
+    return text.replace(" ", "")

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a request to the steps that answer it. Pure: the same request makes the same steps.
 
-A step is one invocation of the program or of the baseline, with lists as far as lists carry it. No
-configuration is measured twice: what one study needs and another has measured is taken from there.
+A step is one invocation of the program or of the baseline, with lists as far as lists carry it.
+What one study needs and another has measured is taken from there, unless rows are in turn in one of
+them and alone in the other: such times are not alike.
 Another axis (nodes) would be another field of Step that the launcher reads.
 """
 from __future__ import annotations
@@ -10,9 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Iterable, Iterator, NamedTuple
 
-from convscale.scaling.options import Request
+from convscale.cli import UsageError
+from convscale.scaling.options import MOST_PIXELS, Request
+from convscale.vocabulary import MOST_ROWS
 
 PROGRAM, BASELINE = "program", "baseline"
+_MOST_ROWS_AT_ALL = 100_000  # of a call of the program, whatever it is told
 
 
 class Cell(NamedTuple):
@@ -30,6 +34,7 @@ class Step:
     name: str
     tool: str  # PROGRAM or BASELINE
     args: tuple[str, ...]
+    rows: int = 1  # records that it makes
 
 
 def size_text(size: tuple[int, int]) -> str:
@@ -62,25 +67,46 @@ def make_steps(request: Request) -> list[Step]:
     return steps
 
 
-def _groups(request: Request) -> Iterator[tuple[str, list[Cell]]]:
-    """(name, cells) of each step: cells of one group differ by their workers only, or by their
-    size only, so that a list carries them."""
-    seen: set[Cell] = set()
+def check_plan(request: Request, yes: bool) -> None:
+    """Raises UsageError for what steps would refuse, one after the other."""
+    for cell in (cell for mode in request.modes for cell in cells_of(request, mode)):
+        if cell.images * cell.size[0] * cell.size[1] > MOST_PIXELS:
+            raise UsageError(f"{cell.images} images of {size_text(cell.size)} for "
+                             f"{cell.num_workers} workers are more than 2^48 pixels; fewer would "
+                             "do")
+    for step in make_steps(request):
+        if step.rows > _MOST_ROWS_AT_ALL:
+            raise UsageError(f"the lists make {step.rows} rows in step {step.name}, and at most "
+                             f"{_MOST_ROWS_AT_ALL} can be; shorter lists would do")
+        if step.rows > MOST_ROWS and not yes:
+            raise UsageError(f"the lists make {step.rows} rows in step {step.name}; --yes runs "
+                             "them all")
 
-    def new(cells: Iterable[Cell]) -> list[Cell]:
-        fresh = [cell for cell in cells if cell not in seen]
-        seen.update(fresh)
-        return fresh
 
-    if "strong" in request.modes:
-        yield "strong", new(cells_of(request, "strong"))
-    if "throughput" in request.modes:
-        cells = new(cells_of(request, "throughput"))
-        if cells:
-            yield "throughput", cells
-    if "weak" in request.modes:
-        for cell in new(cells_of(request, "weak")):
-            yield f"weak-w{cell.num_workers}", [cell]
+def _batches(request: Request, mode: str) -> list[list[Cell]]:
+    """The cells of a study that a list carries: they differ by their workers only, or by their size
+    only."""
+    cells = cells_of(request, mode)
+    return [[cell] for cell in cells] if mode == "weak" else [cells]
+
+
+def is_in_turn(request: Request, mode: str) -> bool:
+    """Whether the program measures the rows of a study in turn: there must be several in a step."""
+    return request.interleave and _is_list(request, _batches(request, mode)[0])
+
+
+def _groups(request: Request, tool: str) -> Iterator[tuple[str, list[Cell]]]:
+    """(name, cells) of each step."""
+    seen: set[tuple[Cell, bool]] = set()
+    for mode in ("strong", "throughput", "weak"):
+        in_turn = tool == PROGRAM and is_in_turn(request, mode)
+        for batch in _batches(request, mode) if mode in request.modes else ():
+            cells = [cell for cell in batch if (cell, in_turn) not in seen]
+            if cells and in_turn and not _is_list(request, cells):
+                cells = batch  # by itself it would not be in turn
+            seen.update((cell, in_turn) for cell in cells)
+            if cells:
+                yield f"weak-w{cells[0].num_workers}" if mode == "weak" else mode, cells
 
 
 def _mem(request: Request, cells: list[Cell]) -> str:
@@ -92,7 +118,8 @@ def _mem(request: Request, cells: list[Cell]) -> str:
 
 
 def _program_steps(request: Request, method: str, dtype: str) -> Iterator[Step]:
-    for name, cells in _groups(request):
+    for name, cells in _groups(request, PROGRAM):
+        rows = _rows(request, cells)
         args = ["--backend", ",".join(request.backends), "--kernel", ",".join(request.kernels),
                 "--method", method, "--scope", ",".join(request.scopes), "--dtype", dtype,
                 "--num_workers", _joined(str(cell.num_workers) for cell in cells),
@@ -102,16 +129,21 @@ def _program_steps(request: Request, method: str, dtype: str) -> Iterator[Step]:
         for option, value in (("--min-time", request.min_time), ("--max-noise", request.max_noise),
                               ("--timeout", request.timeout)):
             args += [option, value] if value is not None else []
-        args += ["--interleave"] if request.interleave and _is_list(request, cells) else []
-        yield Step(f"{name}-{method}-{dtype}", PROGRAM, tuple(args))
+        args += ["--interleave"] if request.interleave and rows > 1 else []
+        args += ["--yes"] if rows > MOST_ROWS else []
+        yield Step(f"{name}-{method}-{dtype}", PROGRAM, tuple(args), rows)
+
+
+def _rows(request: Request, cells: list[Cell]) -> int:
+    return len(cells) * len(request.backends) * len(request.kernels) * len(request.scopes)
 
 
 def _is_list(request: Request, cells: list[Cell]) -> bool:
-    return len(cells) * len(request.backends) * len(request.kernels) * len(request.scopes) > 1
+    return _rows(request, cells) > 1
 
 
 def _baseline_steps(request: Request, dtype: str) -> Iterator[Step]:
-    for name, cells in _groups(request):
+    for name, cells in _groups(request, BASELINE):
         # The baseline takes one size at a time.
         # Without a pool there is one worker: it belongs where one was asked for.
         kernels = [kernel for kernel in request.baseline if kernel != "scipy-serial"
@@ -121,11 +153,13 @@ def _baseline_steps(request: Request, dtype: str) -> Iterator[Step]:
         for group in groups if kernels else ():
             size = size_text(group[0].size)
             label = f"{name}-{size}" if name == "throughput" else name
-            yield Step(f"{label}-baseline-{dtype}", BASELINE, (
-                "--kernel", ",".join(kernels), "--dtype", dtype,
-                "--num_workers", _joined(str(cell.num_workers) for cell in group),
-                "--size", size, "--mem", _mem(request, group),
-                "--iterations", str(request.iterations), "--burns", str(request.burns)))
+            args = ["--kernel", ",".join(kernels), "--dtype", dtype,
+                    "--num_workers", _joined(str(cell.num_workers) for cell in group),
+                    "--size", size, "--mem", _mem(request, group),
+                    "--iterations", str(request.iterations), "--burns", str(request.burns)]
+            rows = len(group) * len(kernels)
+            args += ["--yes"] if rows > MOST_ROWS else []
+            yield Step(f"{label}-baseline-{dtype}", BASELINE, tuple(args), rows)
 
 
 def _joined(values: Iterable[str]) -> str:

@@ -2,7 +2,7 @@
 """What a report holds, before it becomes Markdown or a page."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from convscale.plots.model import Chart
@@ -16,6 +16,7 @@ from convscale.scaling.findings import findings, noise_text, warnings
 from convscale.scaling.numbers import plural
 from convscale.scaling.series import workloads
 from convscale.scaling.tables import Table, tables
+from convscale.text import printable
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,14 @@ class Report:
 
 def make_report(sweep: Sweep) -> Report:
     host = sweep.document["host"] or {}
-    return Report(title=f"Scaling of convscale on {host.get('name') or 'an unknown host'}",
-                  facts=_facts(sweep, host), findings=findings(sweep), problems=sweep.problems,
-                  warnings=warnings(sweep), charts=make_charts(sweep), tables=tables(sweep))
+    name = printable(str(host.get("name") or "an unknown host"))
+    return Report(title=f"Scaling of convscale on {name}",
+                  facts=[(name, printable(text)) for name, text in _facts(sweep, host)],
+                  findings=list(map(printable, findings(sweep))),
+                  problems=list(map(printable, sweep.problems)),
+                  warnings=list(map(printable, warnings(sweep))), charts=make_charts(sweep),
+                  tables=[replace(table, rows=[list(map(printable, row)) for row in table.rows])
+                          for table in tables(sweep)])
 
 
 def make_charts(sweep: Sweep) -> list[Chart]:

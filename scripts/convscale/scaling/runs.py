@@ -9,7 +9,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional, Sequence
+from typing import Iterable, Optional, Sequence
 
 from convscale.cli import (FAILURE, INTERRUPTED, OK, UNSUPPORTED, USAGE, VERIFICATION, Error,
                            UnsupportedError)
@@ -17,17 +17,23 @@ from convscale.results import Document, load
 from convscale.scaling.folder import Folder, State
 from convscale.scaling.launch import Launcher, say
 from convscale.scaling.plan import BASELINE, Step
+from convscale.software import software
 
 BASELINE_SCRIPT = Path(__file__).resolve().parents[2] / "baseline.py"
 
 
 @dataclass(frozen=True)
 class Tools:
-    """What steps run, and which version of the program that is."""
+    """What steps run, and which versions these are."""
 
     program: Path
     version: str
     git: Optional[str]
+    baseline: Optional[str]  # its software; None where no step needs it
+
+    def version_of(self, step: Step) -> tuple[Optional[str], Optional[str]]:
+        """What its results must say of `version` and `git`."""
+        return (self.baseline, None) if step.tool == BASELINE else (self.version, self.git)
 
     def command(self, step: Step, results: Path) -> list[str]:
         tool = [sys.executable, str(BASELINE_SCRIPT)] if step.tool == BASELINE \
@@ -35,8 +41,9 @@ class Tools:
         return [*tool, *step.args, "--json", str(results)]
 
 
-def find_tools(program: Path) -> Tools:
-    """Asks the program for its version. Raises UnsupportedError where it cannot be run."""
+def find_tools(program: Path, with_baseline: bool) -> Tools:
+    """Asks the program for its version. Raises UnsupportedError where it cannot be run, and
+    ModuleNotFoundError for what the baseline lacks."""
     if not program.is_file() or not os.access(program, os.X_OK):
         raise UnsupportedError(f"{program}: is no program; build it with scripts/run.sh, or name "
                                "it with --program")
@@ -51,14 +58,15 @@ def find_tools(program: Path) -> Tools:
     if done.returncode != 0 or found is None:
         raise UnsupportedError(f"{program}: does not answer --version as convscale does; name "
                                "another with --program")
-    return Tools(program.resolve(), found[1], found[2])
+    return Tools(program.resolve(), found[1], found[2], software() if with_baseline else None)
 
 
 def dry_run(steps: Sequence[Step], folder: Folder, program: Path) -> str:
     """The commands, a line each, to be pasted into a shell."""
-    tools = Tools(program, "", None)
-    return "".join(shlex.join(tools.command(step, folder.results_of(step))) + "\n"
-                   for step in steps)
+    tools = Tools(program.resolve(), "", None, None)
+    commands = [["mkdir", "-p", "--", str(folder.runs)]]
+    commands += [tools.command(step, folder.results_of(step)) for step in steps]
+    return "".join(shlex.join(command) + "\n" for command in commands)
 
 
 def run_steps(steps: Sequence[Step], folder: Folder, tools: Tools, state: State,
@@ -68,16 +76,19 @@ def run_steps(steps: Sequence[Step], folder: Folder, tools: Tools, state: State,
         label = f"step {number} of {len(steps)}: {step.name}"
         if is_complete(step, folder, tools):
             say(f"{label}: complete")
-            state.exit_codes.setdefault(step.name, OK)
+            state.exit_codes[step.name] = OK
+            state.save(folder)
             continue
         say(label)
         results = folder.results_of(step)
         results.unlink(missing_ok=True)  # of a run that was interrupted, or of other options
         state.exit_codes.pop(step.name, None)
+        state.save(folder)  # nobody may be there to do it afterwards
         try:
             code = launcher.run(tools.command(step, results), folder.text_of(step))
         except KeyboardInterrupt:
-            state.exit_codes[step.name] = INTERRUPTED
+            # It may have come when the step had ended.
+            state.exit_codes[step.name] = OK if is_complete(step, folder, tools) else INTERRUPTED
             state.save(folder)
             raise
         except OSError as error:
@@ -105,11 +116,9 @@ def is_complete(step: Step, folder: Folder, tools: Tools) -> bool:
     program = document.raw.get("program") or {}
     if _without_json(program.get("argv")) != list(step.args):
         return False
-    if step.tool != BASELINE and (program.get("version"), program.get("git")) != (tools.version,
-                                                                                   tools.git):
+    if (program.get("version"), program.get("git")) != tools.version_of(step):
         return False
-    return (all(record.raw["status"] in ("ok", "skipped") for record in document.records)
-            and any(record.is_measured for record in document.records))
+    return bool(document.records) and all(record.is_measured for record in document.records)
 
 
 def _without_json(argv: object) -> Optional[list[str]]:
@@ -120,13 +129,24 @@ def _without_json(argv: object) -> Optional[list[str]]:
     return [str(argument) for argument in argv[1:where] + argv[where + 2:]]
 
 
-def exit_code(steps: Sequence[Step], state: State, anything_measured: bool) -> int:
+def code_of(document: Optional[Document], code: Optional[int]) -> Optional[int]:
+    """How a step ended, by its results and by the exit code that is known of it; None: it has not
+    run, or was killed before it wrote any."""
+    if document is None:
+        return None if code == OK else code
+    if document.is_interrupted:
+        return INTERRUPTED
+    if code is not None:
+        return code
+    return FAILURE if any(record.raw["status"] == "failed" for record in document.records) else OK
+
+
+def exit_code(codes: Iterable[Optional[int]], anything_measured: bool) -> int:
     """As for a list: one that ran is enough for what could not run here, and none may fail. A step
-    that has not run could not finish."""
-    codes = {state.exit_codes.get(step.name, FAILURE) for step in steps}
-    codes = {code if code in (OK, USAGE, UNSUPPORTED, VERIFICATION, INTERRUPTED) else FAILURE
+    without results could not finish."""
+    known = {code if code in (OK, USAGE, UNSUPPORTED, VERIFICATION, INTERRUPTED) else FAILURE
              for code in codes}
     for code in (INTERRUPTED, VERIFICATION, FAILURE, USAGE):
-        if code in codes:
+        if code in known:
             return code
     return OK if anything_measured else UNSUPPORTED

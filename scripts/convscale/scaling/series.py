@@ -68,7 +68,7 @@ def workloads(records: Iterable[Record]) -> list[Workload]:
 
 
 def series_of(records: Iterable[Record], workload: Workload,
-              by: Callable[[Record], float]) -> list[Series]:
+              by: Callable[[Record], Any]) -> list[Series]:
     """A series for each key; of two records at one place the later counts."""
     chosen = [record for record in records if workload_of(record) == workload]
     result = []
@@ -78,6 +78,11 @@ def series_of(records: Iterable[Record], workload: Workload,
     return result
 
 
+def is_in_turn_with_others(record: Record) -> bool:
+    """Such times are not alike those of rows that were measured alone."""
+    return bool(record.raw.get("interleaved"))
+
+
 def workers_of(record: Record) -> float:
     return record.num_workers
 
@@ -85,6 +90,12 @@ def workers_of(record: Record) -> float:
 def side_of(record: Record) -> float:
     """Of a square with as many pixels."""
     return math.sqrt(record.raw["height"] * record.raw["width"])
+
+
+def size_of(record: Record) -> tuple[int, int, int]:
+    """By pixels; as sizes of different shapes may have as many, by the height then."""
+    height, width = record.raw["height"], record.raw["width"]
+    return height * width, height, width
 
 
 def rate(record: Record, name: str) -> Optional[float]:

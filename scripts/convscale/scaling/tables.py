@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, Iterator, Optional, Sequence
+from typing import Any, Callable, Iterator, Optional, Sequence
 
 from convscale.results import Record
 from convscale.scaling.collect import Sweep
 from convscale.scaling.numbers import (count_text, percent_text, rate_text, ratio_text, time_text,
                                        workload_text)
 from convscale.scaling.series import (Series, balance, efficiency, fraction, key_of, rate,
-                                      series_of, side_of, speedup, workers_of, workloads)
+                                      series_of, size_of, speedup, workers_of, workloads)
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,13 @@ def tables(sweep: Sweep) -> list[Table]:
                      "limit"], _strong_cells),
             *_study(sweep, "weak", "Weak scaling", workers_of,
                     ["images/s", "efficiency", "of bound", "limit"], _weak_cells),
-            *_study(sweep, "throughput", "Throughput over sizes", side_of,
+            *_study(sweep, "throughput", "Throughput over sizes", size_of,
                     ["images/s", "pixels/s", "of bound", "limit"], _size_cells),
             _break_even(sweep), _not_measured(sweep)]
     return [table for table in made if table.rows]
 
 
-def _study(sweep: Sweep, mode: str, title: str, by: Callable[[Record], float], header: list[str],
+def _study(sweep: Sweep, mode: str, title: str, by: Callable[[Record], Any], header: list[str],
            cells: Callable[[Series, Record], list[str]]) -> Iterator[Table]:
     records = sweep.of_study(mode)
     for workload in workloads(records):

@@ -7,8 +7,9 @@ from typing import Any, Iterable, Mapping, Optional
 from convscale.plots.model import Axis, Chart, Line, Mark, Panel
 from convscale.plots.style import Style, series_style
 from convscale.scaling.charts.common import Styles
-from convscale.scaling.numbers import plural, time_unit
+from convscale.scaling.numbers import plural
 from convscale.scaling.series import Key
+from convscale.text import time_unit
 
 
 def break_even_charts(entries: Iterable[Mapping[str, Any]], size: tuple[int, int],
@@ -67,4 +68,5 @@ def _lines(entry: Mapping[str, Any], side: str, last: float, scale: float,
 
 def _style(entry: Mapping[str, Any], side: str, index: int, styles: Styles) -> Style:
     key = Key(side, entry[side]["kernel"], "end-to-end")
-    return styles.get(key, series_style(index))
+    # A kernel that no row of the plots has looks like none of theirs.
+    return styles.get(key, series_style(len(styles) + index))

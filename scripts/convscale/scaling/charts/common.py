@@ -8,8 +8,9 @@ from typing import Callable, Iterable, Mapping, Sequence
 from convscale.plots.model import Axis, Line
 from convscale.plots.style import BOUND, GUIDE, Style, series_style
 from convscale.results import Record
-from convscale.scaling.numbers import digits, time_unit
+from convscale.scaling.numbers import digits
 from convscale.scaling.series import Key, Series, all_keys, rate
+from convscale.text import time_unit
 
 Styles = Mapping[Key, Style]
 
@@ -68,15 +69,15 @@ def bound_lines(series: Sequence[Series], by: Callable[[Record], float],
         record.bound_s is not None for one in series if _owner(one) == owner
         for record in one.records)]
     for owner in known:
-        least: dict[float, tuple[float, Record]] = {}
+        least: dict[tuple[float, str], tuple[float, Record]] = {}
         for one in series:
             for record in one.records if _owner(one) == owner else ():
                 bound = record.bound_s
-                place = by(record)
+                place = (by(record), record.size)
                 if bound is not None and (place not in least or bound < least[place][0]):
                     least[place] = (bound, record)
         places = sorted(least)
-        lines.append(Line(_bound_label(owner, known), places,
+        lines.append(Line(_bound_label(owner, known), [x for x, _ in places],
                           [value(least[place][1], least[place][0]) for place in places], BOUND))
     return lines
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Optional, Sequence
+from typing import Mapping, Optional, Sequence
 
 from convscale.plots.model import Axis, Chart, Line, Mark, Panel, Point
 from convscale.plots.style import INK, Style
 from convscale.results import Record
 from convscale.scaling.charts.common import Styles
 from convscale.scaling.numbers import plural, ratio_text
-from convscale.scaling.series import CREDIBLE, figure, fraction, key_of
+from convscale.scaling.series import CREDIBLE, figure, key_of
 
 _ROOFS = (Style(INK, "", (), 1.6), Style(INK, "", (6, 3), 1.6), Style(INK, "", (2, 2), 1.6))
 
@@ -28,17 +28,18 @@ def roofline_chart(records: Sequence[Record], dtype: str, styles: Styles) -> Opt
     points = [Point(key_of(record).label, intensity, rate / 1e9,
                     styles[key_of(record)], hollow=record.raw["method"] != methods[0])
               for intensity, rate, record in placed]
-    knees = [peak / read for _, read, peak in roofs]
+    knees = [peak / read for _, read, peak in roofs.values()]
     low = min(*[point.x for point in points], *knees) / 1.5
     high = max(max(knees) * 2, max(point.x for point in points) * _label_room(points))
     marks = [Mark(x, method) for method, x in {record.raw["method"]: intensity for
                                                intensity, _, record in placed}.items()]
     lines = [Line(name, [low, peak / read, high],
                   [low * read / 1e9, peak / 1e9, peak / 1e9], _ROOFS[index % len(_ROOFS)])
-             for index, (name, read, peak) in enumerate(roofs)]
-    return Chart(f"roofline-{dtype}", _title(placed, dtype),
+             for index, (name, read, peak) in enumerate(roofs.values())]
+    return Chart(f"roofline-{dtype}", _title(placed, roofs, dtype),
                  "Roofline: the lines are the most that the measured read bandwidth (slope) and "
-                 "the measured arithmetic peak (flat) allow at each ratio of arithmetic to least "
+                 "the measured arithmetic peak (flat), each the best of the rows, allow at each "
+                 "ratio of arithmetic to least "
                  f"bytes. {plural(chosen[0].num_workers, 'worker')}, images of "
                  f"{chosen[0].size}, {dtype}; each method has a ratio of its own. "
                  "On a GPU end to end the transfers limit, which this plot does not show.",
@@ -56,15 +57,15 @@ def _work(record: Record, others: Sequence[Record]) -> Optional[tuple[float, flo
     return None
 
 
-def _roofs(records: Sequence[Record]) -> list[tuple[str, float, float]]:
+def _roofs(records: Sequence[Record]) -> dict[str, tuple[str, float, float]]:
     """(name, bytes/s, FLOP/s) of each backend that measured both; the best of its rows."""
-    roofs = []
+    roofs = {}
     for backend in dict.fromkeys(str(record.raw["backend"]) for record in records):
         own = [record for record in records if record.raw["backend"] == backend]
         reads = [rate for record in own if (rate := figure(record, "read_bytes_per_s"))]
         peaks = [rate for record in own if (rate := figure(record, "peak_flops_per_s"))]
         if reads and peaks:
-            roofs.append((f"{backend} roof", max(reads), max(peaks)))
+            roofs[backend] = (f"{backend} roof", max(reads), max(peaks))
     return roofs
 
 
@@ -74,11 +75,14 @@ def _label_room(points: Sequence[Point]) -> float:
     return math.pow(10.0, min(1.3, 0.1 + 0.05 * longest))
 
 
-def _title(placed: Sequence[tuple[float, float, Record]], dtype: str) -> str:
-    shares = [(share, record) for _, _, record in placed
-              if (share := fraction(record)) is not None and share <= CREDIBLE]
+def _title(placed: Sequence[tuple[float, float, Record]],
+           roofs: Mapping[str, tuple[str, float, float]], dtype: str) -> str:
+    """Says the share of the roof that is drawn."""
+    shares = [(share, record) for intensity, rate, record in placed
+              if (roof := roofs.get(record.raw["backend"])) is not None
+              and (share := rate / min(roof[2], intensity * roof[1])) <= CREDIBLE]
     share, best = max(shares, key=lambda item: item[0], default=(0.0, None))
     if best is None:
         return f"What the hardware allows, and what is reached ({dtype})"
-    return (f"{key_of(best).label} reaches {ratio_text(share)} of what the hardware allows "
+    return (f"{key_of(best).label} reaches {ratio_text(share)} of its roof "
             f"({best.raw['method']}, {dtype})")

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Sequence
 
-from convscale.plots.model import Axis, Chart, Line, Panel
+from convscale.plots.model import Axis, Chart, Panel
 from convscale.results import Record
 from convscale.scaling.charts.common import (Styles, best, bound_lines, rate_lines, time_axis,
                                              time_lines)
 from convscale.scaling.numbers import count_text, digits, plural
-from convscale.scaling.series import Series, Workload, rate, series_of, side_of
+from convscale.scaling.series import Series, Workload, rate, series_of, side_of, size_of
 
 
 def size_charts(records: Sequence[Record], workload: Workload, styles: Styles) -> list[Chart]:
     """Time and pixels a second; none without records."""
-    series = series_of(records, workload, side_of)
+    series = series_of(records, workload, size_of)
     if not series:
         return []
     chosen = [record for one in series for record in one.records]
@@ -42,12 +42,16 @@ def _pixel_unit(records: list[Record]) -> tuple[float, str]:
 
 
 def _size_axis(records: list[Record]) -> Axis:
-    names = {side_of(record): (str(record.raw["height"])
-                               if record.raw["height"] == record.raw["width"] else record.size)
-             for record in records}
-    square = all("x" not in name for name in names.values())
+    names: dict[float, list[str]] = {}
+    for record in sorted(records, key=size_of):
+        height, width = record.raw["height"], record.raw["width"]
+        name = str(height) if height == width else record.size
+        if name not in names.setdefault(side_of(record), []):
+            names[side_of(record)].append(name)
+    ticks = [(side, ", ".join(alike)) for side, alike in sorted(names.items())]
+    square = all(text.isdigit() for _, text in ticks)
     return Axis("side of an image, pixels" if square else "size of an image, pixels",
-                log=True, ticks=sorted(names.items()))
+                log=True, ticks=ticks)
 
 
 def _title(series: list[Series], workload: Workload, workers: str) -> str:

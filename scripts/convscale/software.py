@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which software the baseline runs on this Python."""
+from __future__ import annotations
+
+import platform
+
+
+def software() -> str:
+    """"SciPy 1.10.1, NumPy 1.24.2, Python 3.11.2". Raises ModuleNotFoundError where one lacks."""
+    import numpy
+    import scipy
+    return (f"SciPy {scipy.__version__}, NumPy {numpy.__version__}, "
+            f"Python {platform.python_version()}")

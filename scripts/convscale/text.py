@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Figures and names as all scripts print them."""
+from __future__ import annotations
+
+import math
+import re
+
+TIME_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))  # seconds, and name
+
+_DIGITS = 4
+
+
+def _decimals_of(value: float) -> int:
+    """Those that show four significant digits."""
+    return max(0, _DIGITS - 1 - math.floor(math.log10(value))) if value > 0 else 0
+
+
+def _rounded(value: float) -> float:
+    """To four significant digits or whole numbers, halves up, in the program's own operations."""
+    scale = 10.0**_decimals_of(value)
+    return math.floor(value * scale + 0.5) / scale
+
+
+def time_unit(seconds: float) -> tuple[float, str]:
+    """The unit, as in TIME_UNITS, in which a time is at least 1 once it is rounded to four digits:
+    0.99999 ms is 1.000 ms, not 1000 us. Nanoseconds for what is less."""
+    return next(((scale, unit) for scale, unit in TIME_UNITS
+                 if _rounded(seconds * round(1 / scale)) >= 1), TIME_UNITS[-1])
+
+
+def time_text(seconds: float) -> str:
+    """Four significant digits, at most three decimals, as the program: "11.17 ms"."""
+    scale, unit = time_unit(seconds)
+    value = seconds * round(1 / scale)
+    if value > 0 and not 1e-3 <= value < 1e6:
+        return f"{value:.{_DIGITS - 1}e} {unit}"
+    value = _rounded(value)
+    return f"{value:.{min(3, _decimals_of(value))}f} {unit}"
+
+
+def escape_markdown(text: str) -> str:
+    """Escaped, so that it means itself, on one line."""
+    return re.sub(r"([\\`*_|<>\[\]#])", r"\\\1", " ".join(text.split()))
+
+
+def printable(text: str) -> str:
+    """Without what would break a line, steer a terminal, or is no Unicode (part of the name of a
+    file, perhaps)."""
+    return "".join(char if char.isprintable() else "?" for char in text)
