@@ -185,6 +185,14 @@ def test_values_in_common_but_no_combination(comparer: Comparer) -> None:
     assert "no combination of them" in comparer.usage_error(a, b)
 
 
+def test_in_turn_and_alone_each_have_their_counterpart(comparer: Comparer) -> None:
+    both = [record(around(1)), record(around(2), interleaved=True)]
+    a, b = comparer.file("a.json", *both), comparer.file("b.json", *both, started_at="later")
+    done = comparer.run(a, b)
+    assert done.returncode == 0, done.stderr
+    assert "2 same" in done.stdout
+
+
 def test_interleaved_against_not_is_refused(comparer: Comparer) -> None:
     a = comparer.file("a.json", record(around(1)))
     b = comparer.file("b.json", record(around(1), interleaved=True))
