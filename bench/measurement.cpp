@@ -154,7 +154,7 @@ void Measurement::verify_results() {
 }
 
 void Measurement::warn() {
-  constexpr double kNoisy = 0.10, kImpossible = 1.02;
+  constexpr double kNoisy = 0.10;
   constexpr std::int64_t kCacheFactor = 4;
   std::vector<std::string>& warnings = record_.warnings;
   if (record_.summary && record_.summary->cv > kNoisy) {
@@ -179,10 +179,12 @@ void Measurement::warn() {
                     record_.times_s.size(), record_.times_s.size() == 1 ? "" : "s",
                     noise ? fmt::format(" with a noise of {:.1f} %", 100 * *noise) : ""));
   }
-  if (record_.fraction && *record_.fraction > kImpossible) {
-    warnings.push_back(fmt::format(
-        "{:.2f} of the bound is more than the hardware can do: this measurement is wrong",
-        *record_.fraction));
+  if (is_impossible(record_)) {
+    warnings.push_back(
+        fmt::format("{:.2f} of the bound is more than the hardware can do: this measurement is "
+                    "wrong, the bound "
+                    "more likely than the times; is anything else running?",
+                    *record_.fraction));
   }
 }
 

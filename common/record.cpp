@@ -84,6 +84,11 @@ std::optional<double> flops_per_s(const Record& r) {
   return per_median(r, [&] { return flops(r.config.shape, r.config.method); });
 }
 
+bool is_impossible(const Record& r) {
+  constexpr double kMost = 1.02;  // what is left for noise
+  return r.fraction && *r.fraction > kMost;
+}
+
 std::optional<Speedup> speed_against(const Record& first, const Record& record) {
   const auto has_speed = [](const Record& r) {
     return r.status != Status::kFailed && pixels_per_s(r).has_value();

@@ -70,6 +70,10 @@ std::optional<double> pixels_per_s(const Record& record);
 std::optional<double> bytes_per_s(const Record& record);
 std::optional<double> flops_per_s(const Record& record);
 
+/// Its fraction of the bound is more than the hardware can do: the times, or rather a ceiling, were
+/// disturbed.
+bool is_impossible(const Record& record);
+
 /// How many times as fast, with its interval of 95 % confidence.
 struct Speedup {
   double ratio = 0;

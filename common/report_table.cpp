@@ -92,7 +92,9 @@ std::vector<Column> figure_columns() {
       {"GFLOP/s", true, Shown::kAlways,
        [](const Record& r) { return scaled(flops_per_s(r), 1e-9, "{:.1f}"); }},
       {"of bound", true, Shown::kAlways,
-       [](const Record& r) { return scaled(r.fraction, 1, "{:.2f}"); }},
+       [](const Record& r) {
+         return scaled(r.fraction, 1, "{:.2f}") + (is_impossible(r) ? "!" : "");
+       }},
       {"limit", false, Shown::kAlways,
        [](const Record& r) { return r.bound ? std::string(name_of(r.bound->limit)) : "-"; }},
   };

@@ -28,7 +28,7 @@ if [[ $# -gt 1 ]]; then
   exit 2
 fi
 folder=${1:-$root/build/dragon}
-mkdir -p "$root/build"
+make_build_folder
 log=$root/build/dragon.log
 if [[ -e $folder && ! -e $folder/pyvenv.cfg ]]; then
   fail "$folder: is there and is no environment"

@@ -127,7 +127,7 @@ while [[ $# -gt 0 ]]; do
   esac
   shift
 done
-mkdir -p "$root/build"
+make_build_folder
 version=$(sed -n 's/^project(convscale VERSION \([0-9.]*\).*/\1/p' "$root/CMakeLists.txt")
 out=${out:-$root/build/convscale-$version-linux-$(uname -m)}
 out=$(realpath -m -- "$out")

@@ -14,6 +14,14 @@ under=()  # a command that the build and the tests run under
 
 say() { echo "$program: $*" >&2; }
 
+# make_build_folder: makes $root/build, where logs and builds go.
+make_build_folder() {
+  if ! mkdir -p -- "$root/build" 2>/dev/null || [[ ! -w $root/build ]]; then
+    fail "$root/build cannot be written; a copy of your own would do, or the program itself, if it" \
+      "is built: $root/build/release/bin/convscale"
+  fi
+}
+
 # fail MESSAGE...: the machine lacks something, or a step could not finish.
 fail() {
   say "$@"

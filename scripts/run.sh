@@ -15,6 +15,7 @@ directory. Standard output is the program's alone, and so is the exit code once 
                 not its. KERNELS is its --kernel: scipy-spawn, or a list such as
                 scipy-serial,scipy-dragon. The exit code is the program's, or, if that is 0, the
                 baseline's
+  --dragon=PATH where the Dragon runtime of scipy-dragon is (or CONVSCALE_DRAGON)
   --no-install  install nothing; report what is missing and exit with 5
   --help        this text; "-- --help" prints the program's own options
 
@@ -26,20 +27,23 @@ END
 # shellcheck source=scripts/prepare.sh
 source "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/prepare.sh"
 
-install=yes baseline=no kernels=()
+# Our own options may stand among the program's, but not behind "--".
+install=yes baseline=no kernels=() dragon=() rest=()
 while [[ $# -gt 0 ]]; do
   case $1 in
     --no-install) install=no ;;
     --baseline) baseline=yes ;;
     --baseline=*) baseline=yes kernels=(--kernel "${1#*=}") ;;
-    -h | --help) usage; exit ;;
+    --dragon=*) dragon=("$1") ;;
+    -h | --help) if [[ ${#rest[@]} -eq 0 ]]; then usage; exit; fi; rest+=("$1") ;;
     --) shift; break ;;
-    *) break ;;
+    *) rest+=("$1") ;;
   esac
   shift
 done
+set -- "${rest[@]}" "$@"
 
-mkdir -p "$root/build"
+make_build_folder
 packages=("${build_packages[@]}")
 if [[ $baseline == yes ]]; then packages+=(python3 python3-numpy python3-scipy); fi
 require_packages "$install" "${packages[@]}"
@@ -54,7 +58,7 @@ fi
 
 # Sorts "$@": what the baseline has, too, to `shared`; the program's --json to `json`; options that
 # write to standard output to `to_output`.
-shared=() json='' to_output=''
+shared=() json='' to_output='' unlike=''
 sort_options() {
   local name
   while [[ $# -gt 0 ]]; do
@@ -78,6 +82,14 @@ sort_options() {
         shift
         ;;
       -w*) shared+=(-w "${1#-w}") ;;
+      --method | --scope)
+        local value=${1#*=}
+        if [[ $1 != *=* ]]; then value=${2:-}; fi
+        case $name,$value, in
+          --method,*full,* | --scope,*end-to-end,* | *,,) ;;
+          *) unlike="$name $value" ;;
+        esac
+        ;;
       --iteration-lines | --yes) shared+=("$1") ;;
     esac
     shift
@@ -92,9 +104,13 @@ if [[ -n $to_output ]]; then
   say "$to_output beside --baseline: standard output has the table; give a file"
   exit 2
 fi
+if [[ -n $unlike ]]; then
+  say "$unlike beside --baseline: a pool runs method full, end to end; add that, or leave it out"
+  exit 2
+fi
 python=python3
 if [[ -x /usr/bin/python3 ]]; then python=/usr/bin/python3; fi
-compare=("$python" -B "$root/scripts/baseline.py" "${kernels[@]}" "${shared[@]}")
+compare=("$python" -B "$root/scripts/baseline.py" "${kernels[@]}" "${dragon[@]}" "${shared[@]}")
 "${compare[@]}" --dry-run  # now, not when the program has run
 build_program
 

@@ -55,7 +55,7 @@ case $preset in
   *) usage_error "--preset $preset: expected release, dev, cuda, asan, tsan or tidy" ;;
 esac
 
-mkdir -p "$root/build"
+make_build_folder
 require_packages "$install" "${packages[@]}"
 build "$preset" all -DCONVSCALE_TESTS=ON
 if [[ $preset == tidy ]]; then

@@ -51,7 +51,9 @@ class _Runner:
                 self.no_dragon = str(error)
 
     def software_of(self, job: Job) -> str:
-        return self.runtime.software if job.kernel == "scipy-dragon" and self.runtime else software()
+        if job.kernel == "scipy-dragon" and self.runtime:
+            return self.runtime.software
+        return software()
 
     def workload_of(self, source: Source) -> Workload:
         if self._kept is None or self._kept[0] != source:

@@ -19,4 +19,5 @@ BACKENDS = ("cpu", "cuda")  # of the program
 BASELINE_KERNELS = ("scipy-serial", "scipy-spawn", "scipy-fork", "scipy-forkserver",
                     "scipy-dragon")
 
+CREDIBLE = 1.02  # a larger fraction of the bound is a wrong measurement
 MOST_ROWS = 1000  # that lists make without --yes

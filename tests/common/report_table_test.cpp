@@ -120,6 +120,16 @@ TEST(TableText, ComparesSpeedsWithTheFirstRowThatRan) {
   EXPECT_EQ(words(lines[6]).back(), "250");
 }
 
+TEST(TableText, MarksWhatTheHardwareCannotDo) {
+  std::vector<Record> records{record_of(0.5), record_of(0.5), record_of(0.5)};
+  records[0].fraction = 1.02;
+  records[1].fraction = 1.03;
+  const auto lines = lines_of(records);
+  EXPECT_THAT(lines[2], HasSubstr(" 1.02 "));
+  EXPECT_THAT(lines[3], HasSubstr(" 1.03!"));
+  EXPECT_THAT(lines[4], Not(HasSubstr("!")));
+}
+
 TEST(TableText, ShowsHowSureAComparisonIs) {
   std::vector<Record> records{record_of(0.5), record_of(0.25), record_of(0.25)};
   for (Record& r : records) r.summary->median_interval = {r.summary->median, r.summary->median};

@@ -2,8 +2,9 @@
 """Stands in for convscale in the tests of scaling.py: writes made-up records at once.
 
 behaviour.json beside it says what goes wrong, by a text that is somewhere in the arguments:
-{"exit": {TEXT: CODE}, "skip": {TEXT: REASON}, "wait": TEXT, "finish": TEXT, "truncate": TEXT, "version": TEXT}. wait and finish
-wait for an interrupt, after which wait has one row, and finish has all.
+{"exit": {TEXT: CODE}, "skip": {TEXT: REASON}, "wait": TEXT, "finish": TEXT, "truncate": TEXT,
+"version": TEXT}. wait and finish wait for an interrupt, after which wait has one row, and finish
+has all.
 calls.txt beside it has a line for each call that measures.
 """
 from __future__ import annotations
@@ -42,6 +43,10 @@ def main() -> int:
     args = sys.argv[1:]
     behaviour = json.loads((HERE / "behaviour.json").read_text())
     version = behaviour.get("version", "9.9.9")
+    if args == ["--list"]:
+        for kernel in ("avx512", "avx2", "scalar", "tiled", "vector"):
+            print(f"cpu    kernel  {kernel:<8} supported\ncuda   kernel  {kernel:<8} supported")
+        return 0
     if args == ["--version"]:
         print(f"convscale {version} (git abc)\nRelease build")
         return 0

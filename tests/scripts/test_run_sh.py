@@ -14,6 +14,7 @@ import pytest
 PREPARE = """build_packages=()
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 say() { echo "run.sh: $*" >&2; }
+make_build_folder() { :; }
 require_packages() { :; }
 build() { echo built >>"$root/log"; }
 """
@@ -108,3 +109,21 @@ def test_a_bad_kernel_is_found_first(runner: Runner) -> None:
                           capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stdout) == (2, "") and not runner.has_run
     assert done.stderr.startswith("baseline.py: --kernel scipy-spwan: expected one of scipy-serial")
+
+
+@pytest.mark.parametrize("options", [
+    ("--method", "strided"), ("--method=strided",), ("--scope", "resident"),
+    ("--method", "full,strided", "--scope=resident")])
+def test_what_a_pool_does_not_do_is_refused(runner: Runner, options: tuple[str, ...]) -> None:
+    done = runner.run(*SMALL, *options)
+    assert done.returncode == 2
+    assert "beside --baseline: a pool runs method full, end to end" in done.stderr
+    assert not runner.has_run
+
+
+def test_our_options_may_stand_behind_the_programs(runner: Runner) -> None:
+    done = runner.run(*SMALL, "--no-install", "--method", "strided,full", code=5)
+    assert done.returncode == 5
+    assert runner.has_run
+    log = (runner.folder / "build/release/bin/convscale.log").read_text()
+    assert "--no-install" not in log and "--baseline" not in log

@@ -185,3 +185,18 @@ def test_report_only_needs_no_program(bench: Bench) -> None:
 def test_report_only_needs_a_sweep(bench: Bench) -> None:
     assert "holds no sweep" in bench.run(2, "--report-only")
     assert not bench.out.exists()
+
+
+def test_a_kernel_that_nobody_has_is_found_first(bench: Bench) -> None:
+    errors = bench.run(2, *OPTIONS, "--kernel", "avx22")
+    assert errors == ("scaling.py: --kernel avx22: expected one of auto, avx512, avx2, scalar, "
+                      "tiled, vector\n")
+    assert not bench.out.exists()
+    assert bench.calls() == []
+
+
+def test_a_folder_that_cannot_be_made_is_named_with_its_option(bench: Bench) -> None:
+    bench.out = bench.bin / "behaviour.json" / "sweep"
+    errors = bench.run(5)
+    assert errors.startswith(f"scaling.py: --out {bench.out}: ")
+    assert "give a folder that can be made" in errors

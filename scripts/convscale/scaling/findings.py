@@ -10,10 +10,11 @@ from convscale.results import Record
 from convscale.scaling.collect import Sweep
 from convscale.scaling.numbers import (count_text, digits, percent_text, plural, rate_text,
                                        ratio_text, time_text, workload_text)
-from convscale.scaling.series import (CREDIBLE, Series, Workload, balance, efficiency, fraction,
+from convscale.scaling.series import (Series, Workload, balance, efficiency, fraction,
                                       is_in_turn_with_others, key_of, rate, series_of, size_of,
                                       speedup, workers_of,
                                       workloads)
+from convscale.vocabulary import CREDIBLE
 
 
 def findings(sweep: Sweep) -> list[str]:
@@ -83,6 +84,9 @@ def _strong_sentence(series: Series, workload: Workload) -> Optional[str]:
     if series.key.backend == "cuda":
         return text + "."
     limit = balance(last.images, last.num_workers) / balance(first.images, first.num_workers)
+    if efficiency(series, last) > limit * CREDIBLE:
+        return (f"{text}, which is more than the {ratio_text(limit)} that whole images allow: one "
+                "of the two was disturbed.")
     return f"{text} (whole images allow {ratio_text(limit)} at best)."
 
 

@@ -6,13 +6,14 @@ import os
 import sys
 from typing import Sequence
 
-from convscale.cli import interrupt_on_termination
+from convscale.cli import Error, interrupt_on_termination
 from convscale.scaling.collect import collect
 from convscale.scaling.folder import Folder, State, load_state, open_folder
 from convscale.scaling.launch import LocalLauncher, say
 from convscale.scaling.options import Options, parse_options
 from convscale.scaling.plan import Step, check_plan, make_steps
-from convscale.scaling.runs import Tools, dry_run, exit_code, find_tools, run_steps
+from convscale.scaling.runs import (Tools, check_kernels, dry_run, exit_code, find_tools,
+                                    run_steps)
 
 
 def main(args: Sequence[str]) -> int:
@@ -31,8 +32,15 @@ def _sweep(options: Options) -> int:
     from convscale.scaling.write import write_outputs
     tools = None if options.report_only else find_tools(
         options.program, with_baseline=bool(options.request.baseline))
-    folder, request = open_folder(options.out, None if options.report_only else options.request,
-                                  options.fresh)
+    if tools is not None:
+        check_kernels(tools, options.request)
+    try:
+        folder, request = open_folder(options.out,
+                                      None if options.report_only else options.request,
+                                      options.fresh)
+    except OSError as error:
+        raise Error(f"--out {options.out}: {error.strerror or error}; give a folder that "
+                           "can be made and written") from error
     steps = make_steps(request)
     state = load_state(folder)
     if tools is not None:

@@ -45,7 +45,6 @@ class Series:
 
 _BACKEND_ORDER = {"cpu": 0, "cuda": 1, "python": 2}
 
-CREDIBLE = 1.02  # a larger fraction of the bound is a wrong measurement
 
 
 def key_of(record: Record) -> Key:

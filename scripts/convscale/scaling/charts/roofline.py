@@ -10,7 +10,8 @@ from convscale.plots.style import INK, Style
 from convscale.results import Record
 from convscale.scaling.charts.common import Styles
 from convscale.scaling.numbers import plural, ratio_text
-from convscale.scaling.series import CREDIBLE, figure, key_of
+from convscale.scaling.series import figure, key_of
+from convscale.vocabulary import CREDIBLE
 
 _ROOFS = (Style(INK, "", (), 1.6), Style(INK, "", (6, 3), 1.6), Style(INK, "", (2, 2), 1.6))
 
