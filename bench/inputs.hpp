@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace convscale {
@@ -19,7 +20,7 @@ class ThreadTeam;
 /// Images and filters of one workload in host memory, which several configurations may use.
 class Inputs {
  public:
-  explicit Inputs(const Config& config) : config_(config) {}
+  explicit Inputs(Config config) : config_(std::move(config)) {}
 
   /// Bytes that `allocate` will take; 0 once it has.
   std::int64_t bytes_to_take() const;

@@ -23,7 +23,7 @@ constexpr std::int64_t kMaxStride = std::int64_t{1} << 31;
 /// More rows than that are more likely a slip than a wish.
 constexpr std::size_t kManyRows = 1000, kMostRows = 100'000;
 /// Of a measurement that is to become precise on a machine that may never be.
-constexpr double kUsualTimeout_s = 60;
+constexpr double kUsualTimeoutSeconds = 60;
 
 bool is_number(const std::string& text) {
   return text.size() > 1 && text[0] == '-' && (std::isdigit(text[1]) != 0 || text[1] == '.');
@@ -168,7 +168,7 @@ void read_stop_rule(const OptionText& text, StopRule& rule) {
   if (!text.min_time.empty()) rule.min_time_s = parse_seconds("--min-time", text.min_time, 0);
   if (!text.max_noise.empty()) {
     rule.max_noise = parse_percent("--max-noise", text.max_noise);
-    rule.timeout_s = kUsualTimeout_s;
+    rule.timeout_s = kUsualTimeoutSeconds;
   }
   if (!text.timeout.empty()) rule.timeout_s = parse_seconds("--timeout", text.timeout, 0);
 }

@@ -52,7 +52,7 @@ ExitCode code_of(const Record& record) {
 
 /// One configuration among those that take turns: a measurement, until there is an outcome.
 struct Turn {
-  Turn(const Config& of, Workload data) : config(of), workload(std::move(data)) {}
+  Turn(Config of, Workload data) : config(std::move(of)), workload(std::move(data)) {}
 
   Config config;
   Workload workload;

@@ -113,9 +113,10 @@ std::vector<Column> all_columns(const std::vector<Record>& records) {
     return columns;
   columns.push_back({"vs first", true, Shown::kAlways, [begin, end](const Record& r) {
                        // The first that it may be compared with: of its method and scope.
-                       const auto first = std::find_if(begin, end, [&](const Record& other) {
-                         return speed_against(other, r).has_value();
-                       });
+                       const Record* const first =
+                           std::find_if(begin, end, [&](const Record& other) {
+                             return speed_against(other, r).has_value();
+                           });
                        return first == end ? "-" : speedup_text(speed_against(*first, r));
                      }});
   return columns;

@@ -146,7 +146,7 @@ void Topology::pin(int cpu) const {
 bool Topology::bind_memory(std::byte* data, std::int64_t bytes, int node) const {
   const int nodes = hwloc_get_nbobjs_by_type(topology_.get(), HWLOC_OBJ_NUMANODE);
   for (int i = 0; i < nodes; ++i) {
-    const auto object =
+    hwloc_obj_t object =
         hwloc_get_obj_by_type(topology_.get(), HWLOC_OBJ_NUMANODE, static_cast<unsigned>(i));
     if (object->os_index != static_cast<unsigned>(node)) continue;
     return hwloc_set_area_membind(topology_.get(), data, static_cast<std::size_t>(bytes),
