@@ -37,12 +37,18 @@ std::int64_t result_bytes(const Config& c) {
 }  // namespace
 
 Measurement::Measurement(const Config& config, const Workload& workload, const RunContext& context)
-    : workload_(workload), context_(context), stopper_(config) {
-  record_.config = config;
+    : context_(context), stopper_(config) {
+  record_.config = held_ = config;
   record_.setup_s = timed([&] {
     backend_ = find_backend(context.backends, config.backend).create(config);
     record_.facts = backend_->facts();
-    inputs_ = context.inputs.share(config, backend_->placement());
+    if (const auto holding = backend_->holding()) {
+      held_.first_image += holding->images.first;
+      held_.shape.images = holding->images.last - holding->images.first;
+      is_source_ = holding->is_source;
+    }
+    workload_ = workload.with_images(held_.shape.images);
+    inputs_ = context.inputs.share(held_, backend_->placement());
   });
   record_.warnings = record_.facts.warnings;
   if (record_.facts.quantised)
@@ -50,7 +56,7 @@ Measurement::Measurement(const Config& config, const Workload& workload, const R
 }
 
 std::int64_t Measurement::bytes_to_take() const {
-  return result_bytes(config()) + backend_->scratch_bytes();
+  return result_bytes(held_) + backend_->scratch_bytes();
 }
 
 HostBuffers Measurement::buffers() const {
@@ -59,22 +65,27 @@ HostBuffers Measurement::buffers() const {
 
 bool Measurement::keep_going(double done) const {
   context_.progress.update(done);
-  return !context_.interrupted();
+  return !context_.signalled();
 }
 
 void Measurement::set_up() {
   context_.progress.begin(Progress::Step::kGenerating);
   *record_.setup_s += timed([&] {
-    inputs_->allocate();
-    results_ = PageBuffer(result_bytes(config()), "results");
+    context_.ranks.agree([&] {
+      inputs_->allocate();
+      results_ = PageBuffer(result_bytes(held_), "results");
+    });
     backend_->prepare(buffers());
   });
-  if (!inputs_->is_filled()) {
-    record_.generation_s = timed([&] {
-      inputs_->fill(workload_, context_.helpers, [&](double done) { return keep_going(done); });
+  const double generation_s = timed([&] {
+    context_.ranks.agree([&] {
+      if (!is_source_ || inputs_->is_filled()) return;
+      record_.generation_s = 0;
+      inputs_->fill(*workload_, context_.helpers, [&](double done) { return keep_going(done); });
     });
-  }
-  if (!inputs_->is_filled()) return;  // interrupted
+  });
+  if (record_.generation_s) record_.generation_s = generation_s;
+  if (is_interrupted()) return;
   const double load_s = timed([&] { backend_->load(); });
   *record_.setup_s += load_s;
   if (config().scope == Scope::kResident) record_.load_s = load_s;
@@ -107,14 +118,18 @@ void Measurement::iterate() {
   checks_s_ += timed([&] {
     samples_.check(backend_->digest(), fmt::format("{} {}", burn ? "burn" : "iteration", number));
   });
-  const double time_s = seconds_between(begin, end);
+  double time_s = seconds_between(begin, end);
+  elapsed_s_ += seconds_between(began, Clock::now());
+  const auto of_root = context_.ranks.of_root({time_s, ceilings_s_, elapsed_s_});
+  time_s = of_root[0];
+  ceilings_s_ = of_root[1];
+  elapsed_s_ = of_root[2];
   iterations_s_ += time_s;
   if (burn) {
     samples_.add_burn(time_s);
   } else {
     samples_.add_iteration(*backend_, time_s);
   }
-  elapsed_s_ += seconds_between(began, Clock::now());
   if (burn) {
     stopper_.add_burn(elapsed_s_);
   } else {
@@ -134,21 +149,27 @@ Record Measurement::finish() {
   record_.checks_s = checks_s_;
   samples_.summarise(record_);
   warn();
-  if (config().verify && samples_.has_results() && !context_.interrupted()) verify_results();
+  if (config().verify && samples_.has_results() && !is_interrupted()) verify_results();
   conclude();
   context_.progress.clear();
-  if (samples_.has_results() && record_.status != Status::kInterrupted)
-    context_.on_results(config(), buffers());
+  if (samples_.has_results() && record_.status != Status::kInterrupted) {
+    const std::int64_t first = held_.first_image - config().first_image;
+    context_.on_results(config(), {first, first + held_.shape.images}, buffers());
+  }
   return record_;
 }
 
 void Measurement::verify_results() {
   context_.progress.begin(Progress::Step::kVerifying);
   record_.verification_s = timed([&] {
-    record_.verification = dispatch(config().dtype, [&]<class T>() {
-      return verify<T>(config().shape, inputs_->images().as<T>().data(),
-                       inputs_->filters().as<T>().data(), results_.as<T>().data(), context_.helpers,
-                       [&](double done) { return keep_going(done); });
+    record_.verification = merge_verifications(context_.ranks, [&]() -> std::optional<Verification> {
+      if (!is_source_ || held_.shape.images == 0) return std::nullopt;
+      return dispatch(config().dtype, [&]<class T>() {
+        return verify<T>(held_.shape, inputs_->images().as<T>().data(),
+                         inputs_->filters().as<T>().data(), results_.as<T>().data(),
+                         context_.helpers, [&](double done) { return keep_going(done); },
+                         held_.first_image);
+      });
     });
   });
 }
@@ -197,7 +218,7 @@ void Measurement::conclude() {
     record_.verification.status = VerificationStatus::kFailed;
     record_.verification.failure = samples_.failure();
     record_.reason = "verification failed: " + samples_.failure();
-  } else if (context_.interrupted()) {
+  } else if (is_interrupted()) {
     record_.status = Status::kInterrupted;
     record_.reason = "interrupted by a signal";
   } else {

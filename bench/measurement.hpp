@@ -3,6 +3,7 @@
 
 #include "bench/inputs.hpp"
 #include "bench/progress.hpp"
+#include "bench/ranks.hpp"
 #include "bench/samples.hpp"
 #include "bench/stop.hpp"
 #include "common/backend.hpp"
@@ -24,9 +25,12 @@ struct RunContext {
   ThreadTeam& helpers;  ///< for everything outside of the timed region
   InputStore& inputs;
   Progress& progress;
-  std::function<bool()> interrupted;
-  /// Called once with the last iteration's results, after they were verified.
-  std::function<void(const Config&, const HostBuffers&)> on_results;
+  Ranks& ranks;
+  /// Whether this process was asked to stop; what all ranks know of it is Ranks::is_interrupted.
+  std::function<bool()> signalled;
+  /// Called once, on every rank, with the last iteration's results, after they were verified.
+  /// The buffers have the configuration's images `held`.
+  std::function<void(const Config&, ImageRange held, const HostBuffers&)> on_results;
 };
 
 /// One configuration from setup to record. The life of one, as the runner drives it:
@@ -38,7 +42,8 @@ struct RunContext {
 ///     record = m.finish();
 ///
 /// Several may be alive at the same time and iterate in turn. Methods throw UsageError,
-/// UnsupportedError and ResourceError.
+/// UnsupportedError and ResourceError. All but the first few are collective: every rank measures the
+/// same, and decides by rank 0's clock.
 class Measurement {
  public:
   Measurement(const Config& config, const Workload& workload, const RunContext& context);
@@ -71,21 +76,24 @@ class Measurement {
 
  private:
   bool is_burn() const;
+  bool is_interrupted() const { return context_.ranks.is_interrupted(); }
   bool keep_going(double done) const;
   HostBuffers buffers() const;
   void verify_results();
   void warn();
   void conclude();
 
-  const Workload& workload_;
   const RunContext& context_;
   Record record_;
+  Config held_;             // record_.config, of the images that this process holds
+  bool is_source_ = true;   // it makes their data itself
   Stopper stopper_;
   Samples samples_;
   bool is_set_up_ = false;
   double iterations_s_ = 0, ceilings_s_ = 0, checks_s_ = 0, elapsed_s_ = 0;
   // Before the backend, whose end unregisters them and waits for copies that a fault left under
   // way.
+  std::optional<Workload> workload_;  // of held_
   std::shared_ptr<Inputs> inputs_;
   PageBuffer results_;
   std::unique_ptr<Backend> backend_;

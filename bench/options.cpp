@@ -177,6 +177,7 @@ void read_stop_rule(const OptionText& text, StopRule& rule) {
 Config read_common(const OptionText& text) {
   Config config;
   config.host_memory = parse_name<HostMemory>("--host-memory", text.host_memory);
+  config.distribute = parse_name<Distribute>("--distribute", text.distribute);
   config.schedule = parse_name<Schedule>("--schedule", text.schedule);
   config.bind = parse_name<Bind>("--bind", text.bind);
   const auto fill = from_name<Fill>(text.fill);
@@ -316,6 +317,7 @@ Options parse_options(const std::vector<std::string>& args) {
   forbid_same_file(text);
   if (!text.save.empty()) options.save = text.save;
   read_configs(app, text, options);
+  for (Config& config : options.configs) config.devices_chosen = app.count("--devices") > 0;
   if (options.configs.size() == 1) options.configs.front().interleaved = false;
   check_combinations(app, text, options);
   return options;

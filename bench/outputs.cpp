@@ -11,6 +11,11 @@
 #include <span>
 
 namespace convscale {
+namespace {
+
+constexpr std::array<const char*, 3> kArrayNames{"images.npy", "filters.npy", "results.npy"};
+
+}  // namespace
 
 Outputs::Outputs(const Options& options, std::ostream& out, std::ostream& err)
     : out_(out), text_(&out) {
@@ -28,8 +33,7 @@ Outputs::Outputs(const Options& options, std::ostream& out, std::ostream& err)
         fmt::format("cannot make the folder {}: {}; give --save a folder that can be written",
                     options.save->string(), error.message()));
   }
-  for (const char* name : {"images.npy", "filters.npy", "results.npy"})
-    arrays_.emplace_back(*options.save / name);
+  for (const char* name : kArrayNames) arrays_.emplace_back(*options.save / name);
 }
 
 void Outputs::open(const std::optional<std::string>& target, Format format) {
@@ -41,17 +45,38 @@ void Outputs::open(const std::optional<std::string>& target, Format format) {
   }
 }
 
-void Outputs::save(const Config& config, const HostBuffers& buffers) {
+std::vector<std::string> Outputs::partial_arrays() const {
+  std::vector<std::string> names;
+  for (const OutputFile& file : arrays_) names.push_back(file.partial().string());
+  return names;
+}
+
+void Outputs::join_arrays(const std::filesystem::path& folder,
+                          const std::vector<std::string>& partial) {
+  for (std::size_t i = 0; i < partial.size(); ++i)
+    arrays_.push_back(OutputFile::join(partial[i], folder / kArrayNames[i]));
+}
+
+void Outputs::save(const Config& config, ImageRange held, const HostBuffers& buffers) {
   if (arrays_.empty()) return;
   const Shape& s = config.shape;
-  const auto write = [&](OutputFile& file, const std::byte* data,
-                         std::array<std::int64_t, 3> shape) {
-    const std::int64_t bytes = shape[0] * shape[1] * shape[2] * size_of(config.dtype);
-    write_npy(file, config.dtype, shape, {data, static_cast<std::size_t>(bytes)});
+  const auto write = [&](OutputFile& file, const std::byte* data, std::int64_t height,
+                         std::int64_t width) {
+    const std::array<std::int64_t, 3> shape{s.images, height, width};
+    const std::int64_t bytes_of_image = height * width * size_of(config.dtype);
+    const std::span part(
+        data, static_cast<std::size_t>((held.last - held.first) * bytes_of_image));
+    if (held == ImageRange{0, s.images}) return write_npy(file, config.dtype, shape, part);
+    const std::string header = npy_header(config.dtype, shape);
+    if (held.first == 0) file.write(header);
+    file.write_at(std::ssize(header) + held.first * bytes_of_image, part);
   };
-  write(arrays_[0], buffers.images, {s.images, s.height, s.width});
-  write(arrays_[1], buffers.filters, {s.images, s.filter_size, s.filter_size});
-  write(arrays_[2], buffers.results, {s.images, s.out_height(), s.out_width()});
+  write(arrays_[0], buffers.images, s.height, s.width);
+  write(arrays_[1], buffers.filters, s.filter_size, s.filter_size);
+  write(arrays_[2], buffers.results, s.out_height(), s.out_width());
+}
+
+void Outputs::commit_arrays() {
   for (OutputFile& file : arrays_) file.commit();
 }
 

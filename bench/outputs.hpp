@@ -25,8 +25,14 @@ class Outputs {
   /// Where the text goes: standard output, or standard error if a format took that.
   std::ostream& text() { return *text_; }
 
-  /// Writes images.npy, filters.npy and results.npy if they were asked for.
-  void save(const Config& config, const HostBuffers& buffers);
+  /// The names that the arrays of `--save` have until they are whole; empty if not asked for.
+  std::vector<std::string> partial_arrays() const;
+  /// For a rank that writes parts of rank 0's arrays, which have these names. Throws ResourceError.
+  void join_arrays(const std::filesystem::path& folder, const std::vector<std::string>& partial);
+  /// Writes images `held` of images.npy, filters.npy and results.npy if they were asked for.
+  void save(const Config& config, ImageRange held, const HostBuffers& buffers);
+  /// Gives the arrays their names, once all parts are written.
+  void commit_arrays();
   /// Writes the formats that were asked for, and proves that standard output took all.
   void write(const Report& report);
 

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/program.hpp"
 
+#include "bench/cluster_backend.hpp"
+#include "bench/interrupt.hpp"
+#include "bench/launch.hpp"
 #include "bench/options.hpp"
 #include "bench/plan.hpp"
+#include "bench/ranks.hpp"
 #include "bench/run.hpp"
 #include "common/build_info.hpp"
 #include "common/error.hpp"
@@ -12,6 +16,7 @@
 #include <exception>
 #include <new>
 #include <ostream>
+#include <streambuf>
 
 namespace convscale {
 namespace {
@@ -43,34 +48,78 @@ std::string listing_text(const BackendTable& backends) {
   return text;
 }
 
-}  // namespace
+/// Takes all and keeps nothing: what ranks other than 0 print.
+class NullBuffer final : public std::streambuf {
+ protected:
+  int_type overflow(int_type c) override { return traits_type::not_eof(c); }
+  std::streamsize xsputn(const char*, std::streamsize count) override { return count; }
+};
 
-int run_program(const std::vector<std::string>& args, const BackendTable& backends,
-                std::ostream& out, std::ostream& err) {
-  const auto fail = [&](ExitCode code, const std::string& message) {
-    out.flush();
-    err << "convscale: " << message << "\n";
-    return static_cast<int>(code);
-  };
-  try {
-    const Options options = parse_options(args);
-    if (options.answer || options.version || options.list) {
+/// What all ranks do alike; errors are the same on all of them.
+ExitCode run_ranks(const std::vector<std::string>& args, const BackendTable& backends, Ranks& ranks,
+                   std::ostream& out, std::ostream& err) {
+  ranks.require_alike(args);
+  Options options;
+  ranks.agree([&] { options = parse_options(args); });
+  if (options.answer || options.version || options.list) {
+    ranks.agree([&] {
       out << (options.answer    ? *options.answer
               : options.version ? version_text()
                                 : listing_text(backends))
           << std::flush;
       if (!out) throw ResourceError("cannot write standard output: it was closed or is full");
-      return static_cast<int>(ExitCode::kOk);
-    }
-    const std::vector<Row> rows = plan_rows(options.configs, backends);
-    return static_cast<int>(run_rows(args, options, rows, backends, out, err));
+    });
+    return ExitCode::kOk;
+  }
+  for (Config& config : options.configs) config.ranks = ranks.size();
+  const BackendTable spread = spread_over(ranks, backends);
+  std::vector<Row> rows;
+  ranks.agree([&] { rows = plan_rows(options.configs, spread); });
+  return run_rows(args, options, rows, spread, ranks, out, err);
+}
+
+}  // namespace
+
+int run_program(const std::vector<std::string>& args, const BackendTable& backends, Comm& comm,
+                std::ostream& out, std::ostream& err) {
+  NullBuffer nowhere;
+  std::ostream silent(&nowhere);
+  const bool is_root = comm.rank() == 0;
+  const auto say = [&](std::ostream& where, const std::string& message) {
+    out.flush();
+    where << "convscale: " << message << "\n";
+  };
+  const auto fail = [&](ExitCode code, const std::string& message) {
+    say(is_root ? err : silent, message);
+    return static_cast<int>(code);
+  };
+  const auto fail_alone = [&](const std::string& message) {
+    if (comm.size() == 1) return fail(ExitCode::kFailure, message);
+    // The others do not know, and wait for us.
+    say(err, fmt::format("rank {}: {}", comm.rank(), message));
+    err.flush();
+    comm.abort(static_cast<int>(ExitCode::kFailure));
+    return static_cast<int>(ExitCode::kFailure);
+  };
+  try {
+    Ranks ranks(comm, interrupted);
+    return static_cast<int>(
+        run_ranks(args, backends, ranks, is_root ? out : silent, is_root ? err : silent));
+  } catch (const CommError& error) {
+    return fail_alone(error.what());
   } catch (const Error& error) {
     return fail(error.code(), error.what());
   } catch (const std::bad_alloc&) {
-    return fail(ExitCode::kFailure, "out of memory; a smaller --mem would do");
+    return fail_alone("out of memory; a smaller --mem would do");
   } catch (const std::exception& error) {
-    return fail(ExitCode::kFailure, error.what());
+    return fail_alone(error.what());
   }
+}
+
+int run_program(const std::vector<std::string>& args, const BackendTable& backends,
+                std::ostream& out, std::ostream& err) {
+  const auto comm = make_self_comm();
+  return run_program(args, backends, *comm, out, err);
 }
 
 }  // namespace convscale

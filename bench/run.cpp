@@ -3,6 +3,7 @@
 
 #include "bench/crossover.hpp"
 #include "bench/interrupt.hpp"
+#include "bench/launch.hpp"
 #include "bench/outputs.hpp"
 #include "bench/progress.hpp"
 #include "bench/runner.hpp"
@@ -12,12 +13,15 @@
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <ctime>
 #include <iostream>
+#include <optional>
+#include <sstream>
 #include <utility>
 
 namespace convscale {
@@ -51,24 +55,27 @@ double work_of(const std::vector<Row>& rows) {
 class Run {
  public:
   Run(const std::vector<std::string>& args, const Options& options, const std::vector<Row>& rows,
-      const BackendTable& backends, std::ostream& out, std::ostream& err)
+      const BackendTable& backends, Ranks& ranks, std::ostream& out, std::ostream& err)
       : options_(options),
         rows_(rows),
         backends_(backends),
+        ranks_(ranks),
         err_(err),
-        outputs_(options, out, err),
-        helpers_(usable_threads(topology_.threads())),
+        helpers_(std::max(1, usable_threads(topology_.threads()) / ranks.local_ranks())),
         progress_(err, options.progress && &err == &std::cerr && isatty(STDERR_FILENO) != 0,
                   work_of(rows)) {
     report_.argv = args;
     report_.started_at = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
     report_.host = host_info(topology_);
+    report_.mpi = built_with_mpi();
+    report_.hosts = ranks.hosts();
+    open_outputs(out);
   }
 
   ExitCode run() {
     const auto begin = std::chrono::steady_clock::now();
     ExitCode worst = is_list() && options_.interleave ? run_interleaved() : run_in_order();
-    if (!interrupted()) worst = worse(worst, measure_break_even());
+    if (!ranks_.is_interrupted()) worst = worse(worst, measure_break_even());
     if (!save_error_.empty()) {
       say(save_error_);
       worst = worse(worst, ExitCode::kFailure);
@@ -76,25 +83,42 @@ class Run {
     progress_.clear();
     report_.wall_s =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    report_.interrupted = interrupted();
+    report_.interrupted = ranks_.is_interrupted();
     if (report_.interrupted) worst = ExitCode::kInterrupted;
     print();
     try {
-      outputs_.write(report_);
+      outputs_->write(report_);
     } catch (const ResourceError& error) {
       say(error.what());
       worst = worse(worst, ExitCode::kFailure);
     }
-    return any_possible_ || worst != ExitCode::kOk ? worst : ExitCode::kUnsupported;
+    if (worst == ExitCode::kOk && !any_possible_) worst = ExitCode::kUnsupported;
+    return static_cast<ExitCode>(ranks_.of_root(static_cast<std::int64_t>(worst)));
   }
 
  private:
   bool is_list() const { return rows_.size() > 1; }
   void say(const std::string& message) { err_ << "convscale: " << message << "\n"; }
 
+  /// Rank 0 writes. With `--distribute local` the others write their parts of its arrays.
+  void open_outputs(std::ostream& out) {
+    const auto partial = ranks_.collect([&] {
+      outputs_.emplace(ranks_.is_root() ? options_ : Options(), out, err_);
+      return fmt::format("{}", fmt::join(outputs_->partial_arrays(), "\n"));
+    });
+    const bool in_parts =
+        options_.save && rows_.front().config.distribute == Distribute::kLocal && !ranks_.is_root();
+    ranks_.agree([&] {
+      std::vector<std::string> names;
+      std::istringstream lines(partial.front());
+      for (std::string name; std::getline(lines, name);) names.push_back(name);
+      if (in_parts) outputs_->join_arrays(*options_.save, names);
+    });
+  }
+
   ExitCode run_in_order() {
     ExitCode worst = ExitCode::kOk;
-    for (std::size_t i = 0; i < rows_.size() && (i == 0 || !interrupted()); ++i) {
+    for (std::size_t i = 0; i < rows_.size() && (i == 0 || !ranks_.is_interrupted()); ++i) {
       const Config& config = rows_[i].config;
       std::string label;
       if (is_list()) {
@@ -150,15 +174,18 @@ class Run {
             .helpers = helpers_,
             .inputs = inputs_,
             .progress = progress_,
-            .interrupted = interrupted,
-            .on_results = [this](const Config& config, const HostBuffers& buffers) {
-              save(config, buffers);
-            }};
+            .ranks = ranks_,
+            .signalled = interrupted,
+            .on_results = [this](const Config& config, ImageRange held,
+                                 const HostBuffers& buffers) { save(config, held, buffers); }};
   }
 
-  void save(const Config& config, const HostBuffers& buffers) {
+  void save(const Config& config, ImageRange held, const HostBuffers& buffers) {
     try {
-      outputs_.save(config, buffers);
+      ranks_.agree([&] { outputs_->save(config, held, buffers); });
+      ranks_.agree([&] { outputs_->commit_arrays(); });
+    } catch (const CommError&) {
+      throw;
     } catch (const ResourceError& error) {
       save_error_ = error.what();  // the measurement is not lost with it
     }
@@ -180,7 +207,7 @@ class Run {
     ExitCode worst = ExitCode::kOk;
     const auto begin = std::chrono::steady_clock::now();
     report_.break_even = find_break_even(report_.records, [&](const Config& config) {
-      if (interrupted()) return not_measured(config, Status::kInterrupted, "interrupted");
+      if (ranks_.is_interrupted()) return not_measured(config, Status::kInterrupted, "interrupted");
       auto [record, code] = attempt(config, "break-even", 0);
       worst = worse(worst, code);
       if (record.status == Status::kFailed) say("break-even: " + record.reason);
@@ -199,7 +226,7 @@ class Run {
   }
 
   void print() {
-    std::ostream& text = outputs_.text();
+    std::ostream& text = outputs_->text();
     const bool with_table = any_ran() && !options_.quiet;
     if (any_ran()) {
       if (!is_list()) text << original_lines(report_.records.front(), options_.iteration_lines);
@@ -227,8 +254,9 @@ class Run {
   const Options& options_;
   const std::vector<Row>& rows_;
   const BackendTable& backends_;
+  Ranks& ranks_;
   std::ostream& err_;
-  Outputs outputs_;
+  std::optional<Outputs> outputs_;
   Report report_;
   const Topology topology_;
   ThreadTeam helpers_;
@@ -241,9 +269,9 @@ class Run {
 }  // namespace
 
 ExitCode run_rows(const std::vector<std::string>& args, const Options& options,
-                  const std::vector<Row>& rows, const BackendTable& backends, std::ostream& out,
-                  std::ostream& err) {
-  return Run(args, options, rows, backends, out, err).run();
+                  const std::vector<Row>& rows, const BackendTable& backends, Ranks& ranks,
+                  std::ostream& out, std::ostream& err) {
+  return Run(args, options, rows, backends, ranks, out, err).run();
 }
 
 }  // namespace convscale

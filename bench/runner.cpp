@@ -19,13 +19,15 @@
 namespace convscale {
 namespace {
 
-/// Runs `step` and says how it ended; null if well. UsageError passes.
+/// Runs `step` and says how it ended; null if well. UsageError and CommError pass.
 template <class Step>
 std::optional<Outcome> failure_of(const Config& config, Step&& step) {
   try {
     step();
     return std::nullopt;
   } catch (const UsageError&) {
+    throw;
+  } catch (const CommError&) {
     throw;
   } catch (const Error& error) {
     const bool skipped = error.code() == ExitCode::kUnsupported;
@@ -35,6 +37,12 @@ std::optional<Outcome> failure_of(const Config& config, Step&& step) {
     return Outcome{not_measured(config, Status::kFailed, "out of memory; a smaller --mem would do"),
                    ExitCode::kFailure};
   }
+}
+
+/// What this rank needs, and the others on its host need beside it.
+void check_memory_of_host(Ranks& ranks, std::int64_t bytes) {
+  const std::int64_t of_host = ranks.sum_on_host(bytes);
+  ranks.agree([&] { check_memory(of_host); });
 }
 
 ExitCode code_of(const Record& record) {
@@ -91,7 +99,7 @@ Turns make_turns(std::span<const Config> configs,
 }
 
 /// Sums what all turns take before any of them takes it.
-void check_memory_of(const Turns& turns) {
+void check_memory_of(const Turns& turns, Ranks& ranks) {
   std::set<const Inputs*> inputs;
   std::int64_t bytes = 0;
   std::map<std::string, DeviceNeed> devices;
@@ -106,15 +114,17 @@ void check_memory_of(const Turns& turns) {
       sum.free_bytes = need.free_bytes;
     }
   }
-  for (const auto& [device, sum] : devices) {
-    if (sum.bytes <= sum.free_bytes) continue;
-    constexpr double kMega = 1e-6;
-    reject_interleaving(fmt::format("{} needs {:.1f} MB, {:.1f} MB are free", device,
-                                    static_cast<double>(sum.bytes) * kMega,
-                                    static_cast<double>(sum.free_bytes) * kMega));
-  }
+  ranks.agree([&] {
+    for (const auto& [device, sum] : devices) {
+      if (sum.bytes <= sum.free_bytes) continue;
+      constexpr double kMega = 1e-6;
+      reject_interleaving(fmt::format("{} needs {:.1f} MB, {:.1f} MB are free", device,
+                                      static_cast<double>(sum.bytes) * kMega,
+                                      static_cast<double>(sum.free_bytes) * kMega));
+    }
+  });
   try {
-    check_memory(bytes);
+    check_memory_of_host(ranks, bytes);
   } catch (const ResourceError& error) {
     reject_interleaving(error.what());
   }
@@ -130,7 +140,7 @@ void take_turns(Turns& turns, const RunContext& context) {
   while (std::any_of(turns.begin(), turns.end(), needs_more)) {
     double done = 1;
     for (Turn& turn : turns) {
-      if (context.interrupted()) return;
+      if (context.ranks.is_interrupted()) return;
       if (!turn.takes_part()) continue;
       std::this_thread::sleep_for(kUntilTheyRest);
       turn.attempt([&] { turn.measurement->iterate(); });
@@ -154,10 +164,11 @@ Outcome measure(const Config& config, const Workload& workload, const RunContext
   Outcome outcome;
   const auto failure = failure_of(config, [&] {
     Measurement measurement(config, workload, context);
-    check_memory(measurement.inputs().bytes_to_take() + measurement.bytes_to_take());
+    check_memory_of_host(context.ranks,
+                         measurement.inputs().bytes_to_take() + measurement.bytes_to_take());
     measurement.set_up();
     context.progress.begin(Progress::Step::kMeasuring);
-    while (!measurement.has_enough() && !measurement.has_failed() && !context.interrupted()) {
+    while (!measurement.has_enough() && !measurement.has_failed() && !context.ranks.is_interrupted()) {
       measurement.iterate();
       context.progress.update(measurement.done_share());
     }
@@ -174,14 +185,14 @@ std::vector<Outcome> measure_interleaved(std::span<const Config> configs,
   const auto is_possible = [](const Turn& turn) { return turn.measurement != nullptr; };
   if (std::count_if(turns.begin(), turns.end(), is_possible) == 1)
     std::find_if(turns.begin(), turns.end(), is_possible)->measurement->run_alone();
-  check_memory_of(turns);
-  for (std::size_t i = 0; i < turns.size() && !context.interrupted(); ++i) {
+  check_memory_of(turns, context.ranks);
+  for (std::size_t i = 0; i < turns.size() && !context.ranks.is_interrupted(); ++i) {
     context.progress.begin_part(i, turns.size());
     turns[i].attempt([&] { turns[i].measurement->set_up(); });
   }
   context.progress.begin_part(0, 1);
   context.progress.begin(Progress::Step::kMeasuring);
-  if (!context.interrupted()) take_turns(turns, context);
+  if (!context.ranks.is_interrupted()) take_turns(turns, context);
 
   std::vector<Outcome> outcomes;
   for (Turn& turn : turns) {

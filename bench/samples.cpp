@@ -24,6 +24,35 @@ std::optional<double> max_or_null(const std::vector<double>& samples) {
   return best == samples.end() ? std::nullopt : std::optional(*best);
 }
 
+/// Of each rank the median over the iterations; null where it had no images.
+std::vector<std::optional<double>> medians_of(
+    const std::vector<RankTimes>& iterations,
+    std::vector<std::optional<double>> RankTimes::*times) {
+  std::vector<std::optional<double>> medians;
+  for (std::size_t rank = 0; rank < (iterations.front().*times).size(); ++rank) {
+    std::vector<double> of_rank;
+    for (const RankTimes& iteration : iterations) append(of_rank, (iteration.*times)[rank]);
+    medians.push_back(median_or_null(of_rank));
+  }
+  return medians;
+}
+
+RankFigures summarize_ranks(const std::vector<RankTimes>& iterations) {
+  RankFigures figures;
+  figures.run_s = medians_of(iterations, &RankTimes::run_s);
+  figures.busy_s = medians_of(iterations, &RankTimes::busy_s);
+  std::vector<double> barriers;
+  for (const RankTimes& iteration : iterations) barriers.push_back(iteration.barrier_s);
+  figures.barrier_s = median_of(barriers);
+  for (std::size_t rank = 0; rank < figures.run_s.size(); ++rank) {
+    const auto& time = figures.run_s[rank];
+    if (!time) continue;
+    if (*time < *figures.run_s[figures.fastest]) figures.fastest = rank;
+    if (*time > *figures.run_s[figures.slowest]) figures.slowest = rank;
+  }
+  return figures;
+}
+
 }  // namespace
 
 void Samples::add(const Ceilings& ceilings) {
@@ -32,6 +61,8 @@ void Samples::add(const Ceilings& ceilings) {
   append(up_bytes_per_s_, ceilings.up_bytes_per_s);
   append(down_bytes_per_s_, ceilings.down_bytes_per_s);
   append(duplex_bytes_per_s_, ceilings.duplex_bytes_per_s);
+  append(scatter_bytes_per_s_, ceilings.scatter_bytes_per_s);
+  append(gather_bytes_per_s_, ceilings.gather_bytes_per_s);
 }
 
 void Samples::add_iteration(Backend& backend, double time_s) {
@@ -45,6 +76,11 @@ void Samples::add_iteration(Backend& backend, double time_s) {
   busy_s_.resize(busy.size());
   for (std::size_t worker = 0; worker < busy.size(); ++worker)
     busy_s_[worker].push_back(busy[worker]);
+  const auto times = backend.rank_times();
+  if (!times) return;
+  rank_times_.push_back(*times);
+  const auto busiest = std::max_element(busy.begin(), busy.end());
+  if (busiest != busy.end() && time_s > 0) communication_shares_.push_back(1 - *busiest / time_s);
 }
 
 void Samples::check(const Digest& digest, const std::string& iteration) {
@@ -69,7 +105,9 @@ void Samples::summarise(Record& record) const {
                     .peak_flops_per_s = max_or_null(peak_flops_per_s_),
                     .up_bytes_per_s = median_or_null(up_bytes_per_s_),
                     .down_bytes_per_s = median_or_null(down_bytes_per_s_),
-                    .duplex_bytes_per_s = median_or_null(duplex_bytes_per_s_)};
+                    .duplex_bytes_per_s = median_or_null(duplex_bytes_per_s_),
+                    .scatter_bytes_per_s = median_or_null(scatter_bytes_per_s_),
+                    .gather_bytes_per_s = median_or_null(gather_bytes_per_s_)};
   if (!record.facts.direct) ceilings.peak_flops_per_s.reset();
   if (!config.work_time_s) {  // else the time is what was asked for, whatever the hardware allows
     record.bound = compute_bound(config.shape, config.method, config.dtype, record.facts.line_bytes,
@@ -84,6 +122,10 @@ void Samples::summarise(Record& record) const {
     for (const auto& of_worker : busy_s_) medians.push_back(median_of(of_worker));
     const auto [least, most] = std::minmax_element(medians.begin(), medians.end());
     record.workers = WorkerTimes{*least, *most};
+  }
+  if (!rank_times_.empty()) {
+    record.rank_figures = summarize_ranks(rank_times_);
+    record.rank_figures->communication_share = median_or_null(communication_shares_);
   }
 }
 

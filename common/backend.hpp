@@ -30,6 +30,30 @@ struct HostBuffers {
   std::byte* results = nullptr;  ///< (images, out_height, out_width)
 };
 
+/// The part of a configuration's images that this process keeps in its buffers, where several
+/// processes share the work.
+struct Holding {
+  ImageRange images;
+  bool is_source = true;  ///< it makes the data itself; else they arrive with each iteration
+};
+
+/// What one rank does of a configuration, and with what.
+struct RankFacts {
+  std::string host = {};
+  int num_workers = 0;
+  std::int64_t images = 0;
+  std::string kernel = {};  ///< empty where it has no images
+  std::vector<int> cpus = {};
+  std::optional<std::string> device = {};
+};
+
+/// The ranks' part in one iteration, each in the order of the ranks; null where one has no images.
+struct RankTimes {
+  std::vector<std::optional<double>> run_s;   ///< from the opening barrier to the end of its part
+  std::vector<std::optional<double>> busy_s;  ///< of its busiest worker
+  double barrier_s = 0;                       ///< of an empty barrier
+};
+
 /// Where the time of one iteration went on a device; unions of intervals, since streams overlap.
 struct Phases {
   double upload_s = 0;
@@ -67,7 +91,9 @@ struct BackendFacts {
   std::int64_t last_cache_bytes = 0;  ///< 0: unknown
   bool direct = true;  ///< false: FLOPs are not those of the direct sum, so no compute bound holds
   bool quantised = true;  ///< workers take whole images, one at a time
-  Transfer transfer;      ///< bytes over the link in one iteration of this scope
+  Transfer transfer;      ///< bytes over the links in one iteration of this scope
+  std::vector<RankFacts> ranks;                   ///< empty for a process of its own
+  std::optional<std::int64_t> wire_bytes;         ///< of `transfer`, between different hosts
   std::vector<std::string> warnings;
 };
 
@@ -114,6 +140,9 @@ class Backend {
   /// memory of its own will do.
   virtual std::optional<std::string> placement() const { return std::nullopt; }
 
+  /// What the buffers are to hold; null: all of the configuration.
+  virtual std::optional<Holding> holding() const { return std::nullopt; }
+
   virtual void prepare(const HostBuffers& buffers) = 0;
   virtual void load() {}
   /// One sample of each ceiling, with the same workers over the same buffers.
@@ -124,6 +153,11 @@ class Backend {
   virtual void start(ImageRange range) = 0;
   /// Blocks until `range`, which was started as such, and all ranges started before it are done.
   virtual void wait(ImageRange range) = 0;
+  /// Whether `wait` would return at once. A backend that does not know waits, and says yes.
+  virtual bool is_done(ImageRange range) {
+    wait(range);
+    return true;
+  }
   /// Of all results; see digest_of.
   virtual Digest digest() = 0;
   virtual void collect() {}
@@ -131,6 +165,8 @@ class Backend {
   virtual std::optional<Phases> phases() { return std::nullopt; }
   /// Seconds that each worker was busy in the last iteration; empty if unknown.
   virtual std::vector<double> busy_s() const { return {}; }
+  /// Of the last iteration; null for a process of its own.
+  virtual std::optional<RankTimes> rank_times() const { return std::nullopt; }
 };
 
 /// One line of `--list`: a kernel, or a device.
@@ -145,6 +181,8 @@ struct BackendEntry {
   std::string name;
   std::function<std::vector<Listing>()> kernels;  ///< fastest first
   std::function<std::vector<Listing>()> devices;
+  /// How many devices `--devices` chooses from; empty where there is nothing to choose.
+  std::function<int()> device_count = {};
   /// Throws UnsupportedError (no such backend, kernel or device here) or UsageError (a kernel name
   /// that nobody knows).
   std::function<std::unique_ptr<Backend>(const Config&)> create;

@@ -10,9 +10,11 @@ std::string_view name_of(Limit limit) {
     case Limit::kCompute:
       return "compute";
     case Limit::kTransfer:
+      return "transfer";
+    case Limit::kNetwork:
       break;
   }
-  return "transfer";
+  return "network";
 }
 
 std::optional<Bound> compute_bound(const Shape& shape, Method method, Dtype dtype,
@@ -36,8 +38,17 @@ std::optional<Bound> compute_bound(const Shape& shape, Method method, Dtype dtyp
   consider(Limit::kTransfer, transfer.up_bytes, ceilings.up_bytes_per_s);
   consider(Limit::kTransfer, transfer.down_bytes, ceilings.down_bytes_per_s);
   consider(Limit::kTransfer, transfer.up_bytes + transfer.down_bytes, ceilings.duplex_bytes_per_s);
+  consider(Limit::kNetwork, transfer.scatter_bytes, ceilings.scatter_bytes_per_s);
+  consider(Limit::kNetwork, transfer.gather_bytes, ceilings.gather_bytes_per_s);
   if (!known) return std::nullopt;
   return bound;
+}
+
+std::optional<double> network_bytes_per_s(const Ceilings& ceilings, const Transfer& transfer) {
+  if (!ceilings.scatter_bytes_per_s || !ceilings.gather_bytes_per_s) return std::nullopt;
+  return static_cast<double>(transfer.exchanged_bytes()) /
+         (static_cast<double>(transfer.scatter_bytes) / *ceilings.scatter_bytes_per_s +
+          static_cast<double>(transfer.gather_bytes) / *ceilings.gather_bytes_per_s);
 }
 
 double image_balance(std::int64_t images, std::int64_t workers) {

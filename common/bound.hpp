@@ -12,20 +12,25 @@ namespace convscale {
 /// What the hardware reached in the same process: measured, not looked up. Null: not measured, or
 /// no such ceiling.
 struct Ceilings {
-  std::optional<double> read_bytes_per_s;
-  std::optional<double> peak_flops_per_s;
-  std::optional<double> up_bytes_per_s;
-  std::optional<double> down_bytes_per_s;
-  std::optional<double> duplex_bytes_per_s;
+  std::optional<double> read_bytes_per_s = {};
+  std::optional<double> peak_flops_per_s = {};
+  std::optional<double> up_bytes_per_s = {};
+  std::optional<double> down_bytes_per_s = {};
+  std::optional<double> duplex_bytes_per_s = {};
+  std::optional<double> scatter_bytes_per_s = {};  ///< from rank 0 to all others
+  std::optional<double> gather_bytes_per_s = {};   ///< and back
 };
 
-/// Bytes that must cross the link of a device; zero where there is none.
+/// Bytes that must cross the link of a device, and that between ranks; zero where there is none.
 struct Transfer {
   std::int64_t up_bytes = 0;
   std::int64_t down_bytes = 0;
+  std::int64_t scatter_bytes = 0;  ///< from rank 0 to all others
+  std::int64_t gather_bytes = 0;   ///< and back
+  std::int64_t exchanged_bytes() const { return scatter_bytes + gather_bytes; }
 };
 
-enum class Limit { kMemory, kCompute, kTransfer };
+enum class Limit { kMemory, kCompute, kTransfer, kNetwork };
 std::string_view name_of(Limit limit);
 
 /// The least time that the hardware allows.
@@ -38,11 +43,15 @@ struct Bound {
 };
 
 /// The roofline (Williams, Waterman, Patterson, CACM 2009): max(least bytes / read bandwidth, FLOPs
-/// / peak, and for a device end to end up / up rate, down / down rate, both / duplex rate). Null if
-/// no ceiling is known.
+/// / peak, for a device end to end up / up rate, down / down rate, both / duplex rate, and between
+/// ranks scattered / scatter rate, gathered / gather rate, which may overlap). Null if no ceiling is
+/// known.
 std::optional<Bound> compute_bound(const Shape& shape, Method method, Dtype dtype,
                                    std::int64_t line_bytes, const Ceilings& ceilings,
                                    const Transfer& transfer = {});
+
+/// What the network reached, both ways one after the other. Null if that was not measured.
+std::optional<double> network_bytes_per_s(const Ceilings& ceilings, const Transfer& transfer);
 
 /// The most that `workers` equal workers reach of perfect balance when each takes whole images: N /
 /// (W ceil(N / W)).

@@ -41,6 +41,11 @@ struct Config {
   Bind bind = Bind::kSpread;
   HostMemory host_memory = HostMemory::kPinned;
   std::vector<int> devices{0};  ///< indices of the backend's devices; empty means all
+  bool devices_chosen = false;  ///< by the user
+  int ranks = 1;                ///< processes that share the work
+  Distribute distribute = Distribute::kScatter;  ///< among several ranks
+  /// This process is number `host_part` of `host_parts` that divide the host's processors.
+  int host_part = 0, host_parts = 1;
   bool verify = true;
 };
 

@@ -240,8 +240,7 @@ void NpyStack::forget(std::int64_t begin, std::int64_t end) const {
     madvise(mapping_ + first, static_cast<std::size_t>(last - first), MADV_DONTNEED);
 }
 
-void write_npy(OutputFile& file, Dtype dtype, std::span<const std::int64_t> shape,
-               std::span<const std::byte> data) {
+std::string npy_header(Dtype dtype, std::span<const std::int64_t> shape) {
   std::string header =
       fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({},), }}",
                   dtype == Dtype::kFloat64 ? "<f8" : "<f4", fmt::join(shape, ", "));
@@ -251,7 +250,12 @@ void write_npy(OutputFile& file, Dtype dtype, std::span<const std::int64_t> shap
   std::string prefix(kMagic);
   prefix +=
       {'\1', '\0', static_cast<char>(header.size() & 0xff), static_cast<char>(header.size() >> 8)};
-  file.write(prefix + header);
+  return prefix + header;
+}
+
+void write_npy(OutputFile& file, Dtype dtype, std::span<const std::int64_t> shape,
+               std::span<const std::byte> data) {
+  file.write(npy_header(dtype, shape));
   file.write(data);
 }
 

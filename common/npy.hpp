@@ -63,6 +63,9 @@ class NpyStack {
   std::size_t mapped_bytes_ = 0;
 };
 
+/// What a file of a C-order array begins with; its elements follow.
+std::string npy_header(Dtype dtype, std::span<const std::int64_t> shape);
+
 /// Writes a C-order array of `dtype` and `shape`; `data` holds all its elements.
 void write_npy(OutputFile& file, Dtype dtype, std::span<const std::int64_t> shape,
                std::span<const std::byte> data);

@@ -64,6 +64,19 @@ OutputFile::OutputFile(OutputFile&& other) noexcept
       temporary_(std::exchange(other.temporary_, {})),
       fd_(std::exchange(other.fd_, -1)) {}
 
+OutputFile OutputFile::join(const fs::path& partial, const fs::path& target) {
+  OutputFile file;
+  file.target_ = target;
+  file.fd_ = open(partial.c_str(), O_WRONLY | O_CLOEXEC);
+  if (file.fd_ < 0) {
+    throw ResourceError(fmt::format(
+        "cannot write {}: {}; every rank writes its part, so that a folder that all of them share "
+        "would do",
+        target.string(), std::strerror(errno)));
+  }
+  return file;
+}
+
 void OutputFile::fail(int error_number) const {
   throw ResourceError(
       fmt::format("cannot write {}: {}; give a file in a folder that exists and is writable",
@@ -78,6 +91,16 @@ void OutputFile::write(std::span<const std::byte> bytes) {
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) fail(errno);
     bytes = bytes.subspan(static_cast<std::size_t>(written));
+  }
+}
+
+void OutputFile::write_at(std::int64_t offset, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = pwrite(fd_, bytes.data(), bytes.size(), offset);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) fail(errno);
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+    offset += written;
   }
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -22,12 +23,22 @@ class OutputFile {
   OutputFile(const OutputFile&) = delete;
   OutputFile& operator=(const OutputFile&) = delete;
 
+  /// Opens what another process is writing, as its `partial` names it, to write a part of it.
+  /// `commit` only closes it: the other gives it its name.
+  static OutputFile join(const std::filesystem::path& partial,
+                         const std::filesystem::path& target);
+  /// The name that it has until it is committed.
+  std::filesystem::path partial() const { return temporary_.empty() ? target_ : temporary_; }
+
   void write(std::string_view text);
   void write(std::span<const std::byte> bytes);
+  /// Writes `bytes` from byte `offset` on, and leaves alone where `write` goes on.
+  void write_at(std::int64_t offset, std::span<const std::byte> bytes);
   /// Closes the file and gives it its name.
   void commit();
 
  private:
+  OutputFile() = default;
   [[noreturn]] void fail(int error_number) const;
 
   std::filesystem::path target_;

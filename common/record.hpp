@@ -33,6 +33,17 @@ struct WorkerTimes {
   double busy_max_s = 0;
 };
 
+/// What the ranks' parts in the iterations show: medians, in the order of the ranks; null where one
+/// has no images. The rest stands in BackendFacts::ranks.
+struct RankFigures {
+  std::vector<std::optional<double>> run_s = {};  ///< see RankTimes
+  std::vector<std::optional<double>> busy_s = {};
+  double barrier_s = 0;
+  std::size_t fastest = 0, slowest = 0;  ///< by run_s; rank 0 always has images
+  /// The share of an iteration in which the busiest worker of all was not computing.
+  std::optional<double> communication_share = {};
+};
+
 /// Everything known of one configuration: a row of the table, an element of the JSON's `records`.
 struct Record {
   Status status = Status::kOk;
@@ -56,6 +67,7 @@ struct Record {
   std::optional<double> fraction;  ///< bound / median
   std::optional<Phases> phases;
   std::optional<WorkerTimes> workers;
+  std::optional<RankFigures> rank_figures;  ///< null for a process of its own
   std::optional<double> balance;  ///< see image_balance; null where it does not apply
   Verification verification;
   std::optional<std::uint64_t> digest;  ///< of the results
@@ -95,7 +107,9 @@ struct Report {
   std::string started_at;  ///< UTC, ISO 8601
   bool interrupted = false;
   std::optional<double> wall_s;  ///< from the first row's begin to the last one's end
-  HostInfo host;
+  HostInfo host;                   ///< rank 0's
+  std::string mpi;                 ///< the library of this build, "Open MPI 4.1.4"; empty without
+  std::vector<std::string> hosts;  ///< of all ranks, in their order; one for a process of its own
   std::vector<Record> records;
   std::optional<double> break_even_s;  ///< of wall_s: the measurements for `break_even`
   std::vector<BreakEven> break_even;   ///< one for each workload that both CPU and GPU ran

@@ -132,7 +132,42 @@ Json bound_value(const Record& r) {
           {"peak_flops_per_s", rate(&Ceilings::peak_flops_per_s)},
           {"up_bytes_per_s", rate(&Ceilings::up_bytes_per_s)},
           {"down_bytes_per_s", rate(&Ceilings::down_bytes_per_s)},
-          {"duplex_bytes_per_s", rate(&Ceilings::duplex_bytes_per_s)}};
+          {"duplex_bytes_per_s", rate(&Ceilings::duplex_bytes_per_s)},
+          {"scatter_bytes_per_s", rate(&Ceilings::scatter_bytes_per_s)},
+          {"gather_bytes_per_s", rate(&Ceilings::gather_bytes_per_s)},
+          {"network_bytes_per_s",
+           bound ? nullable(network_bytes_per_s(bound->ceilings, r.facts.transfer))
+                 : Json(nullptr)}};
+}
+
+/// One entry for each rank; null for a process of its own.
+Json ranks_value(const Record& r) {
+  if (r.facts.ranks.empty()) return nullptr;
+  Json values = Json::array();
+  for (std::size_t rank = 0; rank < r.facts.ranks.size(); ++rank) {
+    const RankFacts& facts = r.facts.ranks[rank];
+    const auto time = [&](std::vector<std::optional<double>> RankFigures::*times) {
+      return r.rank_figures ? nullable(((*r.rank_figures).*times)[rank]) : Json(nullptr);
+    };
+    values.push_back({{"rank", rank},
+                      {"host", nullable_text(facts.host)},
+                      {"num_workers", facts.num_workers},
+                      {"images", facts.images},
+                      {"cpus", facts.cpus.empty() ? Json(nullptr) : Json(facts.cpus)},
+                      {"device", nullable(facts.device)},
+                      {"kernel", nullable_text(facts.kernel)},
+                      {"busy_s", time(&RankFigures::busy_s)},
+                      {"run_s", time(&RankFigures::run_s)}});
+  }
+  return values;
+}
+
+Json rank_value(const Record& r, std::size_t RankFigures::*which) {
+  if (!r.rank_figures) return {{"rank", nullptr}, {"host", nullptr}, {"run_s", nullptr}};
+  const std::size_t rank = (*r.rank_figures).*which;
+  return {{"rank", rank},
+          {"host", nullable_text(r.facts.ranks[rank].host)},
+          {"run_s", nullable(r.rank_figures->run_s[rank])}};
 }
 
 Json to_json_value(const Record& r) {
@@ -173,8 +208,8 @@ Json to_json_value(const Record& r) {
           {"host_memory", r.facts.device ? Json(name_of(c.host_memory)) : Json(nullptr)},
           {"schedule", name_of(c.schedule)},
           {"bind", name_of(c.bind)},
-          {"ranks", 1},
-          {"distribute", nullptr},
+          {"ranks", c.ranks},
+          {"distribute", c.ranks > 1 ? Json(name_of(c.distribute)) : Json(nullptr)},
           {"iterations", c.iterations},
           {"burns", c.burns},
           {"work_time", nullable(c.work_time_s)},
@@ -214,9 +249,15 @@ Json to_json_value(const Record& r) {
            {{"busy_min_s", of_workers(&WorkerTimes::busy_min_s)},
             {"busy_max_s", of_workers(&WorkerTimes::busy_max_s)},
             {"balance", nullable(r.balance)}}},
-          {"per_rank", nullptr},
-          {"wire_bytes", nullptr},
-          {"communication_share", nullptr},
+          {"per_rank", ranks_value(r)},
+          {"fastest_rank", rank_value(r, &RankFigures::fastest)},
+          {"slowest_rank", rank_value(r, &RankFigures::slowest)},
+          {"exchanged_bytes",
+           r.facts.ranks.empty() ? Json(nullptr) : Json(r.facts.transfer.exchanged_bytes())},
+          {"wire_bytes", nullable(r.facts.wire_bytes)},
+          {"communication_share",
+           r.rank_figures ? nullable(r.rank_figures->communication_share) : Json(nullptr)},
+          {"barrier_s", r.rank_figures ? Json(r.rank_figures->barrier_s) : Json(nullptr)},
           {"verification",
            {{"status", name_of(r.verification.status)},
             {"outputs", verified ? Json(r.verification.outputs) : Json(nullptr)},
@@ -232,6 +273,7 @@ std::string cell_text(const Json& value) {
   if (value.is_null() || !finite) return "";
   if (value.is_string()) return value.get<std::string>();
   if (!value.is_array()) return value.dump();
+  if (!value.empty() && value[0].is_object()) return value.dump();
   std::string joined;
   for (const Json& element : value)
     joined += (joined.empty() ? "" : value[0].is_string() ? "; " : " ") + cell_text(element);
@@ -298,10 +340,11 @@ std::string to_json(const Report& report) {
                      {"flags", build.flags},
                      {"cuda", nullable_text(std::string(build.cuda))},
                      {"cudnn", nullable_text(std::string(build.cudnn))},
-                     {"mpi", nullptr}}},
+                     {"mpi", nullable_text(report.mpi)}}},
                    {"host", to_json_value(report.host)},
                    {"devices", devices_value(report.records)},
-                   {"ranks", 1},
+                   {"ranks", std::max<std::size_t>(1, report.hosts.size())},
+                   {"hosts", report.hosts.size() > 1 ? Json(report.hosts) : Json(nullptr)},
                    {"records", Json::array()},
                    {"break_even", Json::array()}};
   for (const Record& record : report.records) document["records"].push_back(to_json_value(record));

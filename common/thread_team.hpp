@@ -56,6 +56,8 @@ class ThreadTeam {
   /// Blocks until the job of `ticket` and all earlier ones are done; rethrows the first exception
   /// that one of them threw.
   void wait(Ticket ticket);
+  /// Whether `wait` would return at once.
+  bool is_done(Ticket ticket) const { return finished_ >= ticket; }
   /// start and wait.
   void run(Job job) { wait(start(std::move(job))); }
 

@@ -83,7 +83,7 @@ Worst worst_of_band(const Shape& s, const T* image, const T* filter, const T* re
 
 template <class T>
 Verification verify(const Shape& s, const T* images, const T* filters, const T* results,
-                    ThreadTeam& team, const KeepGoing& keep_going) {
+                    ThreadTeam& team, const KeepGoing& keep_going, std::int64_t first_image) {
   constexpr std::int64_t kBandOutputs = 1 << 15;  // 0.5 MiB of reference a thread
   const std::int64_t band_rows =
       std::clamp<std::int64_t>(kBandOutputs / s.out_width(), 1, s.out_height());
@@ -123,8 +123,8 @@ Verification verify(const Shape& s, const T* images, const T* filters, const T* 
   if (result.status == VerificationStatus::kFailed) {
     const T got = results[worst_image * s.outputs() + worst.output];
     result.failure = fmt::format(
-        "image {}, output ({}, {}): got {}, expected {}", worst_image, worst.output / s.out_width(),
-        worst.output % s.out_width(),
+        "image {}, output ({}, {}): got {}, expected {}", first_image + worst_image,
+        worst.output / s.out_width(), worst.output % s.out_width(),
         bits_of(got) == kPoisonBits<T> ? "nothing (never written)" : fmt::format("{:.17g}", got),
         fmt::format("{:.17g}", worst.expected));
   }
@@ -132,8 +132,8 @@ Verification verify(const Shape& s, const T* images, const T* filters, const T* 
 }
 
 template Verification verify(const Shape&, const double*, const double*, const double*, ThreadTeam&,
-                             const KeepGoing&);
+                             const KeepGoing&, std::int64_t);
 template Verification verify(const Shape&, const float*, const float*, const float*, ThreadTeam&,
-                             const KeepGoing&);
+                             const KeepGoing&, std::int64_t);
 
 }  // namespace convscale

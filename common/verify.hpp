@@ -32,9 +32,11 @@ using KeepGoing = std::function<bool(double done)>;
 /// the worst case of K^2 rounded products and sums in any order (Higham, "Accuracy and Stability of
 /// Numerical Algorithms", section 3.1), denormal ones included; NaN must meet NaN and an infinity
 /// the same infinity, unless finite pixels overflow T, where the order of the sum decides. The
-/// reserved poison never passes. Status `kSkipped` if `keep_going` said no.
+/// reserved poison never passes. Status `kSkipped` if `keep_going` said no. Messages count images
+/// from `first_image` on.
 template <class T>
 Verification verify(const Shape& shape, const T* images, const T* filters, const T* results,
-                    ThreadTeam& team, const KeepGoing& keep_going = {});
+                    ThreadTeam& team, const KeepGoing& keep_going = {},
+                    std::int64_t first_image = 0);
 
 }  // namespace convscale

@@ -19,6 +19,7 @@ enum class Fill { kRandom, kZeros, kIntegers, kFile };
 enum class Schedule { kStatic, kDynamic, kSplit };
 enum class Bind { kSpread, kCompact, kNone };
 enum class HostMemory { kPinned, kPageable };
+enum class Distribute { kScatter, kLocal };
 
 template <class E>
 inline constexpr std::array<std::string_view, 0> kNames{};
@@ -37,6 +38,8 @@ template <>
 inline constexpr std::array<std::string_view, 3> kNames<Bind>{"spread", "compact", "none"};
 template <>
 inline constexpr std::array<std::string_view, 2> kNames<HostMemory>{"pinned", "pageable"};
+template <>
+inline constexpr std::array<std::string_view, 2> kNames<Distribute>{"scatter", "local"};
 
 template <class E>
 constexpr std::string_view name_of(E value) {

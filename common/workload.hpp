@@ -24,6 +24,12 @@ class Workload {
            std::shared_ptr<const NpyStack> filters = nullptr);
 
   const Shape& shape() const { return shape_; }
+  /// The same data, for `fill` of another number of images.
+  Workload with_images(std::int64_t images) const {
+    Workload other = *this;
+    other.shape_.images = images;
+    return other;
+  }
 
   /// Writes image `index`: (height, width), row-major.
   template <class T>

@@ -41,7 +41,7 @@ class CpuBackend final : public Backend {
   CpuBackend(const Config& config, const Kernel& kernel)
       : config_(config),
         kernel_(kernel),
-        cpus_(topology_.order(config.bind)),
+        cpus_(processors_of(topology_, config)),
         scratch_shape_(config.method == Method::kFull ? full_scratch(config.shape, sizeof(T))
                                                       : ScratchShape{}),
         workers_(static_cast<std::size_t>(config.num_workers)),
@@ -50,7 +50,7 @@ class CpuBackend final : public Backend {
             [this](int worker) {
               if (!cpus_.empty()) topology_.pin(cpu_of(worker));
             },
-            /*spin=*/config.num_workers <= topology_.threads()) {}
+            /*spin=*/config.num_workers <= own_share(topology_.threads())) {}
 
   BackendFacts facts() const override {
     BackendFacts facts;
@@ -61,9 +61,9 @@ class CpuBackend final : public Backend {
     }
     facts.last_cache_bytes = topology_.last_cache_bytes();
     facts.quantised = config_.schedule != Schedule::kSplit;
-    if (config_.num_workers > topology_.cores()) {
-      facts.warnings.push_back(fmt::format("{} workers share {} core{}", config_.num_workers,
-                                           topology_.cores(), topology_.cores() == 1 ? "" : "s"));
+    if (const int cores = own_share(topology_.cores()); config_.num_workers > cores) {
+      facts.warnings.push_back(fmt::format("{} workers share {} core{}", config_.num_workers, cores,
+                                           cores == 1 ? "" : "s"));
     }
     if (const auto quota = cpu_quota(); quota && *quota < config_.num_workers) {
       facts.warnings.push_back(fmt::format("{} workers share a cgroup quota of {:.2f} processors",
@@ -154,6 +154,12 @@ class CpuBackend final : public Backend {
     }
   }
 
+  bool is_done(ImageRange range) override {
+    const auto job = std::find_if(under_way_.begin(), under_way_.end(),
+                                  [&](const auto& other) { return other.first == range; });
+    return job == under_way_.end() || team_.is_done(job->second);
+  }
+
   Digest digest() override {
     const Shape& s = config_.shape;
     team_.run([&](int worker) {
@@ -184,6 +190,9 @@ class CpuBackend final : public Backend {
     double busy_s = 0;
     Digest digest;
   };
+
+  /// Of what the host has, with other processes there.
+  int own_share(int count) const { return std::max(1, count / config_.host_parts); }
 
   int cpu_of(int worker) const { return cpus_[static_cast<std::size_t>(worker) % cpus_.size()]; }
 

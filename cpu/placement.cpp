@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cpu/placement.hpp"
 
+#include "common/thread_team.hpp"
+
 #include <fmt/format.h>
+
+#include <algorithm>
 
 namespace convscale {
 
@@ -18,6 +22,22 @@ std::optional<std::string> placement_of(const Topology& topology, const Config& 
     text += fmt::format(" {}", topology.numa_node_of(cpu));
   }
   return text;
+}
+
+std::vector<int> processors_of(const Topology& topology, const Config& config) {
+  const std::vector<int> all = topology.order(config.bind);
+  const auto part = static_cast<std::size_t>(config.host_part);
+  const auto parts = static_cast<std::size_t>(config.host_parts);
+  if (parts <= 1 || all.empty()) return all;
+  if (all.size() < parts) return {all[part % all.size()]};
+  if (config.bind == Bind::kCompact) {
+    const Block block = block_of(std::ssize(all), config.host_parts, config.host_part);
+    return {all.begin() + block.begin, all.begin() + block.end};
+  }
+  // NUMA nodes follow one another in turn, so that as many processes as nodes get one each.
+  std::vector<int> mine;
+  for (std::size_t i = part; i < all.size(); i += parts) mine.push_back(all[i]);
+  return mine;
 }
 
 }  // namespace convscale

@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace convscale {
 
@@ -15,5 +16,10 @@ namespace convscale {
 /// where every place is as good; null where workers are not pinned on a machine of several.
 std::optional<std::string> placement_of(const Topology& topology, const Config& config,
                                         std::span<const int> cpus);
+
+/// The processors of `config`'s workers, in the order in which they take them: Topology::order, of
+/// which each of several processes on this host gets a part. With more processes than processors
+/// some have to share one.
+std::vector<int> processors_of(const Topology& topology, const Config& config);
 
 }  // namespace convscale

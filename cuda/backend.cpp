@@ -98,6 +98,7 @@ class CudaBackend final : public Backend {
     under_way_.push_back(range);
   }
   void wait(ImageRange range) override;
+  bool is_done(ImageRange range) override;
   Digest digest() override;
   void collect() override {
     for (const auto& share : shares_) share->collect();
@@ -217,6 +218,14 @@ void CudaBackend::wait(ImageRange range) {
   }
 }
 
+bool CudaBackend::is_done(ImageRange range) {
+  const auto job = std::find(under_way_.begin(), under_way_.end(), range);
+  if (job == under_way_.end()) return true;
+  const auto index = static_cast<std::size_t>(job - under_way_.begin());
+  return std::all_of(shares_.begin(), shares_.end(),
+                     [&](const auto& share) { return share->is_done(index); });
+}
+
 Digest CudaBackend::digest() {
   for (auto& monitor : monitors_) {
     if (monitor) monitor->sample();  // right behind an iteration
@@ -279,6 +288,7 @@ BackendEntry cuda_backend() {
   return {.name = "cuda",
           .kernels = cuda::list_kernels,
           .devices = cuda::list_devices,
+          .device_count = cuda::device_count,
           .create = [](const Config& config) -> std::unique_ptr<Backend> {
             cuda::require_possible(config);
             return std::make_unique<cuda::CudaBackend>(config);

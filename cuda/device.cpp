@@ -26,12 +26,6 @@ int driver_version() {
   return version;
 }
 
-int device_count() {
-  int count = 0;
-  CONVSCALE_CUDA(cudaGetDeviceCount(&count));
-  return count;
-}
-
 /// The NUMA node that the kernel knows for a PCI device; null if it knows none.
 std::optional<int> numa_node_of(const std::string& pci_bus_id) {
   std::string name = pci_bus_id;
@@ -103,6 +97,13 @@ std::vector<int> choose_devices(const std::vector<int>& wanted) {
       throw UnsupportedError(fmt::format("--devices {}: {}", device, why));
   }
   return devices;
+}
+
+int device_count() {
+  if (!why_no_device().empty()) return 0;
+  int count = 0;
+  CONVSCALE_CUDA(cudaGetDeviceCount(&count));
+  return count;
 }
 
 DeviceInfo describe(int index) {

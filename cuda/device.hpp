@@ -13,6 +13,9 @@ namespace convscale::cuda {
 /// has one.
 std::string why_no_device();
 
+/// How many devices there are, whether they are of use to us or not; 0 where there is no driver.
+int device_count();
+
 /// The devices that `wanted` names, all where it is empty. Throws UnsupportedError where there are
 /// none, one of them does not exist, or this program has no code for it.
 std::vector<int> choose_devices(const std::vector<int>& wanted);

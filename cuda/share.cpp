@@ -290,6 +290,18 @@ void Share::wait_oldest() {
   for (const cudaEvent_t event : events) CONVSCALE_CUDA(cudaEventSynchronize(event));
 }
 
+bool Share::is_done(std::size_t index) {
+  select();
+  for (std::size_t i = 0; i <= index; ++i) {
+    for (const cudaEvent_t event : under_way_[i]) {
+      const cudaError_t state = cudaEventQuery(event);
+      if (state == cudaErrorNotReady) return false;
+      CONVSCALE_CUDA(state);
+    }
+  }
+  return true;
+}
+
 Digest Share::digest() {
   select();
   const std::int64_t outputs = config_.shape.outputs();

@@ -50,6 +50,8 @@ class Share {
   /// Blocks until all that was started up to and with the oldest call of `start` that was not
   /// waited for is done. Throws ResourceError on a fault of the device.
   void wait_oldest();
+  /// Whether call `index` of those (0 is the oldest) and all before it are done.
+  bool is_done(std::size_t index);
 
   Digest digest();
   /// Scope `resident`: copies the results to the host's buffer. Blocks.

@@ -79,6 +79,33 @@ TEST(Bound, EachDirectionOfTheLinkWinsInTurn) {
   EXPECT_DOUBLE_EQ(time(1e9, 1e9, 2e9), 3);
 }
 
+TEST(Bound, EachWayOfTheNetworkWinsInTurn) {
+  Transfer transfer;
+  transfer.scatter_bytes = 3'000'000'000;
+  transfer.gather_bytes = 1'000'000'000;
+  const auto time = [&](double scatter, double gather) {
+    Ceilings ceilings = both(1e12, 1e12);
+    ceilings.scatter_bytes_per_s = scatter;
+    ceilings.gather_bytes_per_s = gather;
+    const auto bound = full_bound(ceilings, transfer);
+    EXPECT_EQ(bound->limit, Limit::kNetwork);
+    return bound->time_s;
+  };
+  EXPECT_DOUBLE_EQ(time(1e9, 1e9), 3);
+  EXPECT_DOUBLE_EQ(time(1e9, 0.25e9), 4);
+}
+
+TEST(Network, IsBothWaysOneAfterTheOther) {
+  Transfer transfer;
+  transfer.scatter_bytes = 600;
+  transfer.gather_bytes = 400;
+  Ceilings ceilings;
+  EXPECT_FALSE(network_bytes_per_s(ceilings, transfer));
+  ceilings.scatter_bytes_per_s = 600;
+  ceilings.gather_bytes_per_s = 100;
+  EXPECT_DOUBLE_EQ(*network_bytes_per_s(ceilings, transfer), 1000.0 / 5);
+}
+
 TEST(Bound, NoTransferNoTransferLimit) {
   Ceilings ceilings = reading(1e9);
   ceilings.up_bytes_per_s = 1.0;
@@ -105,6 +132,7 @@ TEST(Bound, NamesOfLimits) {
   EXPECT_EQ(name_of(Limit::kMemory), "memory");
   EXPECT_EQ(name_of(Limit::kCompute), "compute");
   EXPECT_EQ(name_of(Limit::kTransfer), "transfer");
+  EXPECT_EQ(name_of(Limit::kNetwork), "network");
 }
 
 TEST(ImageBalance, IsTheShareOfTheBusiestWorker) {

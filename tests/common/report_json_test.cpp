@@ -81,7 +81,7 @@ TEST(ToJson, HasEveryFieldOfTheSchema) {
   const std::pair<const char*, std::vector<const char*>> fields[] = {
       {"",
        {"schema_version", "program", "started_at", "interrupted", "build", "host", "devices",
-        "ranks", "records", "break_even"}},
+        "ranks", "hosts", "records", "break_even"}},
       {"/program", {"name", "version", "git", "argv"}},
       {"/build", {"type", "compiler", "flags", "cuda", "cudnn", "mpi"}},
       {"/host",
@@ -98,10 +98,13 @@ TEST(ToJson, HasEveryFieldOfTheSchema) {
                       "median_s",     "max_s",       "images_per_s", "pixels_per_s",
                       "bytes_per_s",  "flops_per_s", "bound",        "phases",
                       "workers",      "per_rank",    "wire_bytes",   "communication_share",
+                      "fastest_rank", "slowest_rank", "exchanged_bytes", "barrier_s",
                       "verification", "digest"}},
       {"/records/0/bound",
        {"limit", "time_s", "fraction", "bytes", "flops", "read_bytes_per_s", "peak_flops_per_s",
-        "up_bytes_per_s", "down_bytes_per_s", "duplex_bytes_per_s"}},
+        "up_bytes_per_s", "down_bytes_per_s", "duplex_bytes_per_s",
+        "scatter_bytes_per_s", "gather_bytes_per_s", "network_bytes_per_s"}},
+      {"/records/0/slowest_rank", {"rank", "host", "run_s"}},
       {"/records/0/phases", {"upload_s", "kernel_s", "download_s"}},
       {"/records/0/workers", {"busy_min_s", "busy_max_s", "balance"}},
       {"/records/0/verification", {"status", "outputs", "max_error_of_bound"}}};
@@ -112,6 +115,47 @@ TEST(ToJson, HasEveryFieldOfTheSchema) {
       for (const char* key : keys) EXPECT_TRUE(object.contains(key)) << path << "/" << key;
     }
   }
+}
+
+/// Two ranks, the second without images.
+Record record_of_ranks() {
+  Record r = full_record();
+  r.config.ranks = 2;
+  r.config.distribute = Distribute::kLocal;
+  r.facts.transfer.scatter_bytes = 600;
+  r.facts.transfer.gather_bytes = 400;
+  r.facts.wire_bytes = 250;
+  r.facts.ranks = {{.host = "n1", .num_workers = 3, .images = 10, .kernel = "avx2", .cpus = {1, 2}},
+                   {.host = "n2"}};
+  r.rank_figures = RankFigures{.run_s = {0.5, std::nullopt},
+                               .busy_s = {0.25, std::nullopt},
+                               .barrier_s = 0.001,
+                               .communication_share = 0.375};
+  r.bound->ceilings.scatter_bytes_per_s = 600;
+  r.bound->ceilings.gather_bytes_per_s = 100;
+  return r;
+}
+
+TEST(ToJson, ValuesOfRanks) {
+  Report report = report_of({record_of_ranks()});
+  report.hosts = {"n1", "n2"};
+  report.mpi = "Open MPI 4.1.4";
+  const Json document = json_of(report);
+  EXPECT_EQ(document.at("ranks"), 2);
+  EXPECT_EQ(document.at("hosts"), Json({"n1", "n2"}));
+  EXPECT_EQ(document.at("build").at("mpi"), "Open MPI 4.1.4");
+  const Json expected = Json::parse(R"({"ranks": 2, "distribute": "local",
+    "per_rank": [{"rank": 0, "host": "n1", "num_workers": 3, "images": 10, "cpus": [1, 2],
+                  "device": null, "kernel": "avx2", "busy_s": 0.25, "run_s": 0.5},
+                 {"rank": 1, "host": "n2", "num_workers": 0, "images": 0, "cpus": null,
+                  "device": null, "kernel": null, "busy_s": null, "run_s": null}],
+    "fastest_rank": {"rank": 0, "host": "n1", "run_s": 0.5},
+    "slowest_rank": {"rank": 0, "host": "n1", "run_s": 0.5},
+    "exchanged_bytes": 1000, "wire_bytes": 250, "communication_share": 0.375,
+    "barrier_s": 0.001})");
+  const Json& r = document.at("records").at(0);
+  for (const auto& [key, value] : expected.items()) EXPECT_EQ(r.at(key), value) << key;
+  EXPECT_DOUBLE_EQ(r.at("bound").at("network_bytes_per_s").get<double>(), 1000.0 / 5);
 }
 
 TEST(ToJson, ValuesOfARecord) {
@@ -127,7 +171,10 @@ TEST(ToJson, ValuesOfARecord) {
     "images_per_s": 500.0, "pixels_per_s": 1e7,
     "bound": {"limit": "compute", "time_s": 0.01, "fraction": 0.5, "bytes": 123, "flops": 456,
               "read_bytes_per_s": 1e9, "peak_flops_per_s": 2e9, "up_bytes_per_s": 3e9,
-              "down_bytes_per_s": 4e9, "duplex_bytes_per_s": 5e9},
+              "down_bytes_per_s": 4e9, "duplex_bytes_per_s": 5e9,
+              "scatter_bytes_per_s": null, "gather_bytes_per_s": null,
+              "network_bytes_per_s": null},
+    "ranks": 1, "distribute": null, "per_rank": null,
     "phases": {"upload_s": 0.1, "kernel_s": 0.2, "download_s": 0.3},
     "verification": {"status": "passed", "outputs": 51510, "max_error_of_bound": 0.375},
     "digest": "0123456789abcdef"})");
@@ -191,12 +238,15 @@ TEST(ToJson, UnknownFiguresAreNullNeverZero) {
                           "pixels_per_s",
                           "bytes_per_s",
                           "flops_per_s",
+                          "per_rank",
+                          "exchanged_bytes",
                           "wire_bytes",
                           "communication_share",
+                          "barrier_s",
                           "digest"}) {
     EXPECT_TRUE(r.at(key).is_null()) << key << ": " << r.at(key);
   }
-  for (const char* object : {"bound", "phases", "workers"}) {
+  for (const char* object : {"bound", "phases", "workers", "fastest_rank", "slowest_rank"}) {
     for (const auto& [key, value] : r.at(object).items())
       EXPECT_TRUE(value.is_null()) << object << "." << key << ": " << value;
   }

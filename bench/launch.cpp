@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/launch.hpp"
+
+#ifdef CONVSCALE_MPI
+#include "common/comm_mpi.hpp"
+#endif
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+
+namespace convscale {
+namespace {
+
+/// What a launcher leaves. The first that is there counts: mpirun under Slurm starts its daemons
+/// with srun, and what these inherit is about the daemons.
+struct Traces {
+  const char* launcher;
+  const char* tasks;
+  const char* task;
+};
+constexpr Traces kTraces[] = {{"mpirun", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"},
+                              {"mpirun", "PMI_SIZE", "PMI_RANK"},  // MPICH's and Intel's
+                              {"srun", "SLURM_STEP_NUM_TASKS", "SLURM_PROCID"},
+                              {"a PMIx launcher", "", "PMIX_RANK"}};
+
+#ifdef CONVSCALE_MPI
+constexpr bool kHasMpi = true;
+#else
+constexpr bool kHasMpi = false;
+std::string mpi_library() { return ""; }
+std::unique_ptr<Comm> make_mpi_comm() { return make_self_comm(); }
+#endif
+
+}  // namespace
+
+Launch find_launch(const std::function<const char*(const char*)>& variable) {
+  for (const Traces& traces : kTraces) {
+    const char* const tasks = variable(traces.tasks);
+    const char* const task = variable(traces.task);
+    if (task == nullptr || (tasks == nullptr && *traces.tasks != '\0')) continue;
+    return {traces.launcher, tasks == nullptr ? 0 : std::atoi(tasks), std::atoi(task)};
+  }
+  return {};
+}
+
+void require_ranks(const Launch& launch, std::optional<int> ranks) {
+  if (launch.tasks <= 1 || ranks.value_or(1) > 1) return;
+  const std::string what =
+      fmt::format("{} started {} of this program, and each would be rank 0 of 1: ", launch.launcher,
+                  launch.tasks);
+  if (!ranks) {
+    throw UnsupportedError(what + "this build has no MPI; one with CONVSCALE_MPI=ON would do");
+  }
+  if (launch.launcher == "srun") {
+    throw UsageError(what + "srun and " + mpi_library() +
+                     " do not know each other; srun --mpi=pmix would do, or another of those that "
+                     "srun --mpi=list shows");
+  }
+  throw UsageError(what + "this build has " + mpi_library() +
+                   "; the mpirun of that library would do");
+}
+
+std::unique_ptr<Comm> make_comm(const Launch& launch) {
+  // A process that nobody launched does without MPI, which takes its time to start.
+  if (launch.launcher.empty() || (!kHasMpi && launch.tasks <= 1)) return make_self_comm();
+  if (!kHasMpi) require_ranks(launch, std::nullopt);
+  auto comm = make_mpi_comm();
+  require_ranks(launch, comm->size());
+  return comm;
+}
+
+std::string built_with_mpi() { return mpi_library(); }
+
+}  // namespace convscale
