@@ -74,6 +74,8 @@ std::vector<Column> setting_columns() {
        [](const Record& r) { return fmt::format("{}", r.config.shape.images); }},
       {"workers", true, Shown::kSetting,
        [](const Record& r) { return fmt::format("{}", r.config.num_workers); }},
+      {"ranks", true, Shown::kOption,
+       [](const Record& r) { return fmt::format("{}", r.config.ranks); }, "1"},
   };
 }
 

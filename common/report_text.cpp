@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 namespace convscale {
 namespace {
@@ -47,6 +48,8 @@ std::string bound_line(const Record& r) {
   add_bytes(link.up_bytes, c.up_bytes_per_s, " up");
   add_bytes(link.down_bytes, c.down_bytes_per_s, " down");
   add_bytes(link.up_bytes + link.down_bytes, c.duplex_bytes_per_s, " both ways at once");
+  add_bytes(link.scatter_bytes, c.scatter_bytes_per_s, " scattered");
+  add_bytes(link.gather_bytes, c.gather_bytes_per_s, " gathered");
   const std::string time = format_time(b.time_s);
   if (parts.size() < 2) return fmt::format("Bound:   {}, {}\n", time, fmt::join(parts, ""));
   if (parts.size() == 2) {
@@ -79,6 +82,33 @@ std::string spread_line(const Record& r) {
     text += fmt::format("; workers busy {} to {}", format_time(r.workers->busy_min_s),
                         format_time(r.workers->busy_max_s));
   }
+  return text + "\n";
+}
+
+/// Where the ranks are, what they exchange, and which of them the others wait for.
+std::string ranks_lines(const Record& r) {
+  const std::vector<RankFacts>& ranks = r.facts.ranks;
+  std::set<std::string> hosts;
+  for (const RankFacts& rank : ranks) hosts.insert(rank.host);
+  std::string text = fmt::format("Ranks:   {} on {} host{}, {}", ranks.size(), hosts.size(),
+                                 hosts.size() == 1 ? "" : "s", name_of(r.config.distribute));
+  if (const std::int64_t bytes = r.facts.transfer.exchanged_bytes(); bytes > 0) {
+    text += fmt::format("; {} exchanged in an iteration, {} of it between hosts",
+                        format_bytes(static_cast<double>(bytes)),
+                        format_bytes(static_cast<double>(r.facts.wire_bytes.value_or(0))));
+  }
+  text += "\n";
+  if (!r.rank_figures) return text;
+  const RankFigures& figures = *r.rank_figures;
+  const auto rank_text = [&](std::size_t rank) {
+    return fmt::format("{} (rank {} on {})", format_time(figures.run_s[rank].value_or(0)), rank,
+                       ranks[rank].host);
+  };
+  text += fmt::format("         done after {} to {}; an empty barrier takes {}",
+                      rank_text(figures.fastest), rank_text(figures.slowest),
+                      format_time(figures.barrier_s));
+  if (figures.communication_share)
+    text += fmt::format("; communication {:.0f} %", 100 * *figures.communication_share);
   return text + "\n";
 }
 
@@ -150,6 +180,7 @@ std::string details_text(const Record& r) {
   const auto element = static_cast<double>(size_of(r.config.dtype));
   std::string text;
   for (const DeviceInfo& device : r.facts.devices) text += device_line(device);
+  if (!r.facts.ranks.empty()) text += ranks_lines(r);
   text += fmt::format("Data:    {} of pixels ({} an image), {} of results\n",
                       format_bytes(static_cast<double>(s.images * s.pixels()) * element),
                       format_bytes(static_cast<double>(s.pixels()) * element),

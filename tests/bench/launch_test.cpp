@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/launch.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+
+namespace convscale {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+Launch launch_with(const std::map<std::string, std::string>& environment) {
+  return find_launch([&](const char* name) {
+    const auto variable = environment.find(name);
+    return variable == environment.end() ? nullptr : variable->second.c_str();
+  });
+}
+
+std::string message_of(const Launch& launch, std::optional<int> ranks, ExitCode code) {
+  try {
+    require_ranks(launch, ranks);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), code);
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(FindLaunch, NobodyLaunchedAPlainProcess) {
+  const Launch launch = launch_with({{"HOME", "/"}, {"SLURM_JOB_ID", "7"}, {"SLURM_NTASKS", "4"}});
+  EXPECT_EQ(launch.launcher, "");
+  EXPECT_EQ(launch.tasks, 1);
+  EXPECT_EQ(make_comm(launch)->size(), 1);
+}
+
+TEST(FindLaunch, ReadsTheTracesOfEachLauncher) {
+  const Launch open_mpi =
+      launch_with({{"OMPI_COMM_WORLD_SIZE", "4"}, {"OMPI_COMM_WORLD_RANK", "3"}});
+  EXPECT_EQ(open_mpi.launcher, "mpirun");
+  EXPECT_EQ(open_mpi.tasks, 4);
+  EXPECT_EQ(open_mpi.task, 3);
+  EXPECT_EQ(launch_with({{"PMI_SIZE", "8"}, {"PMI_RANK", "1"}}).tasks, 8);
+  const Launch srun = launch_with({{"SLURM_STEP_NUM_TASKS", "2"}, {"SLURM_PROCID", "1"}});
+  EXPECT_EQ(srun.launcher, "srun");
+  EXPECT_EQ(srun.tasks, 2);
+  EXPECT_EQ(srun.task, 1);
+  EXPECT_EQ(launch_with({{"PMIX_RANK", "5"}}).task, 5);
+}
+
+TEST(FindLaunch, DaemonsThatSrunStartedAreNotTheTasks) {
+  const Launch launch = launch_with({{"SLURM_STEP_NUM_TASKS", "1"},
+                                     {"SLURM_PROCID", "0"},
+                                     {"OMPI_COMM_WORLD_SIZE", "16"},
+                                     {"OMPI_COMM_WORLD_RANK", "9"}});
+  EXPECT_EQ(launch.launcher, "mpirun");
+  EXPECT_EQ(launch.tasks, 16);
+}
+
+TEST(RequireRanks, IsContentWithOneTaskAndWithAsManyRanks) {
+  EXPECT_NO_THROW(require_ranks({"srun", 1, 0}, 1));
+  EXPECT_NO_THROW(require_ranks({"srun", 4, 0}, 4));
+  EXPECT_NO_THROW(require_ranks({"a PMIx launcher", 0, 0}, 1));
+  EXPECT_NO_THROW(require_ranks({"", 1, 0}, std::nullopt));
+}
+
+TEST(RequireRanks, CopiesOfRankZeroAreAnError) {
+  EXPECT_THAT(message_of({"srun", 4, 0}, 1, ExitCode::kUsage),
+              AllOf(HasSubstr("srun started 4"), HasSubstr("--mpi=pmix")));
+  EXPECT_THAT(message_of({"mpirun", 2, 0}, 1, ExitCode::kUsage), HasSubstr("mpirun started 2"));
+  EXPECT_THAT(message_of({"mpirun", 2, 0}, std::nullopt, ExitCode::kUnsupported),
+              AllOf(HasSubstr("no MPI"), HasSubstr("CONVSCALE_MPI=ON")));
+}
+
+}  // namespace
+}  // namespace convscale

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The program under a launcher, on one machine: what MPI's own processes add to the tests with
+threads as ranks (tests/bench/cluster_test.cpp)."""
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+from typing import Any, Optional
+
+PROGRAM, LAUNCHER, RANKS = sys.argv[1], sys.argv[2], int(sys.argv[3])
+WORK = ["--size", "60x70", "--mem", "42000", "--fill", "integers", "--iterations", "3"]
+# Open MPI's, which other launchers do not read.
+ENVIRONMENT = {
+    **os.environ,
+    "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    "OMPI_MCA_rmaps_base_oversubscribe": "1", "OMPI_MCA_hwloc_base_binding_policy": "none",
+    "OMPI_MCA_mpi_yield_when_idle": "1", "LSAN_OPTIONS": "detect_leaks=0"}
+
+
+def launch(args: list[str], ranks: int = RANKS) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([LAUNCHER, "-n", str(ranks), PROGRAM, *args], env=ENVIRONMENT,
+                          capture_output=True, text=True, timeout=120, check=False)
+
+
+def run_alone(args: list[str], **variables: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([PROGRAM, *args], env={**os.environ, **variables}, capture_output=True,
+                          text=True, timeout=120, check=False)
+
+
+def our_lines(text: str) -> list[str]:
+    """What the program said, without what the launcher did."""
+    return [line for line in text.splitlines() if line.startswith("convscale: ")
+            and not line.startswith("convscale: warning")]
+
+
+def record_of(path: Path) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads(path.read_text())["records"][0]
+    return record
+
+
+class ProgramOnRanks(unittest.TestCase):
+    folder: tempfile.TemporaryDirectory[str]
+
+    def setUp(self) -> None:
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.json = Path(self.folder.name) / "run.json"
+
+    def test_results_are_those_of_one_process(self) -> None:
+        self.assertEqual(run_alone([*WORK, "--json", str(self.json)]).returncode, 0)
+        alone = record_of(self.json)
+        for distribute in ("scatter", "local"):
+            for method in ("full", "strided"):
+                done = launch([*WORK, "--distribute", distribute, "--method", method,
+                               "--json", str(self.json)])
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertEqual(done.stdout.count("Number of workers: 4\n"), 1)
+                record = record_of(self.json)
+                self.assertEqual(record["digest"], alone["digest"])
+                self.assertEqual(record["verification"], alone["verification"])
+                self.assertEqual((record["ranks"], record["distribute"]), (RANKS, distribute))
+                self.assertEqual([rank["num_workers"] for rank in record["per_rank"]],
+                                 [4 // RANKS + (rank < 4 % RANKS) for rank in range(RANKS)])
+
+    def test_local_ranks_divide_the_processors(self) -> None:
+        cores = len(os.sched_getaffinity(0))
+        self.assertEqual(launch([*WORK, "-w", str(RANKS), "--json", str(self.json)]).returncode, 0)
+        cpus = [cpu for rank in record_of(self.json)["per_rank"] for cpu in rank["cpus"]]
+        self.assertEqual(len(set(cpus)), min(cores, RANKS))
+
+    def test_an_error_is_one_line_and_one_code(self) -> None:
+        for args, code, part in ((["--mem", "5"], 2, "--mem 5: holds no image"),
+                                 (["--json", "/nowhere/x.json"], 5, "cannot write /nowhere/x.json"),
+                                 (["--kernel", "none"], 2, "no such kernel")):
+            done = launch([*WORK, *args] if args[0] != "--mem" else args)
+            self.assertEqual(done.returncode, code, done.stderr)
+            self.assertEqual(len(our_lines(done.stderr)), 1, done.stderr)
+            self.assertIn(part, done.stderr)
+
+    def test_other_options_on_a_rank(self) -> None:
+        done = subprocess.run([LAUNCHER, "-n", "1", PROGRAM, *WORK, ":", "-n", str(RANKS - 1),
+                               PROGRAM, *WORK, "--stride", "3"], env=ENVIRONMENT,
+                              capture_output=True, text=True, timeout=120, check=False)
+        self.assertEqual(done.returncode, 2)
+        self.assertEqual(len(our_lines(done.stderr)), 1, done.stderr)
+        self.assertIn("--stride 3", done.stderr)
+
+    def wait_for_ranks(self, launcher: "subprocess.Popen[str]") -> list[int]:
+        """The processes of the program, once all of them run."""
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            pids = [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc")))
+                    if is_descendant(pid, launcher.pid) and command_of(pid) == PROGRAM]
+            if len(pids) == RANKS:
+                return sorted(pids)
+            time.sleep(0.05)
+        self.fail("the ranks did not start")
+
+    def start_long_run(self) -> "subprocess.Popen[str]":
+        process = subprocess.Popen(
+            [LAUNCHER, "-n", str(RANKS), PROGRAM, *WORK, "--min-time", "100",
+             "--json", str(self.json)], env=ENVIRONMENT, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True)
+        self.addCleanup(end, process)
+        return process
+
+    def test_a_killed_rank_ends_the_run_without_results(self) -> None:
+        process = self.start_long_run()
+        os.kill(self.wait_for_ranks(process)[-1], signal.SIGKILL)
+        process.communicate(timeout=30)
+        self.assertNotEqual(process.returncode, 0)
+        self.assertEqual(list(Path(self.folder.name).glob("*.json")), [])
+
+    def test_an_interrupt_of_one_rank_ends_all_with_what_they_have(self) -> None:
+        process = self.start_long_run()
+        victim = self.wait_for_ranks(process)[-1]
+        time.sleep(1)  # so that iterations are measured
+        os.kill(victim, signal.SIGTERM)
+        process.communicate(timeout=30)
+        self.assertEqual(process.returncode, 130)
+        document = json.loads(self.json.read_text())
+        self.assertTrue(document["interrupted"])
+        self.assertEqual(document["records"][0]["status"], "interrupted")
+
+    def test_copies_of_rank_zero_are_refused_once(self) -> None:
+        for task in ("0", "1"):
+            done = run_alone(WORK, SLURM_STEP_NUM_TASKS="2", SLURM_PROCID=task)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertEqual(len(our_lines(done.stderr)), 1 if task == "0" else 0)
+            self.assertEqual(done.stdout, "")
+
+
+def command_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].decode()
+    except OSError:
+        return ""
+
+
+def parent_of(pid: int) -> Optional[int]:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    except (OSError, IndexError):
+        return None
+
+
+def is_descendant(pid: int, ancestor: int) -> bool:
+    parent: Optional[int] = pid
+    while parent is not None and parent > 1:
+        if parent == ancestor:
+            return True
+        parent = parent_of(parent)
+    return False
+
+
+def end(process: "subprocess.Popen[str]") -> None:
+    if process.poll() is None:
+        process.kill()
+    process.communicate()
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=2)
