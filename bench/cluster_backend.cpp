@@ -200,6 +200,13 @@ BackendFacts ClusterBackend::facts() const {
     }
   }
   sum.warnings = merge_remarks(ranks_, warnings);
+  const auto idle = std::count_if(shares_.begin(), shares_.end(),
+                                  [](const RankShare& share) { return share.count() == 0; });
+  if (idle > 0) {
+    sum.warnings.push_back(fmt::format(
+        "{} of {} ranks {} nothing to do: there are {} workers for {} images", idle, ranks_.size(),
+        idle == 1 ? "has" : "have", config_.num_workers, config_.shape.images));
+  }
   if (scatters_) {
     sum.transfer.scatter_bytes = exchange_.scatter_bytes();
     sum.transfer.gather_bytes = exchange_.gather_bytes();

@@ -25,9 +25,10 @@ std::string version_text() {
   const BuildInfo build = build_info();
   std::string cuda = build.cuda.empty() ? "without CUDA" : fmt::format("CUDA {}", build.cuda);
   if (!build.cudnn.empty()) cuda += fmt::format(", cuDNN {}", build.cudnn);
-  return fmt::format("convscale {}{}\n{} build, {}, {}, flags {}\n", build.version,
+  const std::string mpi = built_with_mpi();
+  return fmt::format("convscale {}{}\n{} build, {}, {}, {}, flags {}\n", build.version,
                      build.git.empty() ? "" : fmt::format(" (git {})", build.git), build.type,
-                     build.compiler, cuda, build.flags);
+                     build.compiler, cuda, mpi.empty() ? "without MPI" : mpi, build.flags);
 }
 
 std::string listing_text(const BackendTable& backends) {

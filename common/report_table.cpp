@@ -76,6 +76,11 @@ std::vector<Column> setting_columns() {
        [](const Record& r) { return fmt::format("{}", r.config.num_workers); }},
       {"ranks", true, Shown::kOption,
        [](const Record& r) { return fmt::format("{}", r.config.ranks); }, "1"},
+      {"distribute", false, Shown::kOption,
+       [](const Record& r) {
+         return r.config.ranks > 1 ? std::string(name_of(r.config.distribute)) : "-";
+       },
+       "-"},
   };
 }
 

@@ -112,6 +112,7 @@ TEST_P(Distributed, RecordsSayWhoDidWhat) {
   EXPECT_EQ(ranks[2].at("num_workers"), 0);
   EXPECT_EQ(ranks[2].at("images"), 0);
   EXPECT_TRUE(ranks[2].at("run_s").is_null());
+  EXPECT_THAT(record.at("warnings").dump(), HasSubstr("1 of 3 ranks has nothing to do"));
   const double median_s = record.at("median_s");
   for (const int rank : {0, 1}) {
     EXPECT_GT(ranks[rank].at("busy_s"), 0);

@@ -135,6 +135,21 @@ TEST(ThreadTeam, WaitIsForAJobAndTheEarlierOnesNotForLaterOnes) {
   EXPECT_EQ(later, 2);
 }
 
+TEST(ThreadTeam, IsDoneOnceEveryThreadIs) {
+  ThreadTeam team(2);
+  std::atomic<bool> go{false};
+  const auto quick = team.start([](int) {});
+  const auto slow = team.start([&](int worker) {
+    while (worker == 1 && !go) std::this_thread::yield();
+  });
+  team.wait(quick);
+  EXPECT_TRUE(team.is_done(quick));
+  EXPECT_FALSE(team.is_done(slow));
+  go = true;
+  while (!team.is_done(slow)) std::this_thread::yield();
+  team.wait(slow);
+}
+
 TEST(ThreadTeam, OnStartRunsOnceOnEachThreadBeforeItsJobs) {
   std::vector<std::thread::id> threads(3);
   ThreadTeam team(3, [&](int worker) {

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <vector>
 
 namespace convscale {
@@ -42,6 +43,45 @@ TEST(Placement, ThatIsDynamicIsPlacedAsStatic) {
 
 TEST(Placement, OfWorkersThatMoveIsNotKnown) {
   EXPECT_EQ(placement(kTwoNodes, 4, Bind::kNone), std::nullopt);
+}
+
+std::vector<int> processors(const char* machine, Bind bind, int part, int parts) {
+  const Topology topology(machine);
+  Config config;
+  config.bind = bind;
+  config.host_part = part;
+  config.host_parts = parts;
+  return processors_of(topology, config);
+}
+
+using Cpus = std::vector<int>;
+
+TEST(Processors, OneProcessHasAll) {
+  EXPECT_EQ(processors(kTwoNodes, Bind::kCompact, 0, 1), (Cpus{0, 1, 2, 3, 4, 5, 6, 7}));
+}
+
+TEST(Processors, AsManyProcessesAsNodesGetOneEach) {
+  EXPECT_EQ(processors(kTwoNodes, Bind::kSpread, 0, 2), (Cpus{0, 1, 2, 3}));
+  EXPECT_EQ(processors(kTwoNodes, Bind::kSpread, 1, 2), (Cpus{4, 5, 6, 7}));
+  EXPECT_EQ(processors(kTwoNodes, Bind::kCompact, 1, 2), (Cpus{4, 5, 6, 7}));
+}
+
+TEST(Processors, AreDividedWithoutRemainder) {
+  for (const Bind bind : {Bind::kSpread, Bind::kCompact}) {
+    Cpus all;
+    for (int part = 0; part < 3; ++part) {
+      const Cpus mine = processors(kOneNode, bind, part, 3);
+      EXPECT_GE(mine.size(), 2u);
+      all.insert(all.end(), mine.begin(), mine.end());
+    }
+    std::sort(all.begin(), all.end());
+    EXPECT_EQ(all, (Cpus{0, 1, 2, 3, 4, 5, 6, 7}));
+  }
+}
+
+TEST(Processors, MoreProcessesThanTheseShare) {
+  EXPECT_EQ(processors(kTwoNodes, Bind::kCompact, 9, 10), (Cpus{1}));
+  EXPECT_EQ(processors(kTwoNodes, Bind::kNone, 1, 2), Cpus());
 }
 
 }  // namespace

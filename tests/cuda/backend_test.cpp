@@ -105,6 +105,23 @@ TEST_F(BackendTest, RangesInAnyOrder) {
   }
 }
 
+/// As images that arrive over the network are worked on.
+TEST_F(BackendTest, RangesThatAreDoneNeedNoWaiting) {
+  Driven<double> driven(small(Method::kFull, Scope::kEndToEnd, Dtype::kFloat64));
+  Backend& backend = driven.backend();
+  backend.poison();
+  for (const ImageRange range : {ImageRange{0, 4}, ImageRange{4, 5}, ImageRange{5, 9}})
+    backend.start(range);
+  while (!backend.is_done({5, 9})) {
+  }
+  EXPECT_TRUE(backend.is_done({0, 4})) << "an earlier one";
+  backend.wait({4, 5});
+  EXPECT_TRUE(backend.is_done({4, 5})) << "waited for";
+  backend.wait({5, 9});
+  EXPECT_EQ(backend.digest().unwritten, 0);
+  EXPECT_EQ(driven.verified().status, VerificationStatus::kPassed);
+}
+
 /// Without the last image the results must not look complete, as they would if those of the
 /// iteration before were still there.
 TEST_F(BackendTest, WhatIsNotStartedStaysPoisoned) {
