@@ -13,7 +13,7 @@ from convscale.vocabulary import CONFIGURATION
 
 _LABELS = ("backend", "kernel", "method", "scope", "dtype", "size", "images", "filter_size",
            "stride", "fill", "seed", "work_time", "workers", "schedule", "bind", "host_memory",
-           "device", "ranks", "distribute")
+           "device", "ranks", "distribute", "nodes")
 
 Key = tuple[Any, ...]
 
@@ -48,7 +48,7 @@ def place(record: Record) -> str:
 def fields_of(record: Record) -> dict[str, str]:
     """What is known of a record's workload and configuration, by label, as text."""
     raw = {**record.raw, "size": record.size, "workers": record.num_workers,
-           "device": _device(record)}
+           "device": _device(record), "nodes": record.nodes if record.per_rank else None}
     return {label: printable(str(raw[label])) for label in _LABELS if raw.get(label) is not None}
 
 
@@ -74,7 +74,7 @@ def _device(record: Record) -> Optional[str]:
 
 def _key(record: Record, ignored: Sequence[str]) -> Key:
     # A file without the field comes from a version that had one process.
-    raw = {"ranks": 1, **record.raw, "device": _device(record)}
+    raw = {**record.raw, "ranks": record.ranks, "device": _device(record), "nodes": record.nodes}
     values = [raw.get(name) for name in CONFIGURATION if name not in ignored]
     texts = (value if isinstance(value, (str, int)) else json.dumps(value) for value in values)
     return (*record.workload, *texts, bool(record.raw.get("interleaved")))

@@ -64,6 +64,25 @@ class Record:
         return None if time is None else float(time)
 
     @property
+    def ranks(self) -> int:
+        return int(self.raw.get("ranks") or 1)
+
+    @property
+    def distribute(self) -> Optional[str]:
+        """How the images came to the ranks; None of a single rank."""
+        return None if self.raw.get("distribute") is None else str(self.raw["distribute"])
+
+    @property
+    def per_rank(self) -> list[dict[str, Any]]:
+        """In rank order; empty of a single rank, and where it is not known."""
+        return self.raw.get("per_rank") or []
+
+    @property
+    def nodes(self) -> int:
+        """Different hosts that its ranks ran on; 1 where that is not known."""
+        return len({rank["host"] for rank in self.per_rank}) or 1
+
+    @property
     def size(self) -> str:
         return f"{self.raw['height']}x{self.raw['width']}"
 
@@ -80,6 +99,10 @@ class Document:
     raw: dict[str, Any]
     file: str
     records: list[Record]
+
+    @property
+    def ranks(self) -> int:
+        return int(self.raw.get("ranks") or 1)
 
     @property
     def is_interrupted(self) -> bool:

@@ -105,7 +105,14 @@ def _or_null(check: Check) -> Check:
 _BOUND = Object({}, {
     "limit": _is_text, "time_s": is_time,
     **dict.fromkeys(("fraction", "bytes", "flops", "read_bytes_per_s", "peak_flops_per_s",
-                     "up_bytes_per_s", "down_bytes_per_s", "duplex_bytes_per_s"), is_number)})
+                     "up_bytes_per_s", "down_bytes_per_s", "duplex_bytes_per_s",
+                     "network_bytes_per_s", "scatter_bytes_per_s",
+                     "gather_bytes_per_s"), is_number)})
+
+_RANK = Object({"rank": _is_natural, "host": _is_name},
+               {**dict.fromkeys(("num_workers", "images"), _is_natural), "kernel": _is_text,
+                **dict.fromkeys(("busy_s", "run_s"), is_number)})
+_ONE_RANK = Object({}, {"rank": _is_natural, "host": _is_name, "run_s": is_number})
 
 RECORD = Object(
     {**dict.fromkeys(("status", "backend", "kernel", "method", "scope", "dtype"), _is_name),
@@ -118,10 +125,12 @@ RECORD = Object(
      "verification": Object({}, {"status": _is_text}),
      **dict.fromkeys(("median_low_s", "median_high_s", "mean_s", "min_s", "max_s"), is_time),
      **dict.fromkeys(("cv", "noise", "std_s", "work_time", "images_per_s", "pixels_per_s",
-                      "bytes_per_s", "flops_per_s", "iterations", "burns"), is_number),
+                      "bytes_per_s", "flops_per_s", "iterations", "burns", "exchanged_bytes",
+                      "wire_bytes", "communication_share", "barrier_s"), is_number),
      **dict.fromkeys(("schedule", "bind", "host_memory", "distribute", "digest", "stopped_by",
                       "software"), _is_text),
      "device": _is_names, "ranks": _is_count, "interleaved": _is_flag,
+     "per_rank": Array(_RANK), "fastest_rank": _ONE_RANK, "slowest_rank": _ONE_RANK,
      "burn_times_s": Array(is_time)})
 
 _SIDE = Object(
@@ -140,8 +149,9 @@ DOCUMENT = Object({}, {
     "program": Object({}, {**dict.fromkeys(("name", "version", "git"), _is_text),
                            "argv": Array(_is_text)}),
     "started_at": _is_text, "interrupted": _is_flag, "wall_s": is_number,
-    "build": Object({}, dict.fromkeys(("type", "compiler", "flags"), _is_text)),
+    "build": Object({}, dict.fromkeys(("type", "compiler", "flags", "mpi"), _is_text)),
     "host": Object({}, {**dict.fromkeys(("name", "os", "cpu", "affinity"), _is_text),
                         **dict.fromkeys(("cores", "threads"), _is_count)}),
     "devices": Array(Object({}, {"name": _is_text})), "ranks": _is_count,
+    "hosts": Array(_is_name),
     "break_even": Array(_BREAK_EVEN)})

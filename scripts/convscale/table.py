@@ -100,6 +100,8 @@ def _columns(rows: Sequence[Row]) -> list[_Column]:
         _Column("stride", _of("stride"), _OPTION, "5"),
         _Column("images", _of("images"), _SETTING),
         _Column("workers", _of("num_workers"), _SETTING),
+        _Column("ranks", lambda row: str(row.get("ranks") or 1), _OPTION, "1"),
+        _Column("distribute", _of("distribute"), _OPTION, "-", left=True),
         _Column("work time", lambda row: f"{row.get('work_time') or 0:g} s", _OPTION, "0 s"),
         _Column("median", lambda r: "-" if r["median_s"] is None else time_text(r["median_s"])),
         _Column("cv", lambda r: "-" if r.get("cv") is None else f"{100 * r['cv']:.1f}%"),

@@ -6,14 +6,16 @@ from __future__ import annotations
 WORKLOAD = ("method", "scope", "dtype", "height", "width", "images", "filter_size", "stride",
             "fill", "seed", "work_time")
 
-# How it is computed; compare.py --ignore may leave some of these out of the match.
+# How it is computed; compare.py --ignore may leave some of these out of the match. `nodes` is no
+# field: it follows from the hosts of the ranks.
 CONFIGURATION = ("backend", "kernel", "num_workers", "schedule", "bind", "host_memory", "device",
-                 "ranks", "distribute")
+                 "ranks", "distribute", "nodes")
 
 METHODS = ("full", "strided")
 SCOPES = ("end-to-end", "resident")
 DTYPES = ("float64", "float32")
 BACKENDS = ("cpu", "cuda")  # of the program
+DISTRIBUTIONS = ("scatter", "local")
 
 # Of the baseline, scripts/baseline.py.
 BASELINE_KERNELS = ("scipy-serial", "scipy-spawn", "scipy-fork", "scipy-forkserver",

@@ -191,6 +191,30 @@ TEST(DetailsText, ExplainsATransferLimitedRow) {
   EXPECT_THAT(details_text(r), Not(HasSubstr("both ways")));
 }
 
+TEST(DetailsText, SaysWhoTheRanksAreAndWhichIsWaitedFor) {
+  Record r = record_of(0.02, 0);
+  EXPECT_THAT(details_text(r), Not(HasSubstr("Ranks:")));
+  r.config.ranks = 3;
+  r.facts.ranks = {{.host = "n1", .images = 11}, {.host = "n2", .images = 11}, {.host = "n2"}};
+  r.facts.transfer.scatter_bytes = 88'000'000;
+  r.facts.transfer.gather_bytes = 4'000'000;
+  r.facts.wire_bytes = 92'000'000;
+  r.rank_figures = RankFigures{.run_s = {0.0125, 0.0195, std::nullopt},
+                               .busy_s = {0.0125, 0.0126, std::nullopt},
+                               .barrier_s = 31e-6,
+                               .fastest = 0,
+                               .slowest = 1,
+                               .communication_share = 0.37};
+  const std::string text = details_text(r);
+  EXPECT_THAT(text, HasSubstr("Ranks:   3 on 2 hosts, scatter; 92.0 MB exchanged in an iteration, "
+                              "92.0 MB of it between hosts\n"));
+  EXPECT_THAT(text, HasSubstr("         done after 12.50 ms (rank 0 on n1) to 19.50 ms (rank 1 on "
+                              "n2); an empty barrier takes 31.00 us; communication 37 %\n"));
+  r.config.distribute = Distribute::kLocal;
+  r.facts.transfer = {};
+  EXPECT_THAT(details_text(r), HasSubstr("Ranks:   3 on 2 hosts, local\n"));
+}
+
 TEST(DetailsText, ShowsPhasesAndTheLoadWhereThereAreSome) {
   Record r = record_of(0.5, 0);
   EXPECT_THAT(details_text(r), Not(HasSubstr("Phases:")));

@@ -5,7 +5,8 @@ behaviour.json beside it says what goes wrong, by a text that is somewhere in th
 {"exit": {TEXT: CODE}, "skip": {TEXT: REASON}, "wait": TEXT, "finish": TEXT, "truncate": TEXT,
 "version": TEXT}. wait and finish wait for an interrupt, after which wait has one row, and finish
 has all.
-calls.txt beside it has a line for each call that measures.
+calls.txt beside it has a line for each call that measures. MADE_UP_HOSTS, a host of each rank, is
+what a made-up launcher says of ranks.
 """
 from __future__ import annotations
 
@@ -15,10 +16,11 @@ import os
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from scaling_model import document, record, skipped
+from scaling_model import document, over, record, skipped
 
 HERE = Path(__file__).resolve().parent
 
@@ -29,7 +31,11 @@ def records_of(options: dict[str, str], reason: str) -> list[dict[str, Any]]:
     rows = []
     for backend, kernel, method, scope, dtype, workers, size in itertools.product(*lists):
         height, width = map(int, size.split("x"))
+        hosts = os.environ.get("MADE_UP_HOSTS", "here").split(",")
         made = record if not reason else lambda **fields: skipped(reason, **fields)
+        if len(hosts) > 1:
+            made = partial(over, len(hosts), options["--distribute"],
+                           len(hosts) // len(set(hosts)))
         rows.append(made(backend=backend, kernel="avx512" if kernel == "auto" else kernel,
                          method=method, scope=scope, dtype=dtype, size=(height, width),
                          images=int(options["--mem"]) // (height * width),
@@ -62,6 +68,8 @@ def main() -> int:
     reason = next((why for key, why in behaviour.get("skip", {}).items() if key in text), "")
     made = document(records_of(options, reason), args)
     made["program"]["version"] = version
+    hosts = os.environ.get("MADE_UP_HOSTS", "here").split(",")
+    made.update(ranks=len(hosts), hosts=hosts if len(hosts) > 1 else None)
     interrupted: list[bool] = []
     cut_short = behaviour.get("wait") and behaviour["wait"] in text
     if cut_short or (behaviour.get("finish") and behaviour["finish"] in text):

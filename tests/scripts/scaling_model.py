@@ -46,6 +46,30 @@ def record(backend: str = "cpu", kernel: str = "avx512", method: str = "full",
             "cv": 0.08, "bound": bound, "work_time": None, "interleaved": False, **other}
 
 
+def over(ranks: int, distribute: Optional[str] = "local", per_node: int = 1,
+         **other: Any) -> dict[str, Any]:
+    """A record of so many ranks, the last of which is the slowest, by half; one rank has neither a
+    distribution nor figures of ranks."""
+    made = record(num_workers=other.pop("num_workers", 2 * ranks), **other)
+    if ranks == 1:
+        nobody = dict.fromkeys(("rank", "host", "run_s"))  # as the program writes it
+        return {**made, "ranks": 1, "distribute": None, "per_rank": None, "fastest_rank": nobody,
+                "slowest_rank": nobody}
+    run_s = [made["median_s"] * (0.9 if rank == ranks - 1 else 0.6) for rank in range(ranks)]
+    per_rank = [{"rank": rank, "host": f"h{rank // per_node + 1}", "num_workers": 2, "images": 4,
+                 "cpus": None, "device": None, "kernel": made["kernel"], "busy_s": run_s[rank] / 2,
+                 "run_s": run_s[rank]} for rank in range(ranks)]
+    ends = [{name: per_rank[rank][name] for name in ("rank", "host", "run_s")}
+            for rank in (0, ranks - 1)]
+    wire = int(8.32e6 * made["images"] * (ranks - 1) / ranks) if distribute == "scatter" else 0
+    return {**made, "ranks": ranks, "distribute": distribute, "per_rank": per_rank,
+            "fastest_rank": ends[0], "slowest_rank": ends[1], "exchanged_bytes": wire,
+            "wire_bytes": wire, "communication_share": 0.8 if distribute == "scatter" else 0.05,
+            "barrier_s": 2e-5 * (ranks - 1).bit_length(),
+            "bound": {**(made["bound"] or {}),
+                      "network_bytes_per_s": 1e9 if distribute == "scatter" else None}}
+
+
 def skipped(reason: str, **other: Any) -> dict[str, Any]:
     raw = record(**other)
     raw.update(status="skipped", reason=reason, times_s=[], median_s=None, bound=None)

@@ -171,6 +171,40 @@ def test_different_configurations_are_compared_if_told_so(comparer: Comparer, fi
     assert f"-> {value}" in " ".join(comparer.run(a, b, "--ignore", field).stdout.split())
 
 
+def per_rank(*hosts: str) -> list[dict[str, Any]]:
+    return [{"rank": rank, "host": host, "num_workers": 1, "images": 8, "run_s": 1.0}
+            for rank, host in enumerate(hosts)]
+
+
+def test_ranks_of_one_node_are_not_those_of_two(comparer: Comparer) -> None:
+    ranks = {"ranks": 2, "distribute": "local"}
+    a = comparer.file("a.json", record(around(1, 20), **ranks, per_rank=per_rank("n1", "n1")))
+    b = comparer.file("b.json", record(around(1.1, 20, seed=1), **ranks,
+                                       per_rank=per_rank("n1", "n2")))
+    c = comparer.file("c.json", record(around(1.1, 20, seed=2), **ranks,
+                                       per_rank=per_rank("n7", "n8")))
+    line = comparer.usage_error(a, b)
+    assert "nodes 1 before, 2 after; --ignore nodes would compare" in line
+    assert comparer.verdicts(a, b, "--ignore", "nodes") == ["slower"]
+    assert comparer.verdicts(b, c) == ["same"]  # which nodes they were does not matter
+
+
+def test_distributions_and_ranks_have_their_own_counterparts(comparer: Comparer) -> None:
+    rows = [(1, None, 1.0), (2, "scatter", 3.0), (2, "local", 0.5), (4, "local", 0.25)]
+
+    def side(name: str, factor: float) -> str:
+        return comparer.file(name, *(
+            record(around(time * factor, 20, seed=i), num_workers=8, ranks=ranks, distribute=how,
+                   per_rank=per_rank(*(f"n{rank}" for rank in range(ranks))) if how else None)
+            for i, (ranks, how, time) in enumerate(rows)))
+
+    assert comparer.verdicts(side("a.json", 1), side("b.json", 1.1)) == ["slower"] * 4
+    lone = comparer.file("c.json", record(around(1, 20), num_workers=8, ranks=2,
+                                          distribute="scatter", per_rank=per_rank("n1", "n2")))
+    figures = comparer.figures(lone, "b.json")
+    assert len([one for one in figures["comparisons"] if one["verdict"] == "slower"]) == 1
+
+
 def test_sizes_are_named(comparer: Comparer) -> None:
     a = comparer.file("a.json", record(around(1)))
     b = comparer.file("b.json", record(around(1), height=256, width=256, images=512))

@@ -124,7 +124,10 @@ def test_a_field_of_a_wrong_type(tmp_path: Path, field: str, value: Any) -> None
     ("bound.fraction", "x"), ("bound.limit", 1), ("bound.bytes", "1"), ("bound.flops", -1),
     ("bound.read_bytes_per_s", []), ("reason", 1), ("ranks", "x"), ("ranks", 0),
     ("interleaved", 1), ("device", 1), ("digest", 1), ("host_memory", 1), ("seed", 2**64),
-    ("height", 10**30), ("burn_times_s", [0])])
+    ("height", 10**30), ("burn_times_s", [0]), ("per_rank", "x"), ("per_rank[0]", 1),
+    ("fastest_rank.rank", -1), ("slowest_rank.host", 1), ("slowest_rank.run_s", "x"),
+    ("exchanged_bytes", "x"), ("wire_bytes", -1), ("communication_share", []), ("barrier_s", "x"),
+    ("bound.network_bytes_per_s", "x"), ("distribute", 1)])
 def test_an_optional_field_of_a_wrong_type(tmp_path: Path, field: str, value: Any) -> None:
     outer, _, inner = field.partition(".")
     outer, is_list, _ = outer.partition("[")
@@ -138,9 +141,28 @@ def test_an_optional_field_of_a_wrong_type(tmp_path: Path, field: str, value: An
     assert results.load(tmp_path / "a.json").records[0].is_measured
 
 
+def test_what_a_record_says_of_its_ranks(tmp_path: Path) -> None:
+    ranks = [{"rank": rank, "host": host, "num_workers": 1, "images": 2, "cpus": [0],
+              "device": None, "kernel": "avx2", "busy_s": None, "run_s": None}
+             for rank, host in enumerate(("n1", "n2", "n1"))]
+    nobody = dict.fromkeys(("rank", "host", "run_s"))
+    rows = [{**RECORD, "ranks": 3, "distribute": "local", "per_rank": ranks},
+            {**RECORD, "ranks": 1, "distribute": None, "per_rank": None, "fastest_rank": nobody},
+            RECORD]
+    (tmp_path / "a.json").write_text(json.dumps(document(*rows)))
+    found = results.load(tmp_path / "a.json").records
+    assert [(one.ranks, one.distribute, one.nodes) for one in found] == [
+        (3, "local", 2), (1, None, 1), (1, None, 1)]
+    del ranks[1]["host"]
+    (tmp_path / "a.json").write_text(json.dumps(document(*rows)))
+    with pytest.raises(UsageError, match=r"has no proper per_rank\[1\].host"):
+        results.load(tmp_path / "a.json")
+
+
 @pytest.mark.parametrize("field,value", [
     ("program", "x"), ("program", {"version": 1}), ("program", {"argv": "x"}), ("host", "x"),
     ("host", {"name": []}), ("host", {"cores": "x"}), ("build", []), ("ranks", "x"),
+    ("hosts", "x"), ("hosts", [1]), ("build", {"mpi": 1}),
     ("devices", "x"), ("devices", ["x"]), ("devices", [{"name": 1}]), ("wall_s", "x"),
     ("interrupted", "no"), ("started_at", 1), ("break_even", [{}]), ("break_even", {})])
 def test_a_document_of_wrong_types(tmp_path: Path, field: str, value: Any) -> None:

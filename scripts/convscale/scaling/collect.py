@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Iterable, Optional, Sequence
 
-from convscale.cli import INTERRUPTED, OK
+from convscale.cli import FAILURE, INTERRUPTED, OK
 from convscale.results import SCHEMA_VERSION, Document, Record
 from convscale.scaling.folder import Folder, State
 from convscale.scaling.numbers import plural
@@ -30,8 +30,9 @@ class Sweep:
     codes: list[Optional[int]]  # how each step ended, None: there are no results
 
     def of_study(self, mode: str) -> list[Record]:
-        """The measured records that lie on a study's cells; one may lie on several studies'. Of
-        several at one place, the one that was measured as the study's others, in turn or alone."""
+        """The measured records that lie on a study's cells, with the ranks that these have; one
+        may lie on several studies'. Of several at one place, the one that was measured as the
+        study's others, in turn or alone."""
         if mode not in self.request.modes:
             return []
         cells = {(cell.size, cell.images, cell.num_workers)
@@ -42,6 +43,7 @@ class Sweep:
             cell = ((record.raw["height"], record.raw["width"]), record.images, record.num_workers)
             place = (key_of(record), workload_of(record), cell)
             if record.is_measured and cell in cells and (
+                    record.ranks == self.request.ranks_of(record.num_workers)) and (
                     place not in found or is_in_turn_with_others(record) == in_turn):
                 found[place] = record
         return list(found.values())
@@ -57,11 +59,15 @@ def collect(request: Request, steps: Sequence[Step], folder: Folder, state: Stat
         was_run = state.exit_codes.get(step.name) is not None
         codes.append(code_of(document, state.exit_codes.get(step.name)))
         problem = _problem(codes[-1], was_run)
+        if document is not None and document.ranks != step.ranks:
+            codes[-1] = FAILURE
+            problem = (f"ran as {plural(document.ranks, 'rank')}, not {step.ranks}; is the "
+                       "launcher of the MPI that the program was built with?")
         if problem:
             problems.append(f"step {step.name}: {problem}" + (
                 f"; see {folder.text_of(step).name} in {printable(str(folder.runs))}"
                 if folder.text_of(step).is_file() else ""))
-        if document is not None:
+        if document is not None and document.ranks == step.ranks:
             found.append((step, document))
     problems += _each_once(found)[1]
     merged = merge(request, found)
@@ -97,7 +103,8 @@ def merge(request: Request, found: Sequence[tuple[Step, Document]]) -> dict[str,
         "build": first.get("build"),
         "host": first.get("host"),
         "devices": _unique(device for raw in raws for device in raw.get("devices") or []),
-        "ranks": max((int(raw.get("ranks") or 1) for raw in raws), default=1),
+        "ranks": max((document.ranks for _, document in found), default=1),
+        "hosts": _unique(host for raw in raws for host in raw.get("hosts") or []) or None,
         "records": _each_once(found)[0],
         "break_even": _unique(entry for raw in raws for entry in raw.get("break_even") or []),
         "sweep": {
@@ -106,6 +113,7 @@ def merge(request: Request, found: Sequence[tuple[Step, Document]]) -> dict[str,
                        "started_at": document.raw.get("started_at"),
                        "wall_s": document.raw.get("wall_s"),
                        "host": (document.raw.get("host") or {}).get("name"),
+                       **({"hosts": document.raw.get("hosts")} if step.nodes else {}),
                        "records": len(document.records)} for step, document in found]}}
 
 

@@ -7,13 +7,13 @@ import statistics
 from typing import Any, Iterator, Mapping, Optional, Sequence
 
 from convscale.results import Record
+from convscale.scaling import ranks
 from convscale.scaling.collect import Sweep
 from convscale.scaling.numbers import (count_text, digits, percent_text, plural, rate_text,
                                        ratio_text, time_text, workload_text)
-from convscale.scaling.series import (Series, Workload, balance, efficiency, fraction,
-                                      is_in_turn_with_others, key_of, rate, series_of, size_of,
-                                      speedup, workers_of,
-                                      workloads)
+from convscale.scaling.series import (Along, Series, Workload, along_of, balance, efficiency,
+                                      fraction, is_in_turn_with_others, key_of, rate, series_of,
+                                      size_of, speedup, workloads)
 from convscale.vocabulary import CREDIBLE
 
 
@@ -27,28 +27,31 @@ def findings(sweep: Sweep) -> list[str]:
 
 
 def _of_workload(sweep: Sweep, workload: Workload) -> Iterator[str]:
-    strong = series_of(sweep.of_study("strong"), workload, workers_of)
+    along = along_of(sweep.request)
+    strong = series_of(sweep.of_study("strong"), workload, along.of)
     own = [one for one in strong if one.key.backend != "python"]
     for scope in dict.fromkeys(one.key.scope for one in own):  # never compared with each other
         yield _best_sentence(min((record for one in own for record in one.records
                                   if one.key.scope == scope),
-                                 key=lambda record: record.median_s), workload)
+                                 key=lambda record: record.median_s), workload, along)
     yield from (sentence for one in fastest_of_each(own)
-                if (sentence := _strong_sentence(one, workload)))
+                if (sentence := _strong_sentence(one, workload, along)))
     yield from _baseline_sentences(own, strong)
-    weak = series_of(sweep.of_study("weak"), workload, workers_of)
+    weak = series_of(sweep.of_study("weak"), workload, along.of)
     yield from (sentence for one in fastest_of_each(weak)
-                if (sentence := _weak_sentence(one, workload)))
+                if (sentence := _weak_sentence(one, workload, along)))
+    yield from (sentence for one in fastest_of_each(own or weak)
+                if (sentence := ranks.sentence(_name(workload), one, along)))
     sizes = series_of(sweep.of_study("throughput"), workload, size_of)
     yield from (sentence for one in fastest_of_each(sizes)
                 if (sentence := _size_sentence(one, workload)))
 
 
 def fastest_of_each(series: Sequence[Series]) -> list[Series]:
-    """The fastest kernel of each backend and scope of the program."""
-    best: dict[tuple[str, str], Series] = {}
+    """The fastest kernel of each backend, scope and distribution of the program."""
+    best: dict[tuple[str, str, Optional[str]], Series] = {}
     for one in series:
-        place = (one.key.backend, one.key.scope)
+        place = (one.key.backend, one.key.scope, one.key.distribute)
         if one.key.backend != "python" and (
                 place not in best or _least_per_pixel(one) < _least_per_pixel(best[place])):
             best[place] = one
@@ -59,12 +62,12 @@ def _least_per_pixel(series: Series) -> float:
     return min(record.median_s / max(record.pixels, 1) for record in series.records)
 
 
-def _best_sentence(record: Record, workload: Workload) -> str:
+def _best_sentence(record: Record, workload: Workload, along: Along) -> str:
     per_second = rate(record, "images_per_s")
     speed = f"{rate_text(per_second)} images/s" if per_second is not None else "a median"
     text = (f"{_name(workload)}: the best of {workload_text(record)} is {speed} "
-            f"({time_text(record.median_s)}), by {key_of(record).label} with "
-            f"{plural(record.num_workers, 'worker')}")
+            f"({time_text(record.median_s)}), by {key_of(record).label} with {along.text(record)}"
+            + (f" ({plural(record.num_workers, 'worker')})" if along.noun == "node" else ""))
     share = fraction(record)
     if share is None:
         return text + "."
@@ -74,12 +77,12 @@ def _best_sentence(record: Record, workload: Workload) -> str:
     return f"{text}: {ratio_text(share)} of the bound, set by {limit}."
 
 
-def _strong_sentence(series: Series, workload: Workload) -> Optional[str]:
+def _strong_sentence(series: Series, workload: Workload, along: Along) -> Optional[str]:
     first, last = series.records[0], series.records[-1]
     if first is last:
         return None
     text = (f"{_name(workload)}: {series.key.label} is {ratio_text(speedup(series, last))} times "
-            f"as fast with {last.num_workers} workers as with {first.num_workers}, a parallel "
+            f"as fast with {along.text(last)} as with {along.count(first)}, a parallel "
             f"efficiency of {ratio_text(efficiency(series, last))}")
     if series.key.backend == "cuda":
         return text + "."
@@ -111,14 +114,14 @@ def _baseline_sentences(own: Sequence[Series], strong: Sequence[Series]) -> Iter
                f"{time_text(rival.median_s)} for {workload_text(record)} ({record.raw['method']}).")
 
 
-def _weak_sentence(series: Series, workload: Workload) -> Optional[str]:
+def _weak_sentence(series: Series, workload: Workload, along: Along) -> Optional[str]:
     first, last = series.records[0], series.records[-1]
     if first is last:
         return None
     each = plural(first.images // first.num_workers, "image")
     return (f"{_name(workload)}: with {each} for each worker, {series.key.label} takes "
-            f"{time_text(first.median_s)} with {plural(first.num_workers, 'worker')} and "
-            f"{time_text(last.median_s)} with {last.num_workers}, a weak efficiency of "
+            f"{time_text(first.median_s)} with {along.text(first)} and "
+            f"{time_text(last.median_s)} with {along.count(last)}, a weak efficiency of "
             f"{ratio_text(first.median_s / last.median_s)}.")
 
 
@@ -177,6 +180,7 @@ def warnings(sweep: Sweep) -> list[str]:
         suffix = "" if len(different) == 1 else f", such as: {different[0]}"
         lines.append(f"{different[0]} ({plural(len(alike), 'row')})" if not suffix
                      else f"{count_text(len(alike))} rows{suffix}")
+    lines = ranks.host_warnings(sweep.records, sweep.request.ranks_per_node) + lines
     if len(sweep.hosts) > 1:
         lines.insert(0, f"the steps ran on different hosts: {', '.join(sweep.hosts)}")
     return lines

@@ -45,6 +45,14 @@ class Folder:
         """What the step printed."""
         return self.runs / f"{step.name}.txt"
 
+    def script_of(self, step: Step) -> Path:
+        """The Slurm job of the step."""
+        return self.runs / f"{step.name}.sh"
+
+    def code_of(self, step: Step) -> Path:
+        """Where the job of the step writes its exit code."""
+        return self.runs / f"{step.name}.exit"
+
 
 @dataclass
 class State:
@@ -52,9 +60,11 @@ class State:
 
     exit_codes: dict[str, int] = field(default_factory=dict)
     plots: list[str] = field(default_factory=list)
+    jobs: dict[str, int] = field(default_factory=dict)  # of Slurm, that are not collected yet
 
     def save(self, folder: Folder) -> None:
-        write_text(folder.state, _json({"exit_codes": self.exit_codes, "plots": self.plots}))
+        raw = {"exit_codes": self.exit_codes, "plots": self.plots}
+        write_text(folder.state, _json({**raw, "jobs": self.jobs} if self.jobs else raw))
 
 
 def open_folder(path: Path, request: Optional[Request], fresh: bool) -> tuple[Folder, Request]:
@@ -115,7 +125,9 @@ def load_state(folder: Folder) -> State:
         codes = {str(name): int(code) for name, code in raw["exit_codes"].items()}
         # These are deleted when a report has them no longer: nothing outside the folder.
         plots = [str(name) for name in raw["plots"]]
-        return State(codes, [name for name in plots if re.fullmatch(r"[\w-][\w.-]*\.svg", name)])
+        jobs = {str(name): int(job) for name, job in raw.get("jobs", {}).items()}
+        return State(codes, [name for name in plots if re.fullmatch(r"[\w-][\w.-]*\.svg", name)],
+                     jobs)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError,
             RecursionError):
         return State()
@@ -125,8 +137,9 @@ def _delete(folder: Folder, request: Request) -> None:
     """Deletes what a sweep of `request` writes; the plan last, so that it can be done again."""
     state = load_state(folder)
     for step in make_steps(request):
-        folder.results_of(step).unlink(missing_ok=True)
-        folder.text_of(step).unlink(missing_ok=True)
+        for path in (folder.results_of(step), folder.text_of(step), folder.script_of(step),
+                     folder.code_of(step)):
+            path.unlink(missing_ok=True)
     for name in state.plots:
         (folder.plots / name).unlink(missing_ok=True)
     for name in ("results.json", "report.md", "index.html", "state.json", "plan.json"):

@@ -11,7 +11,10 @@ from typing import Any, Callable, Optional, Sequence, TypeVar
 
 from convscale.cli import (Parser, UsageError, parse_choice, parse_count, parse_list,
                            parse_percent, parse_pixels, parse_seconds, parse_size)
-from convscale.vocabulary import BACKENDS, BASELINE_KERNELS, DTYPES, METHODS, MOST_ROWS, SCOPES
+from convscale.scaling.placement import (Placement, add_options, check_nodes, parse_placement,
+                                         workers_of_node)
+from convscale.vocabulary import (BACKENDS, BASELINE_KERNELS, DISTRIBUTIONS, DTYPES, METHODS,
+                                  MOST_ROWS, SCOPES)
 
 T = TypeVar("T")
 
@@ -25,6 +28,8 @@ _MOST_WORKERS, _MOST_ITERATIONS, _MOST_SECONDS, MOST_PIXELS = 65536, 10**6, 1e9,
 _OPTIONS = {"modes": "--mode", "num_workers": "--num_workers", "backends": "--backend",
             "kernels": "--kernel", "methods": "--method", "scopes": "--scope",
             "dtypes": "--dtype"}  # of fields that are not named like their options
+_OF_NODES: dict[str, Any] = {"nodes": (), "workers_per_node": None, "ranks_per_node": 1,
+                             "distribute": ()}  # what they are where nodes are not swept
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,7 @@ class Request:
     """What was asked for. Two equal requests have the same plan on any machine."""
 
     modes: tuple[str, ...]
-    num_workers: tuple[int, ...]  # ascending
+    num_workers: tuple[int, ...]  # ascending; over nodes: all workers of each number of nodes
     size: tuple[int, int]  # of strong and weak scaling: height, width
     sizes: tuple[tuple[int, int], ...]  # of throughput
     mem: int  # pixels of all images together
@@ -49,6 +54,17 @@ class Request:
     timeout: Optional[str]
     interleave: bool
     baseline: tuple[str, ...]  # kernels of scripts/baseline.py; empty: none
+    nodes: tuple[int, ...] = ()  # ascending; empty: workers of one process are swept
+    workers_per_node: Optional[int] = None
+    ranks_per_node: int = 1
+    distribute: tuple[str, ...] = ()  # of more than one rank
+
+    def nodes_of(self, num_workers: int) -> int:
+        """Of a step with so many workers; 0 where nodes are not swept."""
+        return num_workers // self.workers_per_node if self.workers_per_node else 0
+
+    def ranks_of(self, num_workers: int) -> int:
+        return max(1, self.nodes_of(num_workers) * self.ranks_per_node)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -56,11 +72,13 @@ class Request:
     @staticmethod
     def from_json(raw: Any) -> Request:
         """Raises ValueError, KeyError or TypeError where `raw` is no request that options make."""
+        raw = {**_OF_NODES, **raw}  # sweeps of earlier versions had no nodes
         values = {field.name: _tuples(raw[field.name]) for field in fields(Request)}
         if set(raw) != set(values):
             raise ValueError("fields of another version")
         try:
-            request = _request(_parser().parse_args(["--out=-", *_arguments(values)]))
+            given = _parser().parse_args(["--out=-", *_arguments(values)])
+            request = _request(given, None)
         except UsageError as error:
             raise ValueError(str(error)) from error
         if request.to_json() != values:
@@ -75,6 +93,7 @@ class Options:
     out: Path
     program: Path
     request: Request
+    placement: Placement
     yes: bool  # steps may have many rows
     fresh: bool
     report_only: bool
@@ -97,8 +116,10 @@ def value_text(field: str, value: Any) -> str:
 
 def _arguments(values: dict[str, Any]) -> list[str]:
     """The options that make these fields."""
+    derived = ("num_workers",) if values["nodes"] else tuple(_OF_NODES)
     given = [f"{option_of(field)}={value_text(field, value)}" for field, value in values.items()
-             if field != "interleave" and value is not None and (field, value) != ("baseline", ())]
+             if field != "interleave" and value is not None and field not in derived
+             and (field, value) not in (("baseline", ()), ("distribute", ()))]
     return given + (["--interleave"] if values["interleave"] is True else [])
 
 
@@ -120,8 +141,15 @@ def parse_options(args: Sequence[str]) -> Options:
             raise UsageError(f"{option}: is empty; give a path")
     if given.report_only:
         _only_for_measuring(given)
+    placement = Placement() if given.report_only else parse_placement(given)
+    per_node = None
+    if given.nodes is not None and given.workers_per_node is None:
+        per_node = workers_of_node(placement)
+    request = _request(given, per_node)
+    if request.nodes:
+        check_nodes(placement, request.nodes, request.ranks_per_node)
     return Options(out=Path(given.out), program=Path(given.program or DEFAULT_PROGRAM),
-                   request=_request(given), yes=given.yes, fresh=given.fresh,
+                   request=request, placement=placement, yes=given.yes, fresh=given.fresh,
                    report_only=given.report_only, dry_run=given.dry_run)
 
 
@@ -137,6 +165,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--mode", metavar="LIST", help="of strong,weak,throughput (all three)")
     add("--num_workers", "--num-workers", "-w", metavar="LIST", help="workers (powers of two up to "
         "the cores of the affinity mask, and that number); throughput takes the most")
+    add("--nodes", metavar="LIST", help="sweep nodes with all their workers, such as 1,2,4, "
+        "instead of workers")
+    add("--workers-per-node", metavar="N", help="workers of each node (all its cores)")
+    add("--ranks-per-node", metavar="N", help="processes of each node: one, or one a socket or "
+        "GPU (1)")
+    add("--distribute", metavar="LIST", help="of scatter,local, over several ranks (scatter)")
+    add_options(add)
     add("--size", metavar="SIZE", help="image of strong and weak scaling, SIDE or HxW (1000)")
     add("--sizes", metavar="LIST", help=f"images of throughput ({','.join(DEFAULT_SIZES)})")
     add("--mem", metavar="PIXELS", help="pixels of all images together (33554432)")
@@ -171,20 +206,17 @@ def _only_for_measuring(given: argparse.Namespace) -> None:
                              "one of them out")
 
 
-def _request(given: argparse.Namespace) -> Request:
-    def values(option: str, text: Optional[str], default: str,
-               parse: Callable[[str, str], T]) -> tuple[T, ...]:
-        parsed = [parse(option, element)
-                  for element in parse_list(option, _given(text, default))]
-        unique = tuple(dict.fromkeys(parsed))
-        if len(unique) != len(parsed):
-            raise UsageError(f"{option} {text}: has an element twice; leave one out")
-        return unique
-
-    cores = ",".join(map(str, default_workers(len(os.sched_getaffinity(0)))))
+def _request(given: argparse.Namespace, workers_per_node: Optional[int]) -> Request:
+    """`workers_per_node`: of nodes, where the options do not say it."""
+    _check_nodes(given)
+    swept = dict(_OF_NODES) if given.nodes is None else _swept_nodes(given, workers_per_node)
+    counts = [count * swept["workers_per_node"] for count in swept["nodes"]] or \
+        default_workers(len(os.sched_getaffinity(0)))
+    values = _values
     request = Request(
         modes=values("--mode", given.mode, ",".join(MODES), _one_of(MODES)),
-        num_workers=tuple(sorted(values("--num_workers", given.num_workers, cores, _workers))),
+        num_workers=tuple(sorted(values("--num_workers", given.num_workers,
+                                        ",".join(map(str, counts)), _workers))),
         size=parse_size("--size", _given(given.size, "1000")),
         sizes=tuple(sorted(values("--sizes", given.sizes, ",".join(DEFAULT_SIZES), parse_size),
                            key=lambda size: (size[0] * size[1], size))),
@@ -203,13 +235,54 @@ def _request(given: argparse.Namespace) -> Request:
         timeout=_seconds("--timeout", given.timeout),
         interleave=given.interleave,
         baseline=() if given.baseline is None
-        else values("--baseline", given.baseline, "", _one_of(BASELINE_KERNELS)))
+        else values("--baseline", given.baseline, "", _one_of(BASELINE_KERNELS)), **swept)
     _check(request)
     return request
 
 
+def _swept_nodes(given: argparse.Namespace, workers_per_node: Optional[int]) -> dict[str, Any]:
+    per_node = workers_per_node if given.workers_per_node is None else parse_count(
+        "--workers-per-node", given.workers_per_node, 1, _MOST_WORKERS)
+    if per_node is None:
+        raise UsageError("--nodes without --workers-per-node: give both")
+    nodes = tuple(sorted(_values("--nodes", given.nodes, "", _workers)))
+    ranks = parse_count("--ranks-per-node", _given(given.ranks_per_node, "1"), 1, 1024)
+    for count, what in ((nodes[-1] * per_node, "workers"), (nodes[-1] * ranks, "ranks")):
+        if count > _MOST_WORKERS:
+            raise UsageError(f"--nodes {nodes[-1]}: makes {count} {what}, and at most "
+                             f"{_MOST_WORKERS} can be; fewer nodes would do")
+    alone = nodes[-1] * ranks == 1 and given.distribute is None
+    distribute = () if alone else _values("--distribute", given.distribute, "scatter",
+                                          _one_of(DISTRIBUTIONS))
+    return {"nodes": nodes, "workers_per_node": per_node, "ranks_per_node": ranks,
+            "distribute": distribute}
+
+
+def _values(option: str, text: Optional[str], default: str,
+            parse: Callable[[str, str], T]) -> tuple[T, ...]:
+    """The elements of a list, in its order."""
+    parsed = [parse(option, element) for element in parse_list(option, _given(text, default))]
+    unique = tuple(dict.fromkeys(parsed))
+    if len(unique) != len(parsed):
+        raise UsageError(f"{option} {text}: has an element twice; leave one out")
+    return unique
+
+
 def _given(text: Optional[str], default: str) -> str:
     return default if text is None else text
+
+
+def _check_nodes(given: argparse.Namespace) -> None:
+    for name in ("workers_per_node", "ranks_per_node", "distribute"):
+        if given.nodes is None and getattr(given, name) is not None:
+            raise UsageError(f"--{name.replace('_', '-')} without --nodes: it is of a sweep over "
+                             "nodes; give --nodes, such as --nodes 1,2,4")
+    if given.nodes is not None and given.num_workers is not None:
+        raise UsageError("--num_workers beside --nodes: nodes take all their workers; say how many "
+                         "with --workers-per-node")
+    if given.nodes is not None and given.baseline is not None:
+        raise UsageError("--baseline beside --nodes: the baseline runs on one node; sweep it "
+                         "without --nodes")
 
 
 def _check(request: Request) -> None:

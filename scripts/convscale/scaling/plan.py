@@ -4,7 +4,7 @@
 A step is one invocation of the program or of the baseline, with lists as far as lists carry it.
 What one study needs and another has measured is taken from there, unless rows are in turn in one of
 them and alone in the other: such times are not alike.
-Another axis (nodes) would be another field of Step that the launcher reads.
+A step over nodes says how many nodes and ranks the launcher shall give it.
 """
 from __future__ import annotations
 
@@ -35,6 +35,8 @@ class Step:
     tool: str  # PROGRAM or BASELINE
     args: tuple[str, ...]
     rows: int = 1  # records that it makes
+    nodes: int = 0  # 0: one process, where we are
+    ranks: int = 1
 
 
 def size_text(size: tuple[int, int]) -> str:
@@ -85,9 +87,10 @@ def check_plan(request: Request, yes: bool) -> None:
 
 def _batches(request: Request, mode: str) -> list[list[Cell]]:
     """The cells of a study that a list carries: they differ by their workers only, or by their size
-    only."""
+    only. Cells on different nodes are launched one by one."""
     cells = cells_of(request, mode)
-    return [[cell] for cell in cells] if mode == "weak" else [cells]
+    alone = mode == "weak" or (mode == "strong" and request.nodes)
+    return [[cell] for cell in cells] if alone else [cells]
 
 
 def is_in_turn(request: Request, mode: str) -> bool:
@@ -106,7 +109,13 @@ def _groups(request: Request, tool: str) -> Iterator[tuple[str, list[Cell]]]:
                 cells = batch  # by itself it would not be in turn
             seen.update((cell, in_turn) for cell in cells)
             if cells:
-                yield f"weak-w{cells[0].num_workers}" if mode == "weak" else mode, cells
+                yield _group_name(request, mode, cells[0]), cells
+
+
+def _group_name(request: Request, mode: str, cell: Cell) -> str:
+    if request.nodes:
+        return f"{mode}-n{request.nodes_of(cell.num_workers)}"
+    return f"weak-w{cell.num_workers}" if mode == "weak" else mode
 
 
 def _mem(request: Request, cells: list[Cell]) -> str:
@@ -131,7 +140,13 @@ def _program_steps(request: Request, method: str, dtype: str) -> Iterator[Step]:
             args += [option, value] if value is not None else []
         args += ["--interleave"] if request.interleave and rows > 1 else []
         args += ["--yes"] if rows > MOST_ROWS else []
-        yield Step(f"{name}-{method}-{dtype}", PROGRAM, tuple(args), rows)
+        workers = cells[0].num_workers
+        nodes, ranks = request.nodes_of(workers), request.ranks_of(workers)
+        if ranks == 1:
+            yield Step(f"{name}-{method}-{dtype}", PROGRAM, tuple(args), rows, nodes)
+        for distribute in request.distribute if ranks > 1 else ():
+            yield Step(f"{name}-{distribute}-{method}-{dtype}", PROGRAM,
+                       (*args, "--distribute", distribute), rows, nodes, ranks)
 
 
 def _rows(request: Request, cells: list[Cell]) -> int:

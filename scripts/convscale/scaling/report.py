@@ -8,13 +8,14 @@ from typing import Any
 from convscale.plots.model import Chart
 from convscale.scaling.charts.break_even import break_even_charts
 from convscale.scaling.charts.common import styles_of
+from convscale.scaling.charts.ranks import rank_charts
 from convscale.scaling.charts.roofline import roofline_chart
 from convscale.scaling.charts.sizes import size_charts
 from convscale.scaling.charts.workers import strong_charts, weak_charts
 from convscale.scaling.collect import Sweep
 from convscale.scaling.findings import findings, noise_text, warnings
 from convscale.scaling.numbers import plural
-from convscale.scaling.series import workloads
+from convscale.scaling.series import along_of, workloads
 from convscale.scaling.tables import Table, tables
 from convscale.text import printable
 
@@ -33,7 +34,8 @@ class Report:
 def make_report(sweep: Sweep) -> Report:
     host = sweep.document["host"] or {}
     name = printable(str(host.get("name") or "an unknown host"))
-    return Report(title=f"Scaling of convscale on {name}",
+    where = f"over nodes, from {name} on" if sweep.request.nodes else f"on {name}"
+    return Report(title=f"Scaling of convscale {where}",
                   facts=[(name, printable(text)) for name, text in _facts(sweep, host)],
                   findings=list(map(printable, findings(sweep))),
                   problems=list(map(printable, sweep.problems)),
@@ -47,11 +49,15 @@ def make_charts(sweep: Sweep) -> list[Chart]:
     measured = [record for record in sweep.records if record.is_measured]
     styles = styles_of(measured)
     charts: list[Chart] = []
-    for study, make in (("strong", strong_charts), ("weak", weak_charts),
-                        ("throughput", size_charts)):
+    along = along_of(sweep.request)
+    for study, make in (("strong", strong_charts), ("weak", weak_charts)):
         records = sweep.of_study(study)
         for workload in workloads(records):
-            charts.extend(make(records, workload, styles))
+            charts.extend(make(records, workload, styles, along))
+            charts.extend(rank_charts(study, records, workload, styles, along))
+    records = sweep.of_study("throughput")
+    for workload in workloads(records):
+        charts.extend(size_charts(records, workload, styles))
     strong = sweep.of_study("strong") or sweep.of_study("throughput")
     most = [record for record in strong if record.num_workers == sweep.request.num_workers[-1]]
     sizes = {record.size for record in most}
@@ -62,6 +68,19 @@ def make_charts(sweep: Sweep) -> list[Chart]:
         charts.extend([chart] if chart else [])
     charts.extend(break_even_charts(sweep.document["break_even"], sweep.request.size, styles))
     return charts
+
+
+def _nodes_text(sweep: Sweep) -> str:
+    request = sweep.request
+    if not request.nodes:
+        return ""
+    hosts = sweep.document["hosts"] or []
+    mpi = (sweep.document["build"] or {}).get("mpi")
+    named = ", ".join(hosts[:8]) + (f" and {len(hosts) - 8} more" if len(hosts) > 8 else "")
+    workers = plural(request.workers_per_node or 0, "worker")
+    return (f"{', '.join(map(str, request.nodes))} of {workers} "
+            f"in {plural(request.ranks_per_node, 'rank')} each"
+            + (f", on {named}" if named else "") + (f"; {mpi}" if mpi else ""))
 
 
 def _facts(sweep: Sweep, host: dict[str, Any]) -> list[tuple[str, str]]:
@@ -77,6 +96,7 @@ def _facts(sweep: Sweep, host: dict[str, Any]) -> list[tuple[str, str]]:
         ("Host", f"{host.get('name') or '-'}, {host.get('os') or '-'}"),
         ("Processor", ", ".join(filter(None, [str(host.get("cpu") or "-"), *cores]))),
         ("GPU", ", ".join(devices)),
+        ("Nodes", _nodes_text(sweep)),
         ("Program", f"{program.get('name') or '-'} {program.get('version') or ''}"
                     + (f" (git {program['git']})" if program.get("git") else "")
                     + (f", {build['compiler']}, {build.get('type') or ''} build"

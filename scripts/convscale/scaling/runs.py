@@ -75,12 +75,19 @@ def check_kernels(tools: Tools, request: Request) -> None:
                          f"{', '.join(dict.fromkeys(known))}")
 
 
-def dry_run(steps: Sequence[Step], folder: Folder, program: Path) -> str:
+def dry_run(steps: Sequence[Step], folder: Folder, program: Path, launcher: Launcher) -> str:
     """The commands, a line each, to be pasted into a shell."""
     tools = Tools(program.resolve(), "", None, None)
     commands = [["mkdir", "-p", "--", str(folder.runs)]]
-    commands += [tools.command(step, folder.results_of(step)) for step in steps]
+    commands += [launcher.command(step, tools.command(step, results_path(step, folder)))
+                 for step in steps]
     return "".join(shlex.join(command) + "\n" for command in commands)
+
+
+def results_path(step: Step, folder: Folder) -> Path:
+    """As the step's command names it: on another node, we may be in another folder."""
+    results = folder.results_of(step)
+    return results.absolute() if step.nodes else results
 
 
 def run_steps(steps: Sequence[Step], folder: Folder, tools: Tools, state: State,
@@ -90,28 +97,36 @@ def run_steps(steps: Sequence[Step], folder: Folder, tools: Tools, state: State,
         label = f"step {number} of {len(steps)}: {step.name}"
         if is_complete(step, folder, tools):
             say(f"{label}: complete")
-            state.exit_codes[step.name] = OK
-            state.save(folder)
+            end(step, OK, folder, state)
             continue
         say(label)
-        results = folder.results_of(step)
-        results.unlink(missing_ok=True)  # of a run that was interrupted, or of other options
-        state.exit_codes.pop(step.name, None)
-        state.save(folder)  # nobody may be there to do it afterwards
+        results = begin(step, folder, state)
         try:
-            code = launcher.run(tools.command(step, results), folder.text_of(step))
+            code = launcher.run(step, tools.command(step, results), folder.text_of(step))
         except KeyboardInterrupt:
             # It may have come when the step had ended.
-            state.exit_codes[step.name] = OK if is_complete(step, folder, tools) else INTERRUPTED
-            state.save(folder)
+            end(step, OK if is_complete(step, folder, tools) else INTERRUPTED, folder, state)
             raise
         except OSError as error:
             say(f"{label}: cannot be started ({error.strerror})")
             code = FAILURE
-        state.exit_codes[step.name] = code
-        state.save(folder)
+        end(step, code, folder, state)
         if code != OK:
             say(f"{label}: ended with exit code {code}; going on with the next")
+
+
+def begin(step: Step, folder: Folder, state: State) -> Path:
+    """Forgets what the step left before; returns where its results go."""
+    folder.results_of(step).unlink(missing_ok=True)  # interrupted, or of other options
+    state.exit_codes.pop(step.name, None)
+    state.save(folder)  # nobody may be there to do it afterwards
+    return results_path(step, folder)
+
+
+def end(step: Step, code: int, folder: Folder, state: State) -> None:
+    """Keeps how the step ended."""
+    state.exit_codes[step.name] = code
+    state.save(folder)
 
 
 def results_if_whole(path: Path) -> Optional[Document]:
@@ -131,6 +146,8 @@ def is_complete(step: Step, folder: Folder, tools: Tools) -> bool:
     if _without_json(program.get("argv")) != list(step.args):
         return False
     if (program.get("version"), program.get("git")) != tools.version_of(step):
+        return False
+    if document.ranks != step.ranks:
         return False
     return bool(document.records) and all(record.is_measured for record in document.records)
 

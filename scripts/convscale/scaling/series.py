@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Callable, Iterable, NamedTuple, Optional
 
 from convscale.results import Record
+from convscale.scaling.numbers import plural
+from convscale.scaling.options import Request
 
 
 class Key(NamedTuple):
@@ -15,13 +17,15 @@ class Key(NamedTuple):
     backend: str
     kernel: str
     scope: str
+    distribute: Optional[str] = None  # None of one rank
 
     @property
     def label(self) -> str:
         if self.backend == "python":
             return self.kernel
         scope = "" if self.scope == "end-to-end" else f", {self.scope}"
-        return f"{self.backend} {self.kernel}{scope}"
+        distribute = "" if self.distribute is None else f", {self.distribute}"
+        return f"{self.backend} {self.kernel}{scope}{distribute}"
 
 
 class Workload(NamedTuple):
@@ -49,7 +53,7 @@ _BACKEND_ORDER = {"cpu": 0, "cuda": 1, "python": 2}
 
 def key_of(record: Record) -> Key:
     raw = record.raw
-    return Key(raw["backend"], raw["kernel"], raw["scope"])
+    return Key(raw["backend"], raw["kernel"], raw["scope"], record.distribute)
 
 
 def workload_of(record: Record) -> Workload:
@@ -57,9 +61,11 @@ def workload_of(record: Record) -> Workload:
 
 
 def all_keys(records: Iterable[Record]) -> list[Key]:
-    """CPU first, then GPU, then Python; by name."""
+    """CPU first, then GPU, then Python; by name. One rank after several, of whose series it is the
+    first point."""
     return sorted({key_of(record) for record in records},
-                  key=lambda key: (_BACKEND_ORDER.get(key.backend, 3), key))
+                  key=lambda key: (_BACKEND_ORDER.get(key.backend, 3), key[:3],
+                                   key.distribute is None, key.distribute or ""))
 
 
 def workloads(records: Iterable[Record]) -> list[Workload]:
@@ -68,22 +74,50 @@ def workloads(records: Iterable[Record]) -> list[Workload]:
 
 def series_of(records: Iterable[Record], workload: Workload,
               by: Callable[[Record], Any]) -> list[Series]:
-    """A series for each key; of two records at one place the later counts."""
+    """A series for each key; of two records at one place the later counts. A record of one rank is
+    of each distribution's series, as nothing is distributed."""
     chosen = [record for record in records if workload_of(record) == workload]
     result = []
-    for key in all_keys(chosen):
-        places = {by(record): record for record in chosen if key_of(record) == key}
+    keys = all_keys(chosen)
+    distributed = {key[:3] for key in keys if key.distribute is not None}
+    for key in keys:
+        if key.distribute is None and key[:3] in distributed:
+            continue
+        own = (key, key._replace(distribute=None))
+        places = {by(record): record for record in chosen if key_of(record) in own}
         result.append(Series(key, [places[place] for place in sorted(places)]))
     return result
+
+
+@dataclass(frozen=True)
+class Along:
+    """What strong and weak scaling are plotted against: workers, or nodes with all their workers.
+    """
+
+    noun: str  # "worker" or "node"
+    workers_each: int = 1
+
+    def of(self, record: Record) -> float:
+        """Its place on the axis."""
+        return record.num_workers / self.workers_each
+
+    def count(self, record: Record) -> int:
+        return record.num_workers // self.workers_each
+
+    def text(self, record: Record) -> str:
+        """ "4 workers" or "4 nodes"."""
+        return plural(self.count(record), self.noun)
+
+
+def along_of(request: Request) -> Along:
+    if request.nodes and request.workers_per_node is not None:
+        return Along("node", request.workers_per_node)
+    return Along("worker")
 
 
 def is_in_turn_with_others(record: Record) -> bool:
     """Such times are not alike those of rows that were measured alone."""
     return bool(record.raw.get("interleaved"))
-
-
-def workers_of(record: Record) -> float:
-    return record.num_workers
 
 
 def side_of(record: Record) -> float:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any, Callable, Iterator, Optional, Sequence
 
 from convscale.results import Record
+from convscale.scaling import ranks
 from convscale.scaling.collect import Sweep
 from convscale.scaling.numbers import (count_text, percent_text, rate_text, ratio_text, time_text,
                                        workload_text)
-from convscale.scaling.series import (Series, balance, efficiency, fraction, key_of, rate,
-                                      series_of, size_of, speedup, workers_of, workloads)
+from convscale.scaling.series import (Series, along_of, balance, efficiency, fraction, key_of,
+                                      rate, series_of, size_of, speedup, workloads)
 
 
 @dataclass(frozen=True)
@@ -26,13 +27,15 @@ _COMMON = ["median", "fastest", "slowest", "cv"]
 
 def tables(sweep: Sweep) -> list[Table]:
     """Those that have rows."""
-    made = [*_study(sweep, "strong", "Strong scaling", workers_of,
+    along = along_of(sweep.request)
+    made = [*_study(sweep, "strong", "Strong scaling", along.of,
                     ["images/s", "speed-up", "efficiency", "whole images allow", "of bound",
                      "limit"], _strong_cells),
-            *_study(sweep, "weak", "Weak scaling", workers_of,
+            *_study(sweep, "weak", "Weak scaling", along.of,
                     ["images/s", "efficiency", "of bound", "limit"], _weak_cells),
             *_study(sweep, "throughput", "Throughput over sizes", size_of,
                     ["images/s", "pixels/s", "of bound", "limit"], _size_cells),
+            *_ranks(sweep, "strong"), *_ranks(sweep, "weak"),
             _break_even(sweep), _not_measured(sweep)]
     return [table for table in made if table.rows]
 
@@ -40,12 +43,23 @@ def tables(sweep: Sweep) -> list[Table]:
 def _study(sweep: Sweep, mode: str, title: str, by: Callable[[Record], Any], header: list[str],
            cells: Callable[[Series, Record], list[str]]) -> Iterator[Table]:
     records = sweep.of_study(mode)
+    request = sweep.request
+    nodes = ["nodes"] if request.nodes else []
     for workload in workloads(records):
-        rows = [[one.key.label, workload_text(record), str(record.num_workers),
-                 *_common_cells(record), *cells(one, record)]
+        rows = [[one.key.label, workload_text(record),
+                 *(str(request.nodes_of(record.num_workers)) for _ in nodes),
+                 str(record.num_workers), *_common_cells(record), *cells(one, record)]
                 for one in series_of(records, workload, by) for record in one.records]
         yield Table(f"{title}: {workload.label}",
-                    ["series", "images", "workers", *_COMMON, *header], rows, 2)
+                    ["series", "images", *nodes, "workers", *_COMMON, *header], rows, 2)
+
+
+def _ranks(sweep: Sweep, mode: str) -> Iterator[Table]:
+    along = along_of(sweep.request)
+    records = sweep.of_study(mode)
+    for workload in workloads(records):
+        yield Table(f"Ranks in {mode} scaling: {workload.label}", ranks.HEADER,
+                    ranks.rows(series_of(records, workload, along.of), along), ranks.TEXTS)
 
 
 def _common_cells(record: Record) -> list[str]:

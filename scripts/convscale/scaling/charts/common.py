@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Callable, Iterable, Mapping, Sequence
+from typing import Callable, Iterable, Mapping, Optional, Sequence
 
 from convscale.plots.model import Axis, Line
 from convscale.plots.style import BOUND, GUIDE, Style, series_style
 from convscale.results import Record
 from convscale.scaling.numbers import digits
-from convscale.scaling.series import Key, Series, all_keys, rate
+from convscale.scaling.series import Along, Key, Series, all_keys, rate
 from convscale.text import time_unit
 
 Styles = Mapping[Key, Style]
+Owner = tuple[str, str, Optional[str]]  # of a bound: backend, scope, distribution
 
 
 def styles_of(records: Iterable[Record]) -> dict[Key, Style]:
@@ -33,9 +34,9 @@ def time_axis(records: Sequence[Record], what: str = "time of an iteration") -> 
     return Axis(f"{what}, {unit}", log=True), scale
 
 
-def workers_axis(records: Iterable[Record]) -> Axis:
-    counts = sorted({record.num_workers for record in records})
-    return Axis("workers", log=True, ticks=[(count, str(count)) for count in counts])
+def along_axis(records: Iterable[Record], along: Along) -> Axis:
+    counts = sorted({along.count(record) for record in records})
+    return Axis(f"{along.noun}s", log=True, ticks=[(count, str(count)) for count in counts])
 
 
 def time_lines(series: Sequence[Series], styles: Styles, by: Callable[[Record], float],
@@ -62,9 +63,10 @@ def rate_lines(series: Sequence[Series], styles: Styles, by: Callable[[Record], 
 
 def bound_lines(series: Sequence[Series], by: Callable[[Record], float],
                 value: Callable[[Record, float], float]) -> list[Line]:
-    """`value(record, bound in seconds)` of each backend and scope: the least bound of its rows."""
+    """`value(record, bound in seconds)` of each backend, scope and distribution: the least bound of
+    its rows."""
     lines = []
-    owners = list(dict.fromkeys((one.key.backend, one.key.scope) for one in series))
+    owners = list(dict.fromkeys(map(_owner, series)))
     known = [owner for owner in owners if any(
         record.bound_s is not None for one in series if _owner(one) == owner
         for record in one.records)]
@@ -82,23 +84,26 @@ def bound_lines(series: Sequence[Series], by: Callable[[Record], float],
     return lines
 
 
-def _owner(series: Series) -> tuple[str, str]:
-    return series.key.backend, series.key.scope
+def _owner(series: Series) -> Owner:
+    return series.key.backend, series.key.scope, series.key.distribute
 
 
-def _bound_label(owner: tuple[str, str], known: Sequence[tuple[str, str]]) -> str:
+def _bound_label(owner: Owner, known: Sequence[Owner]) -> str:
+    """As much as tells them apart."""
     if len(known) == 1:
         return "bound"
-    return f"bound {owner[0]}" + (f", {owner[1]}" if owner[1] != "end-to-end" else "")
+    names = [owner[0]] if len({one[0] for one in known}) > 1 or owner[2] is None else []
+    names += [owner[1]] if owner[1] != "end-to-end" else []
+    return "bound " + ", ".join([*names, *([owner[2]] if owner[2] is not None else [])])
 
 
-def ideal_lines(series: Sequence[Series], values: Callable[[Record, Record], float],
-                most: int = 3) -> list[Line]:
+def ideal_lines(series: Sequence[Series], along: Along,
+                values: Callable[[Record, Record], float], most: int = 3) -> list[Line]:
     """values(first, record) of each series with several points; of the first alone if there are
     many."""
     several = [one for one in series if len(one.records) > 1]
     chosen = several if len(several) <= most else several[:1]
-    return [Line("ideal" if index == 0 else "", [record.num_workers for record in one.records],
+    return [Line("ideal" if index == 0 else "", [along.of(record) for record in one.records],
                  [values(one.records[0], record) for record in one.records], GUIDE)
             for index, one in enumerate(chosen)]
 

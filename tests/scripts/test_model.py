@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The model of runs over nodes: its formulas, its fit, and what model.py writes. All times are made
+up."""
+from __future__ import annotations
+
+import json
+import math
+import re
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Optional
+
+import pytest
+from scaling_model import document, record
+
+from convscale.cli import run_script
+from convscale.model.charts import counts_up_to, model_chart
+from convscale.model.fit import checks, fit, fit_network, kind_of
+from convscale.model.main import BEGIN, END, main
+from convscale.model.network import (GBIT, Job, Machine, best_speedup, compute_s, crossover_nodes,
+                                     exchanged_bytes, floor_s, link_s, local_s, scatter_s)
+from convscale.model.published import DEFAULT_JOB, LARGE_JOB, POINTS, SOURCE
+from convscale.model.report import floors_markdown
+from convscale.results import Record
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "scaling.md"
+LINK, MESSAGE, BARRIER, IMAGE = 2e9, 3e-5, 1e-5, 4e-4
+
+
+def machine(**other: Any) -> Machine:
+    return replace(Machine(4, IMAGE, LINK), **other)
+
+
+# --- Formulas
+
+
+def test_what_crosses_the_network() -> None:
+    assert Job(1, 1000, 1000).sent_bytes == 8 * (1000 * 1000 + 16)
+    assert Job(1, 1000, 1000).returned_bytes == 8 * 201 * 201
+    assert Job(1, 6, 2, 4, filter_size=3, stride=2).image_bytes == 4 * (12 + 9 + 4 * 2)
+    assert exchanged_bytes(DEFAULT_JOB, 1) == 0
+    assert exchanged_bytes(DEFAULT_JOB, 4) == pytest.approx(33 * 0.75 * DEFAULT_JOB.image_bytes)
+
+
+def test_one_node_computes_and_nothing_else() -> None:
+    job = Job(8, 100, 100)
+    assert local_s(job, machine(message_s=1.0, barrier_s=1.0), 1) == pytest.approx(8 * IMAGE)
+    assert scatter_s(job, machine(message_s=1.0, barrier_s=1.0), 1) == pytest.approx(8 * IMAGE)
+
+
+def test_whole_images_bound_the_computing() -> None:
+    # 33 images on 4 workers: 9 for the busiest, each at a quarter of a node's speed.
+    assert compute_s(DEFAULT_JOB, machine(), 1) == pytest.approx(9 * 4 * IMAGE)
+    assert compute_s(DEFAULT_JOB, machine(), 1000) == pytest.approx(4 * IMAGE)  # one image
+
+
+def test_barriers_grow_with_the_doublings() -> None:
+    times = [local_s(LARGE_JOB, machine(image_s=0.0, barrier_s=BARRIER), nodes)
+             for nodes in (1, 2, 3, 4, 1000)]
+    assert times == pytest.approx([0, BARRIER, 2 * BARRIER, 2 * BARRIER, 10 * BARRIER])
+
+
+def test_the_longer_of_link_and_computing_counts() -> None:
+    slow, fast = machine(link_bytes_per_s=1e6), machine(link_bytes_per_s=1e15)
+    assert scatter_s(LARGE_JOB, slow, 8) == pytest.approx(link_s(LARGE_JOB, slow, 8))
+    assert scatter_s(LARGE_JOB, fast, 8) == pytest.approx(compute_s(LARGE_JOB, fast, 8))
+    late = machine(link_bytes_per_s=1e15, message_s=1.0)
+    assert scatter_s(LARGE_JOB, late, 8) == pytest.approx(7.0)
+
+
+@pytest.mark.parametrize("link", [1e8, 2e9, 5e10])
+@pytest.mark.parametrize("images", [10**6, 10**8])
+def test_the_crossover_is_where_the_link_becomes_the_longer(link: float, images: int) -> None:
+    job, made = Job(images, 256, 256), machine(link_bytes_per_s=link, workers=1)
+    first = max(2, math.ceil(crossover_nodes(job, made)))
+    assert link_s(job, made, first) >= compute_s(job, made, first) * 0.999
+    if first > 2:
+        assert link_s(job, made, first - 1) < compute_s(job, made, first - 1)
+    # From there on it stays so, and tends to the floor.
+    assert all(scatter_s(job, made, nodes) == link_s(job, made, nodes)
+               for nodes in (first + 1, 2 * first, 1000 * first))
+    assert link_s(job, made, 10**6) == pytest.approx(floor_s(job, link), rel=1e-5)
+    assert compute_s(job, made, 1) / floor_s(job, link) == pytest.approx(best_speedup(job, made))
+
+
+def test_another_network_has_the_same_nodes() -> None:
+    other = machine(message_s=1.0, barrier_s=2.0).with_link(10 * GBIT)
+    assert other == machine(link_bytes_per_s=1.25e9, barrier_s=2.0)
+
+
+# --- Fit
+
+
+def over(ranks: int, distribute: Optional[str], median: float, images: int = 64,
+         **other: Any) -> dict[str, Any]:
+    made = record(num_workers=4 * ranks, images=images, ranks=ranks, distribute=distribute,
+                  size=(256, 256), **other)
+    size = round(exchanged_bytes(Job(images, 256, 256), ranks)) if distribute == "scatter" else 0
+    seconds = size / LINK + (ranks - 1) * MESSAGE
+    return {**made, "median_s": median, "exchanged_bytes": size if ranks > 1 else None,
+            "barrier_s": BARRIER * math.ceil(math.log2(ranks)) if ranks > 1 else None,
+            "bound": {"network_bytes_per_s": size / seconds if size else None}}
+
+
+def records(*raws: dict[str, Any]) -> list[Record]:
+    return [Record(raw, "x.json", index) for index, raw in enumerate(raws)]
+
+
+def modelled(ranks: int, distribute: Optional[str], factor: float = 1.0) -> dict[str, Any]:
+    """A record as the model has it, times `factor`."""
+    exact = machine(message_s=MESSAGE, barrier_s=BARRIER)
+    job = Job(64, 256, 256)
+    time = (scatter_s if distribute == "scatter" else local_s)(job, exact, ranks)
+    return over(ranks, distribute, time * factor)
+
+
+ALL = [modelled(1, None), *(modelled(ranks, how) for ranks in (2, 3, 8)
+                            for how in ("scatter", "local"))]
+
+
+def test_the_fit_finds_what_made_the_records() -> None:
+    found = fit(records(*ALL))
+    (kind, made), = found.machines.items()
+    assert (kind.method, kind.workers, kind.height) == ("full", 4, 256)
+    assert made.image_s == pytest.approx(IMAGE)
+    assert made.link_bytes_per_s == pytest.approx(LINK)
+    assert made.message_s == pytest.approx(MESSAGE)
+    assert made.barrier_s == pytest.approx(BARRIER)
+    assert found.network.link_error == pytest.approx(0, abs=1e-9)
+    assert (found.network.link_records, found.network.barrier_records) == (3, 6)
+    for check in checks(found):
+        assert check.model_s == pytest.approx(check.record.median_s)
+    assert len(checks(found)) == len(ALL)
+
+
+def test_noise_shows_in_the_errors() -> None:
+    noisy = [modelled(1, None), modelled(2, "scatter"), modelled(4, "scatter"),
+             modelled(8, "scatter")]
+    noisy[3]["bound"]["network_bytes_per_s"] *= 2  # no line goes through all three
+    network = fit_network(records(*noisy))
+    assert 0.05 < network.link_error < 1 and network.message_s >= 0
+
+
+def test_one_exchange_says_nothing_of_latency() -> None:
+    network = fit_network(records(modelled(2, "scatter"), modelled(2, "scatter")))
+    assert network.message_s == 0
+    size = exchanged_bytes(Job(64, 256, 256), 2)
+    assert network.link_bytes_per_s == pytest.approx(size / (size / LINK + MESSAGE))
+
+
+def test_what_is_no_node_is_left_out() -> None:
+    odd = [over(1, None, 1.0, scope="resident"), over(1, None, 1.0, work_time=0.5),
+           {**over(2, "local", 1.0), "num_workers": 7}, over(1, None, 1.0, backend="python"),
+           {**over(1, None, 1.0), "status": "failed"}]
+    found = fit(records(*odd))
+    assert not found.machines and found.network.link_bytes_per_s is None
+    assert [kind_of(one) for one in records(*odd[:4])] == [None] * 4
+
+
+def test_a_rank_alone_says_what_a_node_takes() -> None:
+    disturbed = modelled(4, "local", 3.0)
+    (alone,) = fit(records(disturbed, modelled(1, None))).machines.values()
+    assert alone.image_s == pytest.approx(IMAGE)
+    (together,) = fit(records(disturbed)).machines.values()
+    assert together.image_s > 2.9 * IMAGE
+
+
+def test_scatter_says_nothing_of_nodes_and_local_nothing_of_the_link() -> None:
+    assert not fit(records(modelled(2, "scatter"))).machines
+    found = fit(records(modelled(2, "local")))
+    assert [made.link_bytes_per_s for made in found.machines.values()] == [None]
+    # Without the barrier, which is no computing.
+    assert [made.image_s for made in found.machines.values()] == pytest.approx([IMAGE], rel=1e-9)
+    assert [check.record.distribute for check in checks(fit(records(
+        modelled(2, "local"), {**modelled(2, "scatter"), "bound": None})))] == ["local"]
+
+
+# --- Plot
+
+
+def test_the_plot_has_both_distributions_and_what_was_published() -> None:
+    found = fit(records(*ALL))
+    (kind, made), = found.machines.items()
+    chart = model_chart(kind, LARGE_JOB, made, [10, 200], 1000)
+    lines = {line.label: line for line in chart.panels[0].lines}
+    assert list(lines) == ["local", "scatter, as measured", "scatter, 10 Gbit/s",
+                           "scatter, 200 Gbit/s", "published, Dragon 0.3"]
+    assert list(lines["published, Dragon 0.3"].xs) == [64]
+    assert lines["local"].xs[0] == 1 and lines["local"].xs[-1] == 1000
+    ratio = lines["scatter, 10 Gbit/s"].ys[-1] / lines["published, Dragon 0.3"].ys[0]
+    assert ratio == pytest.approx(scatter_s(LARGE_JOB, made.with_link(10 * GBIT), 1000) / 1.46)
+
+
+def test_the_axis_reaches_from_one_node_to_the_last() -> None:
+    for most in (2, 64, 65, 1000):
+        counts = counts_up_to(most)
+        assert counts[0] == 1 and counts[-1] == most and len(counts) < 300
+
+
+# --- model.py
+
+
+class Model:
+    """model.py in a folder."""
+
+    def __init__(self, folder: Path, capture: pytest.CaptureFixture[str],
+                 monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder, self.capture, self.monkeypatch = folder, capture, monkeypatch
+
+    def file(self, *raws: dict[str, Any]) -> str:
+        path = self.folder / "results.json"
+        path.write_text(json.dumps(document(list(raws), ranks=8)))
+        return str(path)
+
+    def run(self, code: int, *options: str) -> tuple[str, str]:
+        """Standard output and error."""
+        self.monkeypatch.setattr(sys, "argv", ["model.py", *options])
+        with pytest.raises(SystemExit) as ended:
+            run_script("model.py", main)
+        out, err = self.capture.readouterr()
+        assert ended.value.code == code, err
+        return out, err
+
+
+@pytest.fixture
+def model(tmp_path: Path, capfd: pytest.CaptureFixture[str],
+          monkeypatch: pytest.MonkeyPatch) -> Model:
+    return Model(tmp_path, capfd, monkeypatch)
+
+
+def test_the_text_says_parameters_errors_and_the_crossover(model: Model) -> None:
+    out, _ = model.run(0, model.file(*ALL), "--links", "10")
+    assert "| rank 0's link, B | 2.000 GB/s (16.0 Gbit/s) | 3 |" in out
+    assert "| for each other rank, λ | 30.00 us | 3 |" in out
+    assert "| barrier, for each doubling, β | 10.00 us | 6 |" in out
+    assert "cpu avx512, 4 workers) | 400.0 us | 1 |" in out
+    assert "convscale 9.9.9 on made-up-host (made-up processor), 2030-01-02" in out
+    # 2500 images/s of the node, and 2289 of the link: 1 + 0.916.
+    assert re.search(r"\| 10 Gbit/s \| 2500 \| 2289 \| 1.92 \| 2 \| 0.916 \|", out)
+    assert "| 8 | scatter |" in out and "| 1.00 |" in out
+    assert "| nodes | 1 | 2 | 4 | 16 | 64 | 256 | 1000 |" in out
+
+
+def test_a_page_is_updated_between_its_marks(model: Model, tmp_path: Path) -> None:
+    page = tmp_path / "scaling.md"
+    page.write_text(f"before\n{BEGIN}\nold\n{END}\nbehind\n")
+    results = model.file(*ALL)
+    out, _ = model.run(0, results, "--update", str(page))
+    assert out == ""
+    first = page.read_text()
+    assert first.startswith(f"before\n{BEGIN}\n") and first.endswith(f"{END}\nbehind\n")
+    assert "old" not in first
+    plot, = re.findall(r"\]\((\S+\.svg)\)", first)
+    drawn = (tmp_path / plot).read_bytes()
+    assert b"published, Dragon 0.3" in drawn
+    model.run(0, results, "--update", str(page))
+    assert page.read_text() == first and (tmp_path / plot).read_bytes() == drawn
+
+
+def test_a_size_that_nobody_published_is_modelled_too(model: Model, tmp_path: Path) -> None:
+    raws = [{**raw, "height": 300, "width": 300} for raw in ALL]
+    out, _ = model.run(0, model.file(*raws), "--plots", str(tmp_path))
+    assert "Times by the model for 64 images of 300x300" in out
+    assert [path.name for path in tmp_path.glob("*.svg")] == ["scaling-full-float64-300x300.svg"]
+
+
+@pytest.mark.parametrize("options, message", [
+    (["--links", "fast"], "--links fast: expected Gbit/s"), (["--links", "0"], "--links 0"),
+    (["--links", "nan"], "--links nan"), (["--links", ""], "--links: the list is empty"),
+    (["--nodes", "1"], "--nodes 1: expected a whole number from 2"),
+    (["--update", "missing.md"], "--update missing.md: No such file"),
+    (["--what"], "unrecognized arguments")])
+def test_bad_options_are_one_line(model: Model, options: list[str], message: str) -> None:
+    out, errors = model.run(2, model.file(*ALL), *options)
+    assert message in errors and errors.count("\n") == 1 and out == ""
+
+
+def test_files_that_say_nothing_are_one_line(model: Model, tmp_path: Path) -> None:
+    _, errors = model.run(2, model.file(modelled(2, "scatter")))
+    assert "no record says how long a node takes for an image" in errors
+    _, errors = model.run(2, str(tmp_path / "missing.json"))
+    assert errors.count("\n") == 1 and "No such file" in errors
+    page = tmp_path / "page.md"
+    for text in ("no marks", f"{END} {BEGIN}", f"{BEGIN} {END} {END}"):
+        page.write_text(text)
+        _, errors = model.run(2, model.file(*ALL), "--update", str(page))
+        assert "each once" in errors and page.read_text() == text
+
+
+# --- docs/scaling.md
+
+
+def test_the_document_has_the_published_points_and_what_follows_from_them() -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    assert SOURCE in text
+    for point in POINTS:
+        size = exchanged_bytes(point.job, point.nodes)
+        rate = f"{size / point.average_s / 1e9:.2f} GB/s" if size else "-"
+        assert (f"| {point.nodes} | {point.num_workers} | {point.job.text} | {point.runtime} | "
+                f"{point.average_s} s | {size / 1e6:.0f} MB | {rate} |") in text
+
+
+def test_the_document_has_the_floors() -> None:
+    assert floors_markdown([10, 25, 100, 200]) in DOCUMENT.read_text(encoding="utf-8")
+
+
+def test_the_document_can_be_updated() -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    assert text.count(BEGIN) == text.count(END) == 1 and text.index(BEGIN) < text.index(END)
