@@ -75,9 +75,12 @@ class Exchange {
 
   void start_root();
   void start_leaf();
+  void ask_for_chunks();
   bool advance_root();
   bool advance_leaf();
   bool is_over() const;
+  /// There is nothing to do just now.
+  void pause() const;
   void attempt(const std::function<void()>& step);
   /// Moves all images or all results; says no where that is not possible.
   bool exchange_by_library(What what) const;
@@ -87,10 +90,12 @@ class Exchange {
   const Ranks& ranks_;
   const Config config_;
   const std::vector<RankShare> shares_;
+  bool naps_ = false;  // workers have no processor to spare for a thread that only looks
   HostBuffers buffers_;
   Backend* local_ = nullptr;
   std::vector<Queue> sends_, receives_;  // of rank 0 with each other; a leaf has one queue of sends
   std::unique_ptr<Message> filters_;     // on their way to a leaf
+  std::deque<ImageRange> expected_;      // chunks that a leaf has not asked for yet
   std::deque<Arrival> arrivals_;         // chunks on their way to a leaf
   std::deque<ImageRange> computing_;     // chunks that `local` has, in their order
   std::exception_ptr error_;

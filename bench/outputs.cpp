@@ -68,7 +68,7 @@ void Outputs::save(const Config& config, ImageRange held, const HostBuffers& buf
         data, static_cast<std::size_t>((held.last - held.first) * bytes_of_image));
     if (held == ImageRange{0, s.images}) return write_npy(file, config.dtype, shape, part);
     const std::string header = npy_header(config.dtype, shape);
-    if (held.first == 0) file.write(header);
+    if (held.first == 0 && held.last > 0) file.write(header);
     file.write_at(std::ssize(header) + held.first * bytes_of_image, part);
   };
   write(arrays_[0], buffers.images, s.height, s.width);

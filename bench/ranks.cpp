@@ -26,13 +26,18 @@ std::string host_name() {
   return name.data();
 }
 
-/// The processors that this process may use, in any notation that is the same in all ranks.
-std::string affinity() {
+/// The processors that this process may use.
+cpu_set_t affinity() {
   cpu_set_t set;
   CPU_ZERO(&set);
   sched_getaffinity(0, sizeof set, &set);
-  const auto* bytes = reinterpret_cast<const char*>(&set);
-  return {bytes, sizeof set};
+  return set;
+}
+
+/// A host and processors of it, in any notation that is the same in all ranks.
+std::string place() {
+  const cpu_set_t set = affinity();
+  return host_name() + " " + std::string(reinterpret_cast<const char*>(&set), sizeof set);
 }
 
 /// Any bytes, and NaN and infinities as they are.
@@ -90,7 +95,9 @@ Ranks::Ranks(Comm& comm, std::function<bool()> signalled)
     : comm_(comm),
       signalled_(std::move(signalled)),
       hosts_(comm.all_gather(host_name())),
-      places_(comm.all_gather(host_name() + " " + affinity())) {
+      places_(comm.all_gather(place())) {
+  const cpu_set_t set = affinity();
+  processors_ = std::max(1, CPU_COUNT(&set));
   local_ranks_ = 0;
   for (int other = 0; other < size(); ++other) {
     if (host_of(other) != host_of(rank())) continue;

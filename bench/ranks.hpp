@@ -30,6 +30,7 @@ class Ranks {
   const std::vector<std::string>& hosts() const { return hosts_; }
   int local_rank() const { return local_rank_; }    ///< among the ranks of this host
   int local_ranks() const { return local_ranks_; }  ///< of this host
+  int processors() const { return processors_; }    ///< that this process may use
   /// Whether `rank` runs on this host and may use the same processors.
   bool shares_processors(int rank) const {
     return places_[static_cast<std::size_t>(rank)] == places_[static_cast<std::size_t>(comm_.rank())];
@@ -61,7 +62,7 @@ class Ranks {
   const std::function<bool()> signalled_;
   bool interrupted_ = false;
   std::vector<std::string> hosts_, places_;  // a place: a host and processors of it
-  int local_rank_ = 0, local_ranks_ = 1;
+  int local_rank_ = 0, local_ranks_ = 1, processors_ = 1;
 };
 
 /// Collective: what the ranks found that verified something, as one verification of all of it.
