@@ -39,17 +39,24 @@ Launch find_launch(const std::function<const char*(const char*)>& variable) {
     const char* const tasks = variable(traces.tasks);
     const char* const task = variable(traces.task);
     if (task == nullptr || (tasks == nullptr && *traces.tasks != '\0')) continue;
-    return {traces.launcher, tasks == nullptr ? 0 : std::atoi(tasks), std::atoi(task)};
+    Launch launch{traces.launcher, tasks == nullptr ? 0 : std::atoi(tasks), std::atoi(task)};
+    launch.has_wire_up = variable("PMIX_RANK") != nullptr || variable("PMI_RANK") != nullptr ||
+                         variable("PMI_FD") != nullptr;
+    return launch;
   }
   return {};
 }
 
 void require_ranks(const Launch& launch, std::optional<int> ranks) {
-  if (launch.tasks <= 1 || ranks.value_or(1) > 1) return;
+  if (launch.tasks <= 1 || ranks.value_or(0) > 1) return;
+  // Open MPI ends a process of srun that it cannot connect, with pages of text, when it starts.
+  const bool starts = launch.launcher != "srun" || launch.has_wire_up ||
+                      !mpi_library().starts_with("Open MPI");
+  if (!ranks && starts) return;
   const std::string what =
       fmt::format("{} started {} of this program, and each would be rank 0 of 1: ", launch.launcher,
                   launch.tasks);
-  if (!ranks) {
+  if (ranks == 0) {
     throw UnsupportedError(what + "this build has no MPI; one with CONVSCALE_MPI=ON would do");
   }
   if (launch.launcher == "srun") {
@@ -62,9 +69,9 @@ void require_ranks(const Launch& launch, std::optional<int> ranks) {
 }
 
 std::unique_ptr<Comm> make_comm(const Launch& launch) {
-  // A process that nobody launched does without MPI, which takes its time to start.
-  if (launch.launcher.empty() || (!kHasMpi && launch.tasks <= 1)) return make_self_comm();
-  if (!kHasMpi) require_ranks(launch, std::nullopt);
+  // A process by itself does without MPI, which takes its time to start.
+  if (launch.launcher.empty() || launch.tasks == 1) return make_self_comm();
+  require_ranks(launch, kHasMpi ? std::nullopt : std::optional(0));
   auto comm = make_mpi_comm();
   require_ranks(launch, comm->size());
   return comm;

@@ -15,14 +15,16 @@ struct Launch {
   std::string launcher;  ///< "mpirun", "srun"; empty: none did
   int tasks = 1;         ///< processes that it started; 0 is unknown
   int task = 0;          ///< which of them this is
+  /// There is what an MPI library finds the other tasks by, of PMI or PMIx.
+  bool has_wire_up = false;
 };
 
 /// Reads the environment through `variable`, which is null for one that is not set.
 Launch find_launch(const std::function<const char*(const char*)>& variable);
 
 /// Throws Error where `launch` has several tasks and this one would not know of the others: each
-/// would be rank 0 of 1, and measure all of it. `ranks` is what MPI says; null: this build has
-/// none.
+/// would be rank 0 of 1, and measure all of it. `ranks` is what MPI says, or 0 where this build has
+/// no MPI; null: it has not started, and this is about whether it can.
 void require_ranks(const Launch& launch, std::optional<int> ranks);
 
 /// The ranks that a launcher started; a process of its own where none did. Throws UnsupportedError,

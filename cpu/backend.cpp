@@ -50,7 +50,8 @@ class CpuBackend final : public Backend {
             [this](int worker) {
               if (!cpus_.empty()) topology_.pin(cpu_of(worker));
             },
-            /*spin=*/config.num_workers <= own_share(topology_.threads())) {}
+            /*spin=*/config.num_workers + (ships_images() ? 1 : 0) <=
+                own_share(topology_.threads())) {}
 
   BackendFacts facts() const override {
     BackendFacts facts;
@@ -190,6 +191,11 @@ class CpuBackend final : public Backend {
     double busy_s = 0;
     Digest digest;
   };
+
+  /// A thread beside the workers moves messages while they work.
+  bool ships_images() const {
+    return config_.ranks > 1 && config_.distribute == Distribute::kScatter;
+  }
 
   /// Of what the host has, with other processes there.
   int own_share(int count) const { return std::max(1, count / config_.host_parts); }

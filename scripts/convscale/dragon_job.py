@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What runs inside Dragon's runtime for the kernel scipy-dragon; dragon_runtime.py starts a copy.
 
-    dragon -s job.py FOLDER
+    dragon -s job.py FOLDER    (-m on the nodes of a Slurm job)
 
-Reads FOLDER/request.json; writes its process's number to pid.txt, the seconds of each iteration as
-a line of times.txt, results.npy, and at the end reply.json.
+Reads FOLDER/request.json; writes its process's number and host to pid.txt, the seconds of each
+iteration as a line of times.txt, results.npy, and at the end reply.json.
 """
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import dragon  # noqa: F401  (before multiprocessing, which it extends)
 import json
 import multiprocessing
 import os
+import platform
 import sys
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from convscale.workload import Source, make_workload
 
 
 def main(folder: Path) -> None:
-    write_text(folder / "pid.txt", str(os.getpid()))
+    write_text(folder / "pid.txt", f"{os.getpid()} {platform.node()}")
     multiprocessing.set_start_method("dragon")
     request = json.loads((folder / "request.json").read_text(encoding="utf-8"))
     source = Source(**request["source"])

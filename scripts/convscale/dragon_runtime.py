@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import platform
 import re
 import shutil
 import signal
@@ -32,6 +33,7 @@ print(f"Dragon {importlib.metadata.version('dragonhpc')}, SciPy {scipy.__version
 _SHARED_BYTES = 5 * 10**9  # with more than that free, room is not why it does not start
 _POLL_S = 0.2
 _START_S = 120.0  # from the launcher's start to the job's; a few seconds where all is well
+_START_ON_NODES_S = 600.0
 _END_S = 20.0
 
 
@@ -92,6 +94,12 @@ def find_runtime(option: Optional[str]) -> Runtime:
     return Runtime(launcher, done.stdout.strip())
 
 
+def _nodes() -> int:
+    """Those of the Slurm job that this runs in: Dragon spreads a pool over all of them."""
+    text = os.environ.get("SLURM_JOB_NUM_NODES", "")
+    return int(text) if re.fullmatch(r"[1-9][0-9]{0,5}", text) else 1
+
+
 def _start(runtime: Runtime, folder: Path) -> subprocess.Popen[bytes]:
     package = Path(__file__).resolve().parent
     # Dragon's workers find the package by PYTHONPATH alone. The folder holds nothing else, and the
@@ -106,7 +114,8 @@ def _start(runtime: Runtime, folder: Path) -> subprocess.Popen[bytes]:
     # A session of its own: an interrupt from the terminal is passed on by _interrupt only, and what
     # does not end can be found. The shell leads it, since Dragon makes itself leader of a process
     # group, which a session's leader cannot, and then waits for ever.
-    command = ["sh", "-c", '"$@"; exit "$?"', "sh", str(runtime.launcher), "-s", str(job),
+    mode = "-m" if _nodes() > 1 else "-s"
+    command = ["sh", "-c", '"$@"; exit "$?"', "sh", str(runtime.launcher), mode, str(job),
                str(folder)]
     with open(folder / "log.txt", "wb") as log:
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
@@ -121,7 +130,9 @@ def _interrupt(launcher: subprocess.Popen[bytes], folder: Path) -> None:
            time.monotonic() < deadline):
         time.sleep(_POLL_S)
     with contextlib.suppress(OSError, ValueError):
-        os.kill(int((folder / "pid.txt").read_text()), signal.SIGINT)
+        number, host = (folder / "pid.txt").read_text().split(" ", 1)
+        if host == platform.node():  # of several nodes, it may run on another
+            os.kill(int(number), signal.SIGINT)
     _end(launcher)
 
 
@@ -158,9 +169,10 @@ class _Times:
 
 def _wait(launcher: subprocess.Popen[bytes], folder: Path, times: _Times) -> None:
     started = time.monotonic()
+    most = _START_ON_NODES_S if _nodes() > 1 else _START_S
     while launcher.poll() is None and not (folder / "reply.json").exists():
-        if time.monotonic() - started > _START_S and not (folder / "pid.txt").exists():
-            raise Error(f"Dragon's runtime did not start within {_START_S:.0f} s")
+        if time.monotonic() - started > most and not (folder / "pid.txt").exists():
+            raise Error(f"Dragon's runtime did not start within {most:.0f} s")
         with contextlib.suppress(subprocess.TimeoutExpired):
             launcher.wait(_POLL_S)
         times.read()
@@ -181,9 +193,10 @@ def _shared_memory_hint() -> str:
 
 
 def measure(runtime: Runtime, source: Source, job: Job, on_time: OnTime) -> Measurement:
-    """As pools.measure, in a runtime of its own, which makes the data, too."""
-    with tempfile.TemporaryDirectory(prefix="convscale-dragon-",
-                                     ignore_cleanup_errors=True) as name:
+    """As pools.measure, in a runtime of its own, which makes the data, too. On several nodes, its
+    files are in the current directory, which all of them must see."""
+    with tempfile.TemporaryDirectory(prefix="convscale-dragon-", ignore_cleanup_errors=True,
+                                     dir=Path.cwd() if _nodes() > 1 else None) as name:
         folder = Path(name)
         request = {"source": asdict(source), "job": asdict(job)}
         (folder / "request.json").write_text(json.dumps(request), encoding="utf-8")

@@ -59,18 +59,41 @@ TEST(FindLaunch, DaemonsThatSrunStartedAreNotTheTasks) {
   EXPECT_EQ(launch.tasks, 16);
 }
 
+TEST(FindLaunch, SeesWhetherSrunConnectsItsTasks) {
+  const std::map<std::string, std::string> srun{{"SLURM_STEP_NUM_TASKS", "2"},
+                                                {"SLURM_PROCID", "0"}};
+  EXPECT_FALSE(launch_with(srun).has_wire_up);
+  for (const char* variable : {"PMIX_RANK", "PMI_FD"}) {
+    auto connected = srun;
+    connected[variable] = "0";
+    EXPECT_TRUE(launch_with(connected).has_wire_up) << variable;
+  }
+}
+
+/// Each of these ends Open MPI's MPI_Init.
+TEST(RequireRanks, OpenMpiIsNotStartedWhereItWouldEndTheProcess) {
+  const Launch unconnected{"srun", 2, 0, false};
+  if (built_with_mpi().starts_with("Open MPI")) {
+    EXPECT_THAT(message_of(unconnected, std::nullopt, ExitCode::kUsage), HasSubstr("--mpi=pmix"));
+  } else {
+    EXPECT_NO_THROW(require_ranks(unconnected, std::nullopt));
+  }
+}
+
 TEST(RequireRanks, IsContentWithOneTaskAndWithAsManyRanks) {
   EXPECT_NO_THROW(require_ranks({"srun", 1, 0}, 1));
   EXPECT_NO_THROW(require_ranks({"srun", 4, 0}, 4));
   EXPECT_NO_THROW(require_ranks({"a PMIx launcher", 0, 0}, 1));
-  EXPECT_NO_THROW(require_ranks({"", 1, 0}, std::nullopt));
+  EXPECT_NO_THROW(require_ranks({"", 1, 0}, 0));
+  EXPECT_NO_THROW(require_ranks({"mpirun", 4, 0}, std::nullopt)) << "not started yet";
+  EXPECT_NO_THROW(require_ranks({"srun", 4, 0, true}, std::nullopt));
 }
 
 TEST(RequireRanks, CopiesOfRankZeroAreAnError) {
   EXPECT_THAT(message_of({"srun", 4, 0}, 1, ExitCode::kUsage),
               AllOf(HasSubstr("srun started 4"), HasSubstr("--mpi=pmix")));
   EXPECT_THAT(message_of({"mpirun", 2, 0}, 1, ExitCode::kUsage), HasSubstr("mpirun started 2"));
-  EXPECT_THAT(message_of({"mpirun", 2, 0}, std::nullopt, ExitCode::kUnsupported),
+  EXPECT_THAT(message_of({"mpirun", 2, 0}, 0, ExitCode::kUnsupported),
               AllOf(HasSubstr("no MPI"), HasSubstr("CONVSCALE_MPI=ON")));
 }
 

@@ -2,8 +2,8 @@
 """Stands in for convscale in the tests of experiments.py: rank 0 writes made-up records at once.
 
 behaviour.json beside it says what goes wrong, by a text that is somewhere in the arguments:
-{"exit": {TEXT: CODE}, "silent": TEXT, "fail": TEXT, "skip": TEXT, "interrupt": TEXT, "version":
-TEXT}.
+{"exit": {TEXT: CODE}, "silent": TEXT, "fail": TEXT, "wrong": TEXT, "skip": TEXT, "interrupt": TEXT,
+"version": TEXT, "mpi": TEXT}.
 """
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ def main() -> int:
     args = sys.argv[1:]
     behaviour = json.loads((HERE / "behaviour.json").read_text())
     if args == ["--version"]:
-        print(f"convscale {behaviour.get('version', '9.9.9')} (git abc)\nRelease build")
+        print(f"convscale {behaviour.get('version', '9.9.9')} (git abc)\nRelease build, "
+              f"{behaviour.get('mpi', 'made-up MPI')}, flags")
         return 0
     text = " ".join(args)
     ranks = int(os.environ.get("SLURM_STEP_NUM_TASKS", "1"))
@@ -67,6 +68,9 @@ def main() -> int:
         if is_told(what):
             records[0].update(status=status, reason=f"made-up reason, {status}", median_s=None,
                               times_s=[])
+    if is_told("wrong"):
+        records[0].update(status="failed", reason="made-up reason, wrong",
+                          verification={"status": "failed"})
     Path(options["--json"]).write_text(json.dumps({
         "schema_version": "1", "program": {"name": "convscale", "git": "abc", "argv": sys.argv,
                                            "version": behaviour.get("version", "9.9.9")},

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import subprocess
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Mapping, Optional, Sequence
 
 from convscale.cli import (OK, Error, UnsupportedError, UsageError,
@@ -95,10 +97,20 @@ def _submit(options: Options, asked: Request) -> int:
 def _tools(options: Options, request: Request) -> Tools:
     """Raises UnsupportedError where something is missing that the jobs would need."""
     tools = find_tools(options.program, with_baseline=request.with_baseline)
+    if any(experiment.nodes * request.ranks_per_node > 1 for experiment in request.experiments):
+        _check_mpi(tools.program)
     if request.with_baseline:
         from convscale.dragon_runtime import find_runtime
         find_runtime(options.dragon)
     return tools
+
+
+def _check_mpi(program: Path) -> None:
+    done = subprocess.run([str(program), "--version"], capture_output=True, text=True, timeout=60,
+                          stdin=subprocess.DEVNULL, check=False, errors="replace")
+    if "without MPI" in done.stdout:
+        raise UnsupportedError(f"{program}: was built without MPI, and can be one rank only; build "
+                               "it where there is an MPI, or take --experiment 1x4 alone")
 
 
 def _open(options: Options, asked: Request) -> Folder:
