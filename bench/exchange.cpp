@@ -10,7 +10,7 @@ namespace convscale {
 namespace {
 
 /// Chunks that a leaf asks for at a time.
-constexpr std::size_t kWindow = 3;
+constexpr std::size_t kWindow = 2;
 
 using Clock = std::chrono::steady_clock;
 

@@ -20,6 +20,7 @@ from typing import Iterator, Optional
 import numpy as np
 
 from convscale.cli import Error, UnsupportedError
+from convscale.host import job_nodes
 from convscale.pools import Job, Measurement, OnTime
 from convscale.workload import Source
 
@@ -94,12 +95,6 @@ def find_runtime(option: Optional[str]) -> Runtime:
     return Runtime(launcher, done.stdout.strip())
 
 
-def _nodes() -> int:
-    """Those of the Slurm job that this runs in: Dragon spreads a pool over all of them."""
-    text = os.environ.get("SLURM_JOB_NUM_NODES", "")
-    return int(text) if re.fullmatch(r"[1-9][0-9]{0,5}", text) else 1
-
-
 def _start(runtime: Runtime, folder: Path) -> subprocess.Popen[bytes]:
     package = Path(__file__).resolve().parent
     # Dragon's workers find the package by PYTHONPATH alone. The folder holds nothing else, and the
@@ -114,7 +109,7 @@ def _start(runtime: Runtime, folder: Path) -> subprocess.Popen[bytes]:
     # A session of its own: an interrupt from the terminal is passed on by _interrupt only, and what
     # does not end can be found. The shell leads it, since Dragon makes itself leader of a process
     # group, which a session's leader cannot, and then waits for ever.
-    mode = "-m" if _nodes() > 1 else "-s"
+    mode = "-m" if job_nodes() > 1 else "-s"
     command = ["sh", "-c", '"$@"; exit "$?"', "sh", str(runtime.launcher), mode, str(job),
                str(folder)]
     with open(folder / "log.txt", "wb") as log:
@@ -169,7 +164,7 @@ class _Times:
 
 def _wait(launcher: subprocess.Popen[bytes], folder: Path, times: _Times) -> None:
     started = time.monotonic()
-    most = _START_ON_NODES_S if _nodes() > 1 else _START_S
+    most = _START_ON_NODES_S if job_nodes() > 1 else _START_S
     while launcher.poll() is None and not (folder / "reply.json").exists():
         if time.monotonic() - started > most and not (folder / "pid.txt").exists():
             raise Error(f"Dragon's runtime did not start within {most:.0f} s")
@@ -196,7 +191,7 @@ def measure(runtime: Runtime, source: Source, job: Job, on_time: OnTime) -> Meas
     """As pools.measure, in a runtime of its own, which makes the data, too. On several nodes, its
     files are in the current directory, which all of them must see."""
     with tempfile.TemporaryDirectory(prefix="convscale-dragon-", ignore_cleanup_errors=True,
-                                     dir=Path.cwd() if _nodes() > 1 else None) as name:
+                                     dir=Path.cwd() if job_nodes() > 1 else None) as name:
         folder = Path(name)
         request = {"source": asdict(source), "job": asdict(job)}
         (folder / "request.json").write_text(json.dumps(request), encoding="utf-8")

@@ -92,3 +92,9 @@ def host_info() -> dict[str, Any]:
             "memory_bytes": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), "isa": None,
             "affinity": ranges_text(cpus), "governor": None, "huge_pages": None,
             "hypervisor": None, "load": os.getloadavg()[0]}
+
+
+def job_nodes() -> int:
+    """Nodes of the Slurm job that this runs in, over all of which Dragon spreads a pool."""
+    text = os.environ.get("SLURM_JOB_NUM_NODES", "")
+    return int(text) if re.fullmatch(r"[1-9][0-9]{0,5}", text) else 1

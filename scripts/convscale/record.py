@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Optional, Sequence
 
-from convscale.host import processors
+from convscale.host import job_nodes, processors
 from convscale.pools import Job, Measurement
 from convscale.results import SCHEMA_VERSION
 from convscale.statistics import summarise
@@ -57,7 +57,9 @@ def make_record(source: Source, job: Job, measurement: Measurement, *, software:
         "images": source.images, "filter_size": source.filter_size, "stride": source.stride,
         "fill": "file" if source.images_file else source.fill, "seed": source.seed,
         "num_workers": job.num_workers, "cpus": None, "device": None, "host_memory": None,
-        "schedule": None, "bind": None, "ranks": 1, "distribute": None,
+        "schedule": None, "bind": None,
+        # What Dragon spreads over nodes is not what runs on one.
+        "ranks": job_nodes() if job.kernel == "scipy-dragon" else 1, "distribute": None,
         "iterations": job.iterations, "burns": job.burns, "work_time": job.work_time or None,
         "interleaved": False, "min_time_s": None, "max_noise": None, "timeout_s": None,
         "stopped_by": "iterations" if measurement.status == "ok" else None,

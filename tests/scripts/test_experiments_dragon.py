@@ -26,6 +26,8 @@ def test_dragon_spans_the_nodes_of_the_job(tmp_path: Path, nodes: str, launcher:
     done = run(*BASELINE, "--dragon", where, "--json", tmp_path / "run.json",
                SLURM_JOB_NUM_NODES=nodes)
     assert done.returncode == 0, done.stderr
+    record, = json.loads((tmp_path / "run.json").read_text())["records"]
+    assert record["ranks"] == (2 if nodes == "2" else 1)
 
 
 def test_on_several_nodes_its_files_are_where_all_see_them(tmp_path: Path,

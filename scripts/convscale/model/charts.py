@@ -36,7 +36,8 @@ def model_chart(kind: Kind, job: Job, machine: Machine, links: Sequence[float],
         other = machine.with_link(link * GBIT)
         times[name] = [scatter_s(job, other, count) for count in nodes]
         styles[name] = series_style(_FIRST_LINK + index)
-    published = [point for point in POINTS if point.job == job and point.runtime != ""
+    # They are of the full convolution, and methods are never compared.
+    published = [point for point in POINTS if point.job == job and kind.method == "full"
                  and point.runtime.startswith("Dragon") and point.nodes <= most]
     every = [time for line in times.values() for time in line]
     every += [point.average_s for point in published]
