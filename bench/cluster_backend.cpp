@@ -166,7 +166,8 @@ BackendFacts ClusterBackend::facts() const {
             {"warnings", facts.warnings}};
   });
   BackendFacts sum;
-  if (local_) sum = local_->facts();  // what is the same on all ranks: direct, quantised, line_bytes
+  if (local_)
+    sum = local_->facts();  // what is the same on all ranks: direct, quantised, line_bytes
   sum.kernel = of_ranks.front().at("kernel");
   sum.cpus.clear();  // they stand with the ranks
   sum.last_cache_bytes = 0;

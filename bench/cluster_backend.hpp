@@ -7,8 +7,8 @@
 namespace convscale {
 
 /// `table`, with every backend spread over `ranks`: each rank's own backend does that rank's share
-/// of the images, and all methods but `scratch_bytes`, `device_needs`, `placement` and `holding` are
-/// collective. Alone it is `table`. `ranks` outlives what it makes.
+/// of the images, and all methods but `scratch_bytes`, `device_needs`, `placement` and `holding`
+/// are collective. Alone it is `table`. `ranks` outlives what it makes.
 ///
 /// With `--distribute local` each rank holds its share. With `scatter` rank 0 holds all, and
 /// `start(all); wait(all)` ship the shares and collect the results.

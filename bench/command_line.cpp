@@ -71,7 +71,8 @@ void declare(CLI::App& app, OptionText& text) {
   add(how, "-w,--num_workers,--num-workers", text.num_workers, "N",
       "Worker threads, or streams of a GPU");
   add(how, "--distribute", text.distribute, choices<Distribute>(),
-      "With several ranks: ship images and results with each iteration, or make them where they are "
+      "With several ranks: ship images and results with each iteration, or make them where they "
+      "are "
       "used");
   add(how, "--iterations", text.iterations, "N", "Measured iterations");
   add(how, "--burns", text.burns, "N", "Iterations before that, not measured");

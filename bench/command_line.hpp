@@ -16,7 +16,8 @@ struct OptionText {
   std::string backend = "cpu", kernel = "auto", method = "full", scope = "end-to-end",
               dtype = "float64";
   std::string filter_size = "4", stride = "5", fill = "random", seed = "0";
-  std::string schedule = "static", bind = "spread", host_memory = "pinned", devices = "0", distribute = "scatter";
+  std::string schedule = "static", bind = "spread", host_memory = "pinned", devices = "0",
+              distribute = "scatter";
   std::string images, filters, save, json, csv, md;
   std::string min_time, max_noise, timeout, work_time;
   bool interleave = false, iteration_lines = false, yes = false;

@@ -82,8 +82,8 @@ std::byte* Exchange::at(std::byte* buffer, std::int64_t image, std::int64_t elem
   return buffer + bytes_of(image - first, elements);
 }
 
-std::unique_ptr<Message> Exchange::send(std::byte* buffer, ImageRange images,
-                                        std::int64_t elements, int to) const {
+std::unique_ptr<Message> Exchange::send(std::byte* buffer, ImageRange images, std::int64_t elements,
+                                        int to) const {
   return ranks_.comm().send(at(buffer, images.first, elements),
                             bytes_of(images.last - images.first, elements), to);
 }
@@ -198,7 +198,8 @@ bool Exchange::advance_leaf() {
 }
 
 bool Exchange::is_over() const {
-  return expected_.empty() && arrivals_.empty() && computing_.empty() && all_empty(sends_) && all_empty(receives_);
+  return expected_.empty() && arrivals_.empty() && computing_.empty() && all_empty(sends_) &&
+         all_empty(receives_);
 }
 
 void Exchange::pause() const {
@@ -227,9 +228,8 @@ bool Exchange::exchange_by_library(What what) const {
     blocks.first.push_back(share.images.first);
     blocks.count.push_back(share.count());
   }
-  return what == What::kImages
-             ? ranks_.comm().scatter(buffers_.images, blocks, buffers_.images)
-             : ranks_.comm().gather(buffers_.results, blocks, buffers_.results);
+  return what == What::kImages ? ranks_.comm().scatter(buffers_.images, blocks, buffers_.images)
+                               : ranks_.comm().gather(buffers_.results, blocks, buffers_.results);
 }
 
 bool Exchange::exchange_by_messages(What what) const {

@@ -15,8 +15,8 @@
 
 namespace convscale {
 
-/// Contiguous parts of a share's images, in which they travel: large enough for the network to be at
-/// its best, small enough for computing to begin early. Images of the whole workload.
+/// Contiguous parts of a share's images, in which they travel: large enough for the network to be
+/// at its best, small enough for computing to begin early. Images of the whole workload.
 std::vector<ImageRange> chunks_of(const RankShare& share, const Config& config);
 
 /// `--distribute scatter`: the way of one iteration's data from rank 0, which holds all, to the

@@ -50,8 +50,8 @@ Launch find_launch(const std::function<const char*(const char*)>& variable) {
 void require_ranks(const Launch& launch, std::optional<int> ranks) {
   if (launch.tasks <= 1 || ranks.value_or(0) > 1) return;
   // Open MPI ends a process of srun that it cannot connect, with pages of text, when it starts.
-  const bool starts = launch.launcher != "srun" || launch.has_wire_up ||
-                      !mpi_library().starts_with("Open MPI");
+  const bool starts =
+      launch.launcher != "srun" || launch.has_wire_up || !mpi_library().starts_with("Open MPI");
   if (!ranks && starts) return;
   const std::string what =
       fmt::format("{} started {} of this program, and each would be rank 0 of 1: ", launch.launcher,

@@ -162,15 +162,16 @@ Record Measurement::finish() {
 void Measurement::verify_results() {
   context_.progress.begin(Progress::Step::kVerifying);
   record_.verification_s = timed([&] {
-    record_.verification = merge_verifications(context_.ranks, [&]() -> std::optional<Verification> {
-      if (!is_source_ || held_.shape.images == 0) return std::nullopt;
-      return dispatch(config().dtype, [&]<class T>() {
-        return verify<T>(held_.shape, inputs_->images().as<T>().data(),
-                         inputs_->filters().as<T>().data(), results_.as<T>().data(),
-                         context_.helpers, [&](double done) { return keep_going(done); },
-                         held_.first_image);
-      });
-    });
+    record_.verification =
+        merge_verifications(context_.ranks, [&]() -> std::optional<Verification> {
+          if (!is_source_ || held_.shape.images == 0) return std::nullopt;
+          return dispatch(config().dtype, [&]<class T>() {
+            return verify<T>(
+                held_.shape, inputs_->images().as<T>().data(), inputs_->filters().as<T>().data(),
+                results_.as<T>().data(), context_.helpers,
+                [&](double done) { return keep_going(done); }, held_.first_image);
+          });
+        });
   });
 }
 

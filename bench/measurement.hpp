@@ -42,8 +42,8 @@ struct RunContext {
 ///     record = m.finish();
 ///
 /// Several may be alive at the same time and iterate in turn. Methods throw UsageError,
-/// UnsupportedError and ResourceError. All but the first few are collective: every rank measures the
-/// same, and decides by rank 0's clock.
+/// UnsupportedError and ResourceError. All but the first few are collective: every rank measures
+/// the same, and decides by rank 0's clock.
 class Measurement {
  public:
   Measurement(const Config& config, const Workload& workload, const RunContext& context);
@@ -85,8 +85,8 @@ class Measurement {
 
   const RunContext& context_;
   Record record_;
-  Config held_;             // record_.config, of the images that this process holds
-  bool is_source_ = true;   // it makes their data itself
+  Config held_;            // record_.config, of the images that this process holds
+  bool is_source_ = true;  // it makes their data itself
   Stopper stopper_;
   Samples samples_;
   bool is_set_up_ = false;

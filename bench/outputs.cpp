@@ -64,8 +64,7 @@ void Outputs::save(const Config& config, ImageRange held, const HostBuffers& buf
                          std::int64_t width) {
     const std::array<std::int64_t, 3> shape{s.images, height, width};
     const std::int64_t bytes_of_image = height * width * size_of(config.dtype);
-    const std::span part(
-        data, static_cast<std::size_t>((held.last - held.first) * bytes_of_image));
+    const std::span part(data, static_cast<std::size_t>((held.last - held.first) * bytes_of_image));
     if (held == ImageRange{0, s.images}) return write_npy(file, config.dtype, shape, part);
     const std::string header = npy_header(config.dtype, shape);
     if (held.first == 0 && held.last > 0) file.write(header);

@@ -114,9 +114,9 @@ std::vector<std::string> Ranks::collect(const std::function<std::string()>& step
   if (is_alone()) return {step()};
   std::string answer;
   const auto failure = attempt(step, answer);
-  const auto all = comm_.all_gather(
-      packed({signalled_(), failure ? static_cast<int>(failure->code) : 0,
-              binary(failure ? failure->message : answer)}));
+  const auto all =
+      comm_.all_gather(packed({signalled_(), failure ? static_cast<int>(failure->code) : 0,
+                               binary(failure ? failure->message : answer)}));
   std::vector<std::string> answers;
   std::vector<std::optional<Failure>> failures;
   for (const std::string& bytes : all) {
@@ -192,8 +192,8 @@ Verification merge_verifications(Ranks& ranks,
   const auto of_ranks = ranks.collect([&] {
     const auto own = verify();
     if (!own) return packed(nullptr);
-    return packed({static_cast<int>(own->status), own->outputs, own->max_error_of_bound,
-                   own->failure});
+    return packed(
+        {static_cast<int>(own->status), own->outputs, own->max_error_of_bound, own->failure});
   });
   Verification sum;
   sum.status = VerificationStatus::kPassed;

@@ -33,9 +33,10 @@ class Ranks {
   int processors() const { return processors_; }    ///< that this process may use
   /// Whether `rank` runs on this host and may use the same processors.
   bool shares_processors(int rank) const {
-    return places_[static_cast<std::size_t>(rank)] == places_[static_cast<std::size_t>(comm_.rank())];
+    return places_[static_cast<std::size_t>(rank)] ==
+           places_[static_cast<std::size_t>(comm_.rank())];
   }
-  std::string name_of(int rank) const;              ///< "rank 3 on h4"
+  std::string name_of(int rank) const;  ///< "rank 3 on h4"
 
   /// Collective: runs `step` on every rank, and returns on every rank what each step did, in the
   /// order of the ranks. Where a step throws, every rank throws the same error (of the first that

@@ -168,7 +168,8 @@ Outcome measure(const Config& config, const Workload& workload, const RunContext
                          measurement.inputs().bytes_to_take() + measurement.bytes_to_take());
     measurement.set_up();
     context.progress.begin(Progress::Step::kMeasuring);
-    while (!measurement.has_enough() && !measurement.has_failed() && !context.ranks.is_interrupted()) {
+    while (!measurement.has_enough() && !measurement.has_failed() &&
+           !context.ranks.is_interrupted()) {
       measurement.iterate();
       context.progress.update(measurement.done_share());
     }

@@ -43,11 +43,10 @@ std::vector<int> devices_of(const Config& config, int count, int local_rank, int
     std::iota(devices.begin(), devices.end(), 0);
   }
   if (std::ssize(devices) < local_ranks) {
-    throw UnsupportedError(
-        fmt::format("--backend {}: {} ranks on this host want a device each, and there {} {}; "
-                    "start as many ranks as devices",
-                    config.backend, local_ranks, devices.size() == 1 ? "is" : "are",
-                    devices.size()));
+    throw UnsupportedError(fmt::format(
+        "--backend {}: {} ranks on this host want a device each, and there {} {}; "
+        "start as many ranks as devices",
+        config.backend, local_ranks, devices.size() == 1 ? "is" : "are", devices.size()));
   }
   if (!config.devices_chosen) return {devices[static_cast<std::size_t>(local_rank)]};
   const Block block = block_of(std::ssize(devices), local_ranks, local_rank);

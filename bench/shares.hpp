@@ -17,18 +17,18 @@ struct RankShare {
 };
 
 /// Deals `workers` to `ranks` ranks round-robin, and to each worker its contiguous block of
-/// `images`, whose sizes differ by at most one; blocks of a rank's workers lie side by side. A share
-/// for each rank, in their order.
+/// `images`, whose sizes differ by at most one; blocks of a rank's workers lie side by side. A
+/// share for each rank, in their order.
 std::vector<RankShare> deal_shares(std::int64_t images, int workers, int ranks);
 
 /// The part of `config` that `share` is; its images are counted from the share's first. The share
 /// is not empty.
 Config config_of(const Config& config, const RankShare& share);
 
-/// The devices of rank `local_rank` of `local_ranks` on one host that has `count`: of `config.devices`
-/// (empty: all) a block of its own, or, where the user chose none, one. A host that shows a single
-/// device to each of several ranks has given each its own already. Throws UnsupportedError where
-/// there are fewer devices than ranks.
+/// The devices of rank `local_rank` of `local_ranks` on one host that has `count`: of
+/// `config.devices` (empty: all) a block of its own, or, where the user chose none, one. A host
+/// that shows a single device to each of several ranks has given each its own already. Throws
+/// UnsupportedError where there are fewer devices than ranks.
 std::vector<int> devices_of(const Config& config, int count, int local_rank, int local_ranks);
 
 }  // namespace convscale

@@ -90,10 +90,10 @@ struct BackendFacts {
   std::int64_t line_bytes = 64;       ///< of memory traffic: a cache line, or a sector on a GPU
   std::int64_t last_cache_bytes = 0;  ///< 0: unknown
   bool direct = true;  ///< false: FLOPs are not those of the direct sum, so no compute bound holds
-  bool quantised = true;  ///< workers take whole images, one at a time
-  Transfer transfer;      ///< bytes over the links in one iteration of this scope
-  std::vector<RankFacts> ranks;                   ///< empty for a process of its own
-  std::optional<std::int64_t> wire_bytes;         ///< of `transfer`, between different hosts
+  bool quantised = true;                   ///< workers take whole images, one at a time
+  Transfer transfer;                       ///< bytes over the links in one iteration of this scope
+  std::vector<RankFacts> ranks;            ///< empty for a process of its own
+  std::optional<std::int64_t> wire_bytes;  ///< of `transfer`, between different hosts
   std::vector<std::string> warnings;
 };
 

@@ -44,8 +44,8 @@ struct Bound {
 
 /// The roofline (Williams, Waterman, Patterson, CACM 2009): max(least bytes / read bandwidth, FLOPs
 /// / peak, for a device end to end up / up rate, down / down rate, both / duplex rate, and between
-/// ranks scattered / scatter rate, gathered / gather rate, which may overlap). Null if no ceiling is
-/// known.
+/// ranks scattered / scatter rate, gathered / gather rate, which may overlap). Null if no ceiling
+/// is known.
 std::optional<Bound> compute_bound(const Shape& shape, Method method, Dtype dtype,
                                    std::int64_t line_bytes, const Ceilings& ceilings,
                                    const Transfer& transfer = {});

@@ -25,7 +25,8 @@ class Message {
   virtual ~Message() = default;
   Message(const Message&) = delete;
   Message& operator=(const Message&) = delete;
-  /// Says whether all bytes are there, or the sender's buffer may be used again; moves things along.
+  /// Says whether all bytes are there, or the sender's buffer may be used again; moves things
+  /// along.
   virtual bool is_done() = 0;
 };
 

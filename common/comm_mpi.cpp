@@ -28,8 +28,8 @@ std::string error_text(int code) {
 void check(int code, const char* call) {
   if (code == MPI_SUCCESS) return;
   const std::string name(call, std::find(call, call + std::char_traits<char>::length(call), '('));
-  throw CommError(fmt::format(
-      "{}: {}; are all ranks alive, and the network between them?", name, error_text(code)));
+  throw CommError(fmt::format("{}: {}; are all ranks alive, and the network between them?", name,
+                              error_text(code)));
 }
 // A macro, for the text of the call.
 #define CONVSCALE_MPI(call) check(call, #call)
@@ -96,8 +96,9 @@ class MpiSession {
     CONVSCALE_MPI(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided));
     if (provided < MPI_THREAD_FUNNELED) {
       MPI_Finalize();
-      throw CommError("MPI_Init_thread: this library allows no threads beside its own; another one "
-                      "would do");
+      throw CommError(
+          "MPI_Init_thread: this library allows no threads beside its own; another one "
+          "would do");
     }
   }
   ~MpiSession() { MPI_Finalize(); }
@@ -136,8 +137,8 @@ class MpiComm final : public Comm {
                                  offsets.data(), MPI_CHAR, comm_));
     std::vector<std::string> texts;
     for (std::size_t i = 0; i < ranks; ++i) {
-      texts.push_back(all.substr(static_cast<std::size_t>(offsets[i]),
-                                 static_cast<std::size_t>(lengths[i])));
+      texts.push_back(
+          all.substr(static_cast<std::size_t>(offsets[i]), static_cast<std::size_t>(lengths[i])));
     }
     return texts;
   }
@@ -201,9 +202,8 @@ std::string mpi_library() {
   int length = 0;
   MPI_Get_library_version(text, &length);
   // "Open MPI v4.1.4, package: ..." and "MPICH Version:\t4.0.2\nMPICH Release date: ...".
-  std::string line(text, std::find_if(text, text + length, [](char c) {
-                     return c == ',' || c == '\n';
-                   }));
+  std::string line(text,
+                   std::find_if(text, text + length, [](char c) { return c == ',' || c == '\n'; }));
   if (line.starts_with("Open MPI v")) return "Open MPI " + line.substr(10);
   if (line.starts_with("MPICH Version:"))
     return "MPICH " + line.substr(line.find_first_not_of(" \t", 14));

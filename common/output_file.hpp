@@ -25,8 +25,7 @@ class OutputFile {
 
   /// Opens what another process is writing, as its `partial` names it, to write a part of it.
   /// `commit` only closes it: the other gives it its name.
-  static OutputFile join(const std::filesystem::path& partial,
-                         const std::filesystem::path& target);
+  static OutputFile join(const std::filesystem::path& partial, const std::filesystem::path& target);
   /// The name that it has until it is committed.
   std::filesystem::path partial() const { return temporary_.empty() ? target_ : temporary_; }
 

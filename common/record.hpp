@@ -68,7 +68,7 @@ struct Record {
   std::optional<Phases> phases;
   std::optional<WorkerTimes> workers;
   std::optional<RankFigures> rank_figures;  ///< null for a process of its own
-  std::optional<double> balance;  ///< see image_balance; null where it does not apply
+  std::optional<double> balance;            ///< see image_balance; null where it does not apply
   Verification verification;
   std::optional<std::uint64_t> digest;  ///< of the results
 };
@@ -106,7 +106,7 @@ struct Report {
   std::vector<std::string> argv;
   std::string started_at;  ///< UTC, ISO 8601
   bool interrupted = false;
-  std::optional<double> wall_s;  ///< from the first row's begin to the last one's end
+  std::optional<double> wall_s;    ///< from the first row's begin to the last one's end
   HostInfo host;                   ///< rank 0's
   std::string mpi;                 ///< the library of this build, "Open MPI 4.1.4"; empty without
   std::vector<std::string> hosts;  ///< of all ranks, in their order; one for a process of its own

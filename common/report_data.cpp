@@ -123,21 +123,21 @@ Json bound_value(const Record& r) {
   const auto rate = [&](std::optional<double> Ceilings::*ceiling) {
     return bound ? nullable(bound->ceilings.*ceiling) : Json(nullptr);
   };
-  return {{"limit", bound ? Json(name_of(bound->limit)) : Json(nullptr)},
-          {"time_s", bound ? Json(bound->time_s) : Json(nullptr)},
-          {"fraction", nullable(r.fraction)},
-          {"bytes", bound ? Json(bound->bytes) : Json(nullptr)},
-          {"flops", bound ? Json(bound->flops) : Json(nullptr)},
-          {"read_bytes_per_s", rate(&Ceilings::read_bytes_per_s)},
-          {"peak_flops_per_s", rate(&Ceilings::peak_flops_per_s)},
-          {"up_bytes_per_s", rate(&Ceilings::up_bytes_per_s)},
-          {"down_bytes_per_s", rate(&Ceilings::down_bytes_per_s)},
-          {"duplex_bytes_per_s", rate(&Ceilings::duplex_bytes_per_s)},
-          {"scatter_bytes_per_s", rate(&Ceilings::scatter_bytes_per_s)},
-          {"gather_bytes_per_s", rate(&Ceilings::gather_bytes_per_s)},
-          {"network_bytes_per_s",
-           bound ? nullable(network_bytes_per_s(bound->ceilings, r.facts.transfer))
-                 : Json(nullptr)}};
+  return {
+      {"limit", bound ? Json(name_of(bound->limit)) : Json(nullptr)},
+      {"time_s", bound ? Json(bound->time_s) : Json(nullptr)},
+      {"fraction", nullable(r.fraction)},
+      {"bytes", bound ? Json(bound->bytes) : Json(nullptr)},
+      {"flops", bound ? Json(bound->flops) : Json(nullptr)},
+      {"read_bytes_per_s", rate(&Ceilings::read_bytes_per_s)},
+      {"peak_flops_per_s", rate(&Ceilings::peak_flops_per_s)},
+      {"up_bytes_per_s", rate(&Ceilings::up_bytes_per_s)},
+      {"down_bytes_per_s", rate(&Ceilings::down_bytes_per_s)},
+      {"duplex_bytes_per_s", rate(&Ceilings::duplex_bytes_per_s)},
+      {"scatter_bytes_per_s", rate(&Ceilings::scatter_bytes_per_s)},
+      {"gather_bytes_per_s", rate(&Ceilings::gather_bytes_per_s)},
+      {"network_bytes_per_s",
+       bound ? nullable(network_bytes_per_s(bound->ceilings, r.facts.transfer)) : Json(nullptr)}};
 }
 
 /// One entry for each rank; null for a process of its own.

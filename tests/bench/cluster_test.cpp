@@ -46,8 +46,8 @@ std::vector<Outcome> run_on(int ranks, Args args,
 
 /// Ten images; with four workers on two ranks, 6 and 4 of them.
 Args small(const std::string& distribute, Args more = {}, const std::string& workers = "4") {
-  Args args{"--size", "20x30", "--mem", "6000", "-w", workers, "--iterations", "3", "--distribute",
-            distribute};
+  Args args{"--size", "20x30",        "--mem", "6000",         "-w",
+            workers,  "--iterations", "3",     "--distribute", distribute};
   args.insert(args.end(), more.begin(), more.end());
   return args;
 }
@@ -81,8 +81,7 @@ TEST_P(Distributed, HasTheDigestOfOneProcess) {
       for (const int ranks : {2, 3, 4, 6}) {
         const Json record = record_on(ranks, args);
         EXPECT_EQ(record.at("digest"), alone.at("digest")) << ranks << " ranks " << method;
-        EXPECT_EQ(record.at("verification").at("outputs"),
-                  alone.at("verification").at("outputs"));
+        EXPECT_EQ(record.at("verification").at("outputs"), alone.at("verification").at("outputs"));
         EXPECT_EQ(record.at("ranks"), ranks);
         EXPECT_EQ(record.at("distribute"), GetParam());
         EXPECT_EQ(record.at("per_rank").size(), static_cast<std::size_t>(ranks));
@@ -150,8 +149,8 @@ TEST_P(Distributed, AFaultOnOneRankIsTheSameErrorOnAllAndSaidOnce) {
   for (const int rank : {0, 1, 3}) {
     const auto outcomes = run_on(4, small(GetParam()), fault_on(rank, Fault::kDeviceFault));
     EXPECT_THAT(outcomes, Each(Field(&Outcome::code, 5)));
-    EXPECT_THAT(outcomes.front().err,
-                AllOf(HasSubstr("rank " + std::to_string(rank) + " on "), HasSubstr("device lost")));
+    EXPECT_THAT(outcomes.front().err, AllOf(HasSubstr("rank " + std::to_string(rank) + " on "),
+                                            HasSubstr("device lost")));
     EXPECT_EQ(std::count(outcomes.front().err.begin(), outcomes.front().err.end(), '\n'), 1);
     for (std::size_t r = 1; r < outcomes.size(); ++r) EXPECT_EQ(outcomes[r].err, "");
   }
@@ -202,8 +201,7 @@ TEST(Cluster, DistributeTakesTwoNames) {
 }
 
 TEST(Cluster, WhatIsShippedDoesNotStayOnADevice) {
-  const auto outcomes =
-      run_on(2, small("scatter", {"--backend", "cuda", "--scope", "resident"}));
+  const auto outcomes = run_on(2, small("scatter", {"--backend", "cuda", "--scope", "resident"}));
   EXPECT_THAT(outcomes, Each(Field(&Outcome::code, 3)));
   EXPECT_THAT(outcomes.front().err, HasSubstr("--distribute local would do"));
 }
@@ -256,8 +254,8 @@ TEST(Cluster, ARankThatLosesTheOthersAbortsThemAndLeavesNoFile) {
     LostComm lost(comm);
     int code = -1;
     try {
-      code = run_program({"convscale", "--size", "20", "--mem", "4000", "--json", json},
-                         backends(), comm.rank() == 2 ? static_cast<Comm&>(lost) : comm, out, err);
+      code = run_program({"convscale", "--size", "20", "--mem", "4000", "--json", json}, backends(),
+                         comm.rank() == 2 ? static_cast<Comm&>(lost) : comm, out, err);
     } catch (const testing::Aborted& aborted) {
       code = aborted.exit_code;
     }

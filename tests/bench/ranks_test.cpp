@@ -36,8 +36,8 @@ std::vector<std::string> on_ranks(const std::function<std::string(Ranks&)>& body
 
 TEST(Ranks, CollectGivesAllAnswersToAll) {
   const auto all = on_ranks([](Ranks& ranks) {
-    const auto answers = ranks.collect([&] { return std::string(1, '\0') + ranks.name_of(2) +
-                                                    std::to_string(ranks.rank()); });
+    const auto answers = ranks.collect(
+        [&] { return std::string(1, '\0') + ranks.name_of(2) + std::to_string(ranks.rank()); });
     return answers[0].substr(1) + "|" + answers[2].substr(1);
   });
   EXPECT_THAT(all, Each(all.front()));
@@ -85,13 +85,12 @@ TEST(Ranks, OneThatIsSignalledInterruptsAllWhenTheyAgree) {
 TEST(Ranks, RootsValuesAreExact) {
   constexpr double kThird = 1.0 / 3;
   const auto all = on_ranks([&](Ranks& ranks) {
-    const auto values = ranks.of_root(
-        ranks.is_root() ? std::vector{kThird, std::numeric_limits<double>::infinity()}
-                        : std::vector{7.0, 8.0});
+    const auto values =
+        ranks.of_root(ranks.is_root() ? std::vector{kThird, std::numeric_limits<double>::infinity()}
+                                      : std::vector{7.0, 8.0});
     EXPECT_EQ(ranks.of_root(std::int64_t{ranks.rank() + 5}), 5);
-    return std::string(values == std::vector{kThird, std::numeric_limits<double>::infinity()}
-                           ? "same"
-                           : "other");
+    return std::string(
+        values == std::vector{kThird, std::numeric_limits<double>::infinity()} ? "same" : "other");
   });
   EXPECT_THAT(all, Each("same"));
 }
@@ -127,8 +126,8 @@ Verification verified(VerificationStatus status, std::int64_t outputs, double er
 TEST(MergeVerifications, SumsWhatRanksFound) {
   on_ranks([](Ranks& ranks) -> std::string {
     const auto merge = [&](const std::vector<std::optional<Verification>>& of_ranks) {
-      return merge_verifications(
-          ranks, [&] { return of_ranks[static_cast<std::size_t>(ranks.rank())]; });
+      return merge_verifications(ranks,
+                                 [&] { return of_ranks[static_cast<std::size_t>(ranks.rank())]; });
     };
     const auto passed = verified(VerificationStatus::kPassed, 10, 0.25);
     const auto sum = merge({passed, std::nullopt, verified(VerificationStatus::kPassed, 5, 0.5)});

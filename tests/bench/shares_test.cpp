@@ -30,9 +30,8 @@ TEST(Shares, WorkersAreDealtRoundRobin) {
 }
 
 TEST(Shares, HoldEveryImageOnceInOrderAndEachWorkersBlockIsThatOfOneProcess) {
-  for (const auto& [images, workers, ranks] :
-       std::vector<std::tuple<int, int, int>>{{33, 4, 2}, {33, 4, 3}, {1, 4, 4}, {5, 2, 4},
-                                              {8192, 896, 64}, {7, 7, 1}, {10, 9, 4}}) {
+  for (const auto& [images, workers, ranks] : std::vector<std::tuple<int, int, int>>{
+           {33, 4, 2}, {33, 4, 3}, {1, 4, 4}, {5, 2, 4}, {8192, 896, 64}, {7, 7, 1}, {10, 9, 4}}) {
     const auto shares = deal_shares(images, workers, ranks);
     std::int64_t next = 0, worker = 0;
     for (const RankShare& share : shares) {

@@ -145,7 +145,11 @@ class ThreadComm final : public Comm {
     class Received final : public Message {
      public:
       Received(ThreadWorld& world, int from, int to, std::byte* data, std::int64_t bytes)
-          : world_(world), from_(from), to_(to), number_(world.next_number(from, to)), data_(data),
+          : world_(world),
+            from_(from),
+            to_(to),
+            number_(world.next_number(from, to)),
+            data_(data),
             bytes_(bytes) {}
       bool is_done() override {
         done_ = done_ || world_.take(from_, to_, number_, data_, bytes_);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // MPI's Comm, on as many ranks as the launcher starts: every rank runs every test.
 #include "common/comm_mpi.hpp"
+
 #include "common/limits.hpp"
 
 #include <gmock/gmock.h>
@@ -44,9 +45,9 @@ TEST(CommMpi, GathersAnyBytesOfAnyLength) {
     const auto all = comm->all_gather(mine);
     ASSERT_EQ(all.size(), static_cast<std::size_t>(comm->size()));
     for (int rank = 0; rank < comm->size(); ++rank) {
-      EXPECT_EQ(all[static_cast<std::size_t>(rank)],
-                std::string(static_cast<std::size_t>(rank * 1000 + round),
-                            static_cast<char>(rank)));
+      EXPECT_EQ(
+          all[static_cast<std::size_t>(rank)],
+          std::string(static_cast<std::size_t>(rank * 1000 + round), static_cast<char>(rank)));
     }
   }
   comm->barrier();
@@ -60,11 +61,10 @@ TEST(CommMpi, MessagesArriveInTheirOrder) {
   for (int other = 0; other < comm->size(); ++other) {
     if ((comm->rank() == 0) == (other == 0)) continue;  // rank 0 with each other
     for (std::size_t i = 0; i < kMessages; ++i) {
-      Bytes& buffer = buffers.emplace_back(comm->rank() == 0 ? pattern(kBytes + i, static_cast<int>(i))
-                                                             : Bytes(kBytes + i));
-      messages.push_back(comm->rank() == 0
-                             ? comm->send(buffer.data(), std::ssize(buffer), other)
-                             : comm->receive(buffer.data(), std::ssize(buffer), 0));
+      Bytes& buffer = buffers.emplace_back(
+          comm->rank() == 0 ? pattern(kBytes + i, static_cast<int>(i)) : Bytes(kBytes + i));
+      messages.push_back(comm->rank() == 0 ? comm->send(buffer.data(), std::ssize(buffer), other)
+                                           : comm->receive(buffer.data(), std::ssize(buffer), 0));
     }
   }
   for (const auto& message : messages) finish(*message);
@@ -87,8 +87,8 @@ TEST(CommMpi, BlocksGoOutAndBack) {
   Bytes mine(static_cast<std::size_t>(blocks.count[me] * blocks.unit_bytes));
   ASSERT_TRUE(comm->scatter(all.data(), blocks, mine.data()));
   if (comm->rank() > 0) {
-    EXPECT_TRUE(std::equal(mine.begin(), mine.end(),
-                           sent.begin() + blocks.first[me] * blocks.unit_bytes));
+    EXPECT_TRUE(
+        std::equal(mine.begin(), mine.end(), sent.begin() + blocks.first[me] * blocks.unit_bytes));
   } else {
     EXPECT_TRUE(all == sent);
     // Only rank 0's own block stays where it is.
