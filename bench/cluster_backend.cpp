@@ -373,9 +373,9 @@ std::optional<Phases> ClusterBackend::phases() {
 BackendTable spread_over(Ranks& ranks, const BackendTable& table) {
   BackendTable spread = table;
   if (ranks.is_alone()) return spread;
-  for (std::size_t i = 0; i < spread.size(); ++i) {
-    spread[i].create = [entry = table[i], &ranks](const Config& config) {
-      return std::make_unique<ClusterBackend>(config, entry, ranks);
+  for (BackendEntry& entry : spread) {
+    entry.create = [own = entry, &ranks](const Config& config) {
+      return std::make_unique<ClusterBackend>(config, own, ranks);
     };
   }
   return spread;

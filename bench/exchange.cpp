@@ -5,6 +5,7 @@
 #include <deque>
 #include <limits>
 #include <thread>
+#include <utility>
 
 namespace convscale {
 namespace {
@@ -45,8 +46,8 @@ std::vector<ImageRange> chunks_of(const RankShare& share, const Config& config) 
   return chunks;
 }
 
-Exchange::Exchange(const Ranks& ranks, const Config& config, const std::vector<RankShare>& shares)
-    : ranks_(ranks), config_(config), shares_(shares) {
+Exchange::Exchange(const Ranks& ranks, Config config, std::vector<RankShare> shares)
+    : ranks_(ranks), config_(std::move(config)), shares_(std::move(shares)) {
   int threads = 0;  // workers, and those that move messages
   for (int rank = 0; rank < ranks.size(); ++rank) {
     if (ranks.shares_processors(rank)) threads += 1 + share_of(rank).num_workers;

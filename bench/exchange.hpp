@@ -24,7 +24,7 @@ std::vector<ImageRange> chunks_of(const RankShare& share, const Config& config);
 /// stays where it is.
 class Exchange {
  public:
-  Exchange(const Ranks& ranks, const Config& config, const std::vector<RankShare>& shares);
+  Exchange(const Ranks& ranks, Config config, std::vector<RankShare> shares);
 
   /// Bytes that the others get from rank 0 in one iteration, and send back.
   std::int64_t scatter_bytes() const;

@@ -98,9 +98,8 @@ Ranks::Ranks(Comm& comm, std::function<bool()> signalled)
       places_(comm.all_gather(place())) {
   const cpu_set_t set = affinity();
   processors_ = std::max(1, CPU_COUNT(&set));
-  local_ranks_ = 0;
   for (int other = 0; other < size(); ++other) {
-    if (host_of(other) != host_of(rank())) continue;
+    if (other == rank() || host_of(other) != host_of(rank())) continue;
     ++local_ranks_;
     if (other < rank()) ++local_rank_;
   }
@@ -181,7 +180,7 @@ void Ranks::require_alike(const std::vector<std::string>& args) {
     }
     if (given[other] != given[0]) {
       throw UsageError(
-          fmt::format("{} has the options \"{}\", and rank 0 has \"{}\"; give all ranks the same",
+          fmt::format(R"({} has the options "{}", and rank 0 has "{}"; give all ranks the same)",
                       name, given[other], given[0]));
     }
   }

@@ -69,6 +69,9 @@ std::optional<std::vector<int>> as_ints(const std::vector<std::int64_t>& values)
 /// The pieces of one message.
 class MpiMessage final : public Message {
  public:
+  MpiMessage() = default;
+  MpiMessage(const MpiMessage&) = delete;
+  MpiMessage& operator=(const MpiMessage&) = delete;
   ~MpiMessage() override {
     for (MPI_Request& request : requests_) {
       if (request == MPI_REQUEST_NULL) continue;
@@ -116,6 +119,8 @@ class MpiComm final : public Comm {
     CONVSCALE_MPI(MPI_Comm_size(comm_, &size_));
   }
   ~MpiComm() override { MPI_Comm_free(&comm_); }
+  MpiComm(const MpiComm&) = delete;
+  MpiComm& operator=(const MpiComm&) = delete;
 
   int rank() const override { return rank_; }
   int size() const override { return size_; }

@@ -25,7 +25,7 @@ std::optional<std::string> placement_of(const Topology& topology, const Config& 
 }
 
 std::vector<int> processors_of(const Topology& topology, const Config& config) {
-  const std::vector<int> all = topology.order(config.bind);
+  std::vector<int> all = topology.order(config.bind);
   const auto part = static_cast<std::size_t>(config.host_part);
   const auto parts = static_cast<std::size_t>(config.host_parts);
   if (parts <= 1 || all.empty()) return all;

@@ -113,7 +113,7 @@ TEST_P(Distributed, RecordsSayWhoDidWhat) {
   EXPECT_TRUE(ranks[2].at("run_s").is_null());
   EXPECT_THAT(record.at("warnings").dump(), HasSubstr("1 of 3 ranks has nothing to do"));
   const double median_s = record.at("median_s");
-  for (const int rank : {0, 1}) {
+  for (const std::size_t rank : {0u, 1u}) {
     EXPECT_GT(ranks[rank].at("busy_s"), 0);
     EXPECT_LE(ranks[rank].at("busy_s"), ranks[rank].at("run_s"));
   }

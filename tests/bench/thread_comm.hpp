@@ -209,6 +209,7 @@ std::vector<Result> run_as_ranks(int size, const std::function<Result(Comm&)>& b
   std::vector<Result> results(static_cast<std::size_t>(size));
   std::vector<std::exception_ptr> errors(results.size());
   std::vector<std::thread> threads;
+  threads.reserve(results.size());
   for (int rank = 0; rank < size; ++rank) {
     threads.emplace_back([&, rank] {
       ThreadComm comm(world, rank);
