@@ -47,13 +47,13 @@ class ClusterBackend final : public Backend {
         shares_(deal_shares(config.shape.images, config.num_workers, ranks.size())),
         scatters_(config.distribute == Distribute::kScatter),
         exchange_(ranks, config, shares_) {
-    if (scatters_ && config.scope == Scope::kResident) {
-      throw UnsupportedError(
-          "--scope resident: what is shipped with every iteration does not stay on a device; "
-          "--distribute local would do");
-    }
     all_json([&] {
       if (mine().count() > 0) local_ = entry.create(local_config(entry));
+      if (scatters_ && config.scope == Scope::kResident) {
+        throw UnsupportedError(
+            "--scope resident: what is shipped with every iteration does not stay on a device; "
+            "--distribute local would do");
+      }
       return Json();
     });
   }
@@ -93,6 +93,14 @@ class ClusterBackend final : public Backend {
   std::optional<RankTimes> rank_times() const override { return times_; }
 
  private:
+  bool is_first_on_host(int rank) const {
+    int first = 0;  // of those with images
+    while (!ranks_.are_on_one_host(first, rank) ||
+           shares_[static_cast<std::size_t>(first)].count() == 0) {
+      ++first;
+    }
+    return first == rank;
+  }
   const RankShare& mine() const { return shares_[static_cast<std::size_t>(ranks_.rank())]; }
   Config local_config(const BackendEntry& entry) const;
   std::vector<Json> all_json(const std::function<Json()>& step) const;
@@ -142,6 +150,7 @@ Config ClusterBackend::local_config(const BackendEntry& entry) const {
       continue;
     if (rank < ranks_.rank()) ++config.host_part;
     ++config.host_parts;
+    config.host_workers += shares_[static_cast<std::size_t>(rank)].num_workers;
   }
   // Without a device, the backend says why when it is made.
   const int devices = entry.device_count ? entry.device_count() : 0;
@@ -173,7 +182,7 @@ BackendFacts ClusterBackend::facts() const {
   sum.last_cache_bytes = 0;
   sum.transfer = {};
   std::vector<std::vector<std::string>> warnings(of_ranks.size());
-  std::set<std::string> cached_hosts, used_devices;
+  std::set<std::string> used_devices;
   for (int rank = 0; rank < ranks_.size(); ++rank) {
     const auto r = static_cast<std::size_t>(rank);
     const Json& own = of_ranks[r];
@@ -187,7 +196,7 @@ BackendFacts ClusterBackend::facts() const {
     facts.device = optional_of<std::string>(own.at("device"));
     warnings[r] = own.at("warnings").get<std::vector<std::string>>();
     // Ranks of one host share its last cache, but each has devices of its own.
-    if (facts.device || cached_hosts.insert(facts.host).second)
+    if (facts.device || is_first_on_host(rank))
       sum.last_cache_bytes += own.at("last_cache_bytes").get<std::int64_t>();
     sum.transfer.up_bytes += own.at("up_bytes").get<std::int64_t>();
     sum.transfer.down_bytes += own.at("down_bytes").get<std::int64_t>();
@@ -204,9 +213,9 @@ BackendFacts ClusterBackend::facts() const {
   const auto idle = std::count_if(shares_.begin(), shares_.end(),
                                   [](const RankShare& share) { return share.count() == 0; });
   if (idle > 0) {
-    sum.warnings.push_back(fmt::format(
-        "{} of {} ranks {} nothing to do: there are {} workers for {} images", idle, ranks_.size(),
-        idle == 1 ? "has" : "have", config_.num_workers, config_.shape.images));
+    sum.warnings.push_back(fmt::format("{} of {} ranks {} nothing to do (workers: {}, images: {})",
+                                       idle, ranks_.size(), idle == 1 ? "has" : "have",
+                                       config_.num_workers, config_.shape.images));
   }
   if (scatters_) {
     sum.transfer.scatter_bytes = exchange_.scatter_bytes();

@@ -35,7 +35,8 @@ class Exchange {
   /// `buffers` hold all images on rank 0, and elsewhere this rank's share; `local` convolves that,
   /// and is null where there is none.
   void prepare(const HostBuffers& buffers, Backend* local);
-  /// Asynchronous: posts all messages, and rank 0's own images.
+  /// Asynchronous: posts messages (rank 0 all of them, the others a few), and starts rank 0's own
+  /// images.
   void start();
   /// Blocks until this rank's part is done. What `local` throws is kept for `error`, and messages
   /// are exchanged all the same, so that no other rank waits for ever.

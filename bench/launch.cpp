@@ -40,6 +40,12 @@ Launch find_launch(const std::function<const char*(const char*)>& variable) {
     const char* const task = variable(traces.task);
     if (task == nullptr || (tasks == nullptr && *traces.tasks != '\0')) continue;
     Launch launch{traces.launcher, tasks == nullptr ? 0 : std::atoi(tasks), std::atoi(task)};
+    // srun --mpi=pmi2 sets the same as MPICH's mpirun, but for what that says of the host.
+    const char* const step = variable("SLURM_STEP_NUM_TASKS");
+    if (step != nullptr && std::atoi(step) == launch.tasks &&
+        variable("OMPI_COMM_WORLD_SIZE") == nullptr && variable("MPI_LOCALNRANKS") == nullptr) {
+      launch.launcher = "srun";
+    }
     launch.has_wire_up = variable("PMIX_RANK") != nullptr || variable("PMI_RANK") != nullptr ||
                          variable("PMI_FD") != nullptr;
     return launch;
@@ -60,9 +66,9 @@ void require_ranks(const Launch& launch, std::optional<int> ranks) {
     throw UnsupportedError(what + "this build has no MPI; one with CONVSCALE_MPI=ON would do");
   }
   if (launch.launcher == "srun") {
-    throw UsageError(what + "srun and " + mpi_library() +
-                     " do not know each other; srun --mpi=pmix would do, or another of those that "
-                     "srun --mpi=list shows");
+    throw UsageError(what + "srun and " + mpi_library() + " do not know each other; srun --mpi=" +
+                     (mpi_library().starts_with("Open MPI") ? "pmix" : "pmi2") +
+                     " would do, or another of those that srun --mpi=list shows");
   }
   throw UsageError(what + "this build has " + mpi_library() +
                    "; the mpirun of that library would do");

@@ -17,8 +17,9 @@ int main(int argc, char** argv) {
   try {
     comm = make_comm(launch);
   } catch (const Error& error) {
-    // Every task of the launch comes here: one of them says so.
-    if (launch.task == 0) std::cerr << "convscale: " << error.what() << "\n";
+    // Every task of the launch comes here, unless it is about the network: one of them says so.
+    const bool is_alone = dynamic_cast<const CommError*>(&error) != nullptr;
+    if (launch.task == 0 || is_alone) std::cerr << std::string("convscale: ") + error.what() + "\n";
     return static_cast<int>(error.code());
   }
   install_interrupt_handlers();  // after MPI, which may have its own

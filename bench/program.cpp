@@ -56,12 +56,24 @@ class NullBuffer final : public std::streambuf {
   std::streamsize xsputn(const char*, std::streamsize count) override { return count; }
 };
 
+/// What the options made of the input files, which every rank reads for itself.
+std::string data_text(const Options& options) {
+  std::string text;
+  for (const auto& stack : {options.images, options.filters}) {
+    if (!stack) continue;
+    text += fmt::format("{} of {} items of {}x{} (fingerprint {:016x}) ", stack->path(),
+                        stack->count(), stack->height(), stack->width(), stack->fingerprint());
+  }
+  return text;
+}
+
 /// What all ranks do alike; errors are the same on all of them.
 ExitCode run_ranks(const std::vector<std::string>& args, const BackendTable& backends, Ranks& ranks,
                    std::ostream& out, std::ostream& err) {
   ranks.require_alike(args);
   Options options;
   ranks.agree([&] { options = parse_options(args); });
+  ranks.require_same_data(data_text(options));
   if (options.answer || options.version || options.list) {
     ranks.agree([&] {
       out << (options.answer    ? *options.answer
@@ -88,28 +100,27 @@ int run_program(const std::vector<std::string>& args, const BackendTable& backen
   const bool is_root = comm.rank() == 0;
   const auto say = [&](std::ostream& where, const std::string& message) {
     out.flush();
-    where << "convscale: " << message << "\n";
+    where << "convscale: " + message + "\n";  // at once: other ranks write to the same terminal
   };
   const auto fail = [&](ExitCode code, const std::string& message) {
     say(is_root ? err : silent, message);
     return static_cast<int>(code);
   };
-  const auto fail_alone = [&](const std::string& message) {
-    if (comm.size() == 1) return fail(ExitCode::kFailure, message);
+  const auto fail_alone = [&](const std::string& message, ExitCode code = ExitCode::kFailure) {
+    if (comm.size() == 1) return fail(code, message);
     // The others do not know, and wait for us.
     say(err, fmt::format("rank {}: {}", comm.rank(), message));
     err.flush();
-    comm.abort(static_cast<int>(ExitCode::kFailure));
-    return static_cast<int>(ExitCode::kFailure);
+    comm.abort(static_cast<int>(code));
+    return static_cast<int>(code);
   };
   try {
     Ranks ranks(comm, interrupted);
     return static_cast<int>(
         run_ranks(args, backends, ranks, is_root ? out : silent, is_root ? err : silent));
-  } catch (const CommError& error) {
-    return fail_alone(error.what());
   } catch (const Error& error) {
-    return fail(error.code(), error.what());
+    return error.is_of_all_ranks() ? fail(error.code(), error.what())
+                                   : fail_alone(error.what(), error.code());
   } catch (const std::bad_alloc&) {
     return fail_alone("out of memory; a smaller --mem would do");
   } catch (const std::exception& error) {

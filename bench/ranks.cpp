@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <array>
+#include <fstream>
 #include <new>
 #include <optional>
 #include <span>
@@ -26,6 +27,14 @@ std::string host_name() {
   return name.data();
 }
 
+/// Tells machines of the same name apart, as containers on them may have.
+std::string machine() {
+  std::ifstream file("/proc/sys/kernel/random/boot_id");
+  std::string boot;
+  std::getline(file, boot);
+  return host_name() + " " + boot;
+}
+
 /// The processors that this process may use.
 cpu_set_t affinity() {
   cpu_set_t set;
@@ -37,7 +46,7 @@ cpu_set_t affinity() {
 /// A host and processors of it, in any notation that is the same in all ranks.
 std::string place() {
   const cpu_set_t set = affinity();
-  return host_name() + " " + std::string(reinterpret_cast<const char*>(&set), sizeof set);
+  return machine() + " " + std::string(reinterpret_cast<const char*>(&set), sizeof set);
 }
 
 /// Any bytes, and NaN and infinities as they are.
@@ -62,14 +71,20 @@ struct Failure {
   bool operator==(const Failure&) const = default;
 };
 
+template <class E>
+[[noreturn]] void throw_of_all(E error) {
+  error.mark_of_all_ranks();
+  throw error;
+}
+
 [[noreturn]] void raise(ExitCode code, const std::string& message) {
   switch (code) {
     case ExitCode::kUsage:
-      throw UsageError(message);
+      throw_of_all(UsageError(message));
     case ExitCode::kUnsupported:
-      throw UnsupportedError(message);
+      throw_of_all(UnsupportedError(message));
     default:
-      throw ResourceError(message);
+      throw_of_all(ResourceError(message));
   }
 }
 
@@ -95,11 +110,12 @@ Ranks::Ranks(Comm& comm, std::function<bool()> signalled)
     : comm_(comm),
       signalled_(std::move(signalled)),
       hosts_(comm.all_gather(host_name())),
+      machines_(comm.all_gather(machine())),
       places_(comm.all_gather(place())) {
   const cpu_set_t set = affinity();
   processors_ = std::max(1, CPU_COUNT(&set));
   for (int other = 0; other < size(); ++other) {
-    if (other == rank() || host_of(other) != host_of(rank())) continue;
+    if (other == rank() || !are_on_one_host(other, rank())) continue;
     ++local_ranks_;
     if (other < rank()) ++local_rank_;
   }
@@ -157,7 +173,7 @@ std::int64_t Ranks::sum_on_host(std::int64_t mine) {
   const auto all = collect([&] { return std::to_string(mine); });
   std::int64_t sum = 0;
   for (int other = 0; other < size(); ++other) {
-    if (host_of(other) == host_of(rank())) sum += std::stoll(all[static_cast<std::size_t>(other)]);
+    if (are_on_one_host(other, rank())) sum += std::stoll(all[static_cast<std::size_t>(other)]);
   }
   return sum;
 }
@@ -175,14 +191,24 @@ void Ranks::require_alike(const std::vector<std::string>& args) {
   for (std::size_t other = 1; other < versions.size(); ++other) {
     const std::string name = name_of(static_cast<int>(other));
     if (versions[other] != versions[0]) {
-      throw UsageError(fmt::format("{} is {}, and rank 0 is {}; install the same on all hosts",
-                                   name, versions[other], versions[0]));
+      throw_of_all(
+          UsageError(fmt::format("{} is {}, and rank 0 is {}; install the same on all hosts", name,
+                                 versions[other], versions[0])));
     }
     if (given[other] != given[0]) {
-      throw UsageError(
+      throw_of_all(UsageError(
           fmt::format(R"({} has the options "{}", and rank 0 has "{}"; give all ranks the same)",
-                      name, given[other], given[0]));
+                      name, given[other], given[0])));
     }
+  }
+}
+
+void Ranks::require_same_data(const std::string& data) {
+  const auto all = collect([&] { return data; });
+  for (std::size_t other = 1; other < all.size(); ++other) {
+    if (all[other] == all[0]) continue;
+    throw_of_all(UsageError(fmt::format("{} reads {}, and rank 0 reads {}; give all ranks the same",
+                                        name_of(static_cast<int>(other)), all[other], all[0])));
   }
 }
 

@@ -15,7 +15,8 @@ namespace convscale {
 
 /// The processes of this run as one of them sees the others. All run the same steps in the same
 /// order, and decide by what all of them know: a step that may fail, or that ends with an answer of
-/// each, is `collect`ed or `agree`d on, so that it ends in the same way everywhere.
+/// each, is `collect`ed or `agree`d on, so that it ends in the same way everywhere. An error that
+/// comes in any other way concerns one rank alone, for which the others would wait: it aborts all.
 class Ranks {
  public:
   /// `signalled` says whether this process was asked to stop. Collective. Keeps references.
@@ -28,6 +29,9 @@ class Ranks {
   bool is_root() const { return rank() == 0; }
   const std::string& host_of(int rank) const { return hosts_[static_cast<std::size_t>(rank)]; }
   const std::vector<std::string>& hosts() const { return hosts_; }
+  bool are_on_one_host(int a, int b) const {
+    return machines_[static_cast<std::size_t>(a)] == machines_[static_cast<std::size_t>(b)];
+  }
   int local_rank() const { return local_rank_; }    ///< among the ranks of this host
   int local_ranks() const { return local_ranks_; }  ///< of this host
   int processors() const { return processors_; }    ///< that this process may use
@@ -57,12 +61,16 @@ class Ranks {
   /// Throws UsageError where a rank runs another version of this program, or with other arguments.
   /// Collective; the first thing of all, so that what follows is the same everywhere.
   void require_alike(const std::vector<std::string>& args);
+  /// Throws UsageError where a rank read other input files than rank 0: `data` describes them.
+  /// Collective.
+  void require_same_data(const std::string& data);
 
  private:
   Comm& comm_;
   const std::function<bool()> signalled_;
   bool interrupted_ = false;
-  std::vector<std::string> hosts_, places_;  // a place: a host and processors of it
+  std::vector<std::string> hosts_, machines_;
+  std::vector<std::string> places_;  // a machine and processors of it
   int local_rank_ = 0, local_ranks_ = 1, processors_ = 1;
 };
 

@@ -98,7 +98,7 @@ class Run {
 
  private:
   bool is_list() const { return rows_.size() > 1; }
-  void say(const std::string& message) { err_ << "convscale: " << message << "\n"; }
+  void say(const std::string& message) { err_ << "convscale: " + message + "\n"; }
 
   /// Rank 0 writes. With `--distribute local` the others write their parts of its arrays.
   void open_outputs(std::ostream& out) {
@@ -183,7 +183,12 @@ class Run {
   void save(const Config& config, ImageRange held, const HostBuffers& buffers) {
     try {
       ranks_.agree([&] { outputs_->save(config, held, buffers); });
-      ranks_.agree([&] { outputs_->commit_arrays(); });
+      // Rank 0 gives the files their names when all others have closed them.
+      for (const bool root : {false, true}) {
+        ranks_.agree([&] {
+          if (ranks_.is_root() == root) outputs_->commit_arrays();
+        });
+      }
     } catch (const CommError&) {
       throw;
     } catch (const ResourceError& error) {

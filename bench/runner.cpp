@@ -19,30 +19,25 @@
 namespace convscale {
 namespace {
 
-/// Runs `step` and says how it ended; null if well. UsageError and CommError pass.
+/// Runs `step` and says how it ended; null if well. UsageError passes, and what is not an error of
+/// all ranks.
 template <class Step>
-std::optional<Outcome> failure_of(const Config& config, Step&& step) {
+std::optional<Outcome> failure_of(const Config& config, const Ranks& ranks, Step&& step) {
   try {
     step();
     return std::nullopt;
   } catch (const UsageError&) {
     throw;
-  } catch (const CommError&) {
-    throw;
   } catch (const Error& error) {
+    if (!ranks.is_alone() && !error.is_of_all_ranks()) throw;
     const bool skipped = error.code() == ExitCode::kUnsupported;
     return Outcome{not_measured(config, skipped ? Status::kSkipped : Status::kFailed, error.what()),
                    error.code()};
   } catch (const std::bad_alloc&) {
+    if (!ranks.is_alone()) throw;
     return Outcome{not_measured(config, Status::kFailed, "out of memory; a smaller --mem would do"),
                    ExitCode::kFailure};
   }
-}
-
-/// What this rank needs, and the others on its host need beside it.
-void check_memory_of_host(Ranks& ranks, std::int64_t bytes) {
-  const std::int64_t of_host = ranks.sum_on_host(bytes);
-  ranks.agree([&] { check_memory(of_host); });
 }
 
 ExitCode code_of(const Record& record) {
@@ -68,9 +63,9 @@ struct Turn {
   std::optional<Outcome> outcome;
 
   template <class Step>
-  void attempt(Step&& step) {
+  void attempt(const Ranks& ranks, Step&& step) {
     if (!measurement) return;
-    outcome = failure_of(config, step);
+    outcome = failure_of(config, ranks, step);
     if (outcome) measurement.reset();
   }
   bool takes_part() const {
@@ -86,7 +81,7 @@ Turns make_turns(std::span<const Config> configs,
   Turns turns;
   for (const Config& config : configs) {
     Turn& turn = turns.emplace_back(config, workload_of(config));
-    turn.outcome = failure_of(config, [&] {
+    turn.outcome = failure_of(config, context.ranks, [&] {
       turn.measurement = std::make_unique<Measurement>(config, turn.workload, context);
     });
   }
@@ -102,19 +97,19 @@ Turns make_turns(std::span<const Config> configs,
 void check_memory_of(const Turns& turns, Ranks& ranks) {
   std::set<const Inputs*> inputs;
   std::int64_t bytes = 0;
-  std::map<std::string, DeviceNeed> devices;
-  for (const Turn& turn : turns) {
-    if (!turn.measurement) continue;
-    bytes += turn.measurement->bytes_to_take();
-    if (inputs.insert(&turn.measurement->inputs()).second)
-      bytes += turn.measurement->inputs().bytes_to_take();
-    for (const DeviceNeed& need : turn.measurement->device_needs()) {
-      DeviceNeed& sum = devices.try_emplace(need.device, DeviceNeed{need.device}).first->second;
-      sum.bytes += need.bytes;
-      sum.free_bytes = need.free_bytes;
-    }
-  }
   ranks.agree([&] {
+    std::map<std::string, DeviceNeed> devices;
+    for (const Turn& turn : turns) {
+      if (!turn.measurement) continue;
+      bytes += turn.measurement->bytes_to_take();
+      if (inputs.insert(&turn.measurement->inputs()).second)
+        bytes += turn.measurement->inputs().bytes_to_take();
+      for (const DeviceNeed& need : turn.measurement->device_needs()) {
+        DeviceNeed& sum = devices.try_emplace(need.device, DeviceNeed{need.device}).first->second;
+        sum.bytes += need.bytes;
+        sum.free_bytes = need.free_bytes;
+      }
+    }
     for (const auto& [device, sum] : devices) {
       if (sum.bytes <= sum.free_bytes) continue;
       constexpr double kMega = 1e-6;
@@ -123,11 +118,14 @@ void check_memory_of(const Turns& turns, Ranks& ranks) {
                                       static_cast<double>(sum.free_bytes) * kMega));
     }
   });
-  try {
-    check_memory_of_host(ranks, bytes);
-  } catch (const ResourceError& error) {
-    reject_interleaving(error.what());
-  }
+  const std::int64_t of_host = ranks.sum_on_host(bytes);
+  ranks.agree([&] {
+    try {
+      check_memory(of_host);
+    } catch (const ResourceError& error) {
+      reject_interleaving(error.what());
+    }
+  });
 }
 
 /// One iteration of each in turn, as long as one of them needs more: all have the same number.
@@ -143,7 +141,7 @@ void take_turns(Turns& turns, const RunContext& context) {
       if (context.ranks.is_interrupted()) return;
       if (!turn.takes_part()) continue;
       std::this_thread::sleep_for(kUntilTheyRest);
-      turn.attempt([&] { turn.measurement->iterate(); });
+      turn.attempt(context.ranks, [&] { turn.measurement->iterate(); });
       if (turn.takes_part()) done = std::min(done, turn.measurement->done_share());
     }
     context.progress.update(done);
@@ -162,10 +160,12 @@ Record not_measured(const Config& config, Status status, const std::string& reas
 
 Outcome measure(const Config& config, const Workload& workload, const RunContext& context) {
   Outcome outcome;
-  const auto failure = failure_of(config, [&] {
+  const auto failure = failure_of(config, context.ranks, [&] {
     Measurement measurement(config, workload, context);
-    check_memory_of_host(context.ranks,
-                         measurement.inputs().bytes_to_take() + measurement.bytes_to_take());
+    // The other ranks on this host need memory at the same time.
+    const std::int64_t of_host = context.ranks.sum_on_host(measurement.inputs().bytes_to_take() +
+                                                           measurement.bytes_to_take());
+    context.ranks.agree([&] { check_memory(of_host); });
     measurement.set_up();
     context.progress.begin(Progress::Step::kMeasuring);
     while (!measurement.has_enough() && !measurement.has_failed() &&
@@ -189,7 +189,7 @@ std::vector<Outcome> measure_interleaved(std::span<const Config> configs,
   check_memory_of(turns, context.ranks);
   for (std::size_t i = 0; i < turns.size() && !context.ranks.is_interrupted(); ++i) {
     context.progress.begin_part(i, turns.size());
-    turns[i].attempt([&] { turns[i].measurement->set_up(); });
+    turns[i].attempt(context.ranks, [&] { turns[i].measurement->set_up(); });
   }
   context.progress.begin_part(0, 1);
   context.progress.begin(Progress::Step::kMeasuring);
@@ -198,7 +198,7 @@ std::vector<Outcome> measure_interleaved(std::span<const Config> configs,
   std::vector<Outcome> outcomes;
   for (Turn& turn : turns) {
     context.progress.begin_part(outcomes.size(), turns.size());
-    turn.attempt([&] {
+    turn.attempt(context.ranks, [&] {
       Record record = turn.measurement->finish();
       const ExitCode code = code_of(record);
       outcomes.push_back({std::move(record), code});

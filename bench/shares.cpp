@@ -36,7 +36,8 @@ Config config_of(const Config& config, const RankShare& share) {
 }
 
 std::vector<int> devices_of(const Config& config, int count, int local_rank, int local_ranks) {
-  if (count == 1 && local_ranks > 1) return {0};
+  const bool may_be_the_first = !config.devices_chosen || config.devices == std::vector{0};
+  if (count == 1 && local_ranks > 1 && may_be_the_first) return {0};
   std::vector<int> devices = config.devices;
   if (devices.empty() || !config.devices_chosen) {
     devices.resize(static_cast<std::size_t>(count));

@@ -81,8 +81,15 @@ class MpiMessage final : public Message {
   }
   bool is_done() override {
     int done = 0;
-    CONVSCALE_MPI(MPI_Testall(static_cast<int>(requests_.size()), requests_.data(), &done,
-                              MPI_STATUSES_IGNORE));
+    std::vector<MPI_Status> statuses(requests_.size());
+    const int code =
+        MPI_Testall(static_cast<int>(requests_.size()), requests_.data(), &done, statuses.data());
+    if (code == MPI_ERR_IN_STATUS) {
+      for (const MPI_Status& status : statuses) {
+        if (status.MPI_ERROR != MPI_ERR_PENDING) check(status.MPI_ERROR, "MPI_Testall");
+      }
+    }
+    check(code, "MPI_Testall");
     return done != 0;
   }
   MPI_Request* add() { return &requests_.emplace_back(MPI_REQUEST_NULL); }

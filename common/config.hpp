@@ -46,6 +46,7 @@ struct Config {
   Distribute distribute = Distribute::kScatter;  ///< among several ranks
   /// This process is number `host_part` of `host_parts` that divide the host's processors.
   int host_part = 0, host_parts = 1;
+  int host_workers = 0;  ///< of all of these processes, where there are several
   bool verify = true;
 };
 

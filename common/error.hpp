@@ -22,8 +22,13 @@ class Error : public std::runtime_error {
   Error(ExitCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
   ExitCode code() const { return code_; }
 
+  /// Of several ranks, all have thrown the same: none of them waits for another one.
+  bool is_of_all_ranks() const { return of_all_ranks_; }
+  void mark_of_all_ranks() { of_all_ranks_ = true; }
+
  private:
   ExitCode code_;
+  bool of_all_ranks_ = false;
 };
 
 /// A bad option, value, combination or input file.

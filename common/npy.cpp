@@ -2,6 +2,7 @@
 #include "common/npy.hpp"
 
 #include "common/buffer.hpp"
+#include "common/digest.hpp"
 #include "common/error.hpp"
 #include "common/output_file.hpp"
 
@@ -165,6 +166,18 @@ NpyStack::NpyStack(const std::filesystem::path& path) : path_(path.string()) {
     munmap(mapping_, mapped_bytes_);
     throw;
   }
+}
+
+std::uint64_t NpyStack::fingerprint() const {
+  constexpr std::size_t kSamples = 4096, kSampleBytes = 64;
+  std::uint64_t print = mix64(mapped_bytes_);
+  const std::size_t step = std::max(kSampleBytes, mapped_bytes_ / kSamples);
+  for (std::size_t begin = 0; begin < mapped_bytes_; begin += step) {
+    const std::size_t bytes = std::min(kSampleBytes, mapped_bytes_ - begin);
+    for (std::size_t i = begin; i < begin + bytes; ++i)
+      print = mix64(print ^ static_cast<std::uint64_t>(mapping_[i]));
+  }
+  return print;
 }
 
 NpyStack::~NpyStack() {

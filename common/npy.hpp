@@ -46,6 +46,9 @@ class NpyStack {
   std::int64_t width() const { return width_; }
   NpyType type() const { return header_.type; }
   const std::string& path() const { return path_; }
+  /// Of its header, its length and samples of its data: files that differ in more than a few places
+  /// have different ones.
+  std::uint64_t fingerprint() const;
 
   /// Converts item `index` to (height, width), row-major. NaNs become the canonical quiet NaN.
   template <class T>

@@ -108,7 +108,7 @@ std::string ranks_lines(const Record& r) {
                       rank_text(figures.fastest), rank_text(figures.slowest),
                       format_time(figures.barrier_s));
   if (figures.communication_share)
-    text += fmt::format("; communication {:.0f} %", 100 * *figures.communication_share);
+    text += fmt::format("; without computing {:.0f} %", 100 * *figures.communication_share);
   return text + "\n";
 }
 

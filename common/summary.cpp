@@ -19,9 +19,12 @@ std::optional<Interval> interval_of_median(std::span<const double> samples) {
   constexpr double kTail = 0.025;
   const auto n = static_cast<double>(samples.size());
   // P(B = i) of B(n, 1/2), through logarithms: 2^-n is 0 in a double from n = 1075 on.
-  const auto probability = [n](double i) {
-    return std::exp(std::lgamma(n + 1) - std::lgamma(i + 1) - std::lgamma(n - i + 1) -
-                    n * std::log(2.0));
+  const auto log_factorial = [](double m) {
+    int sign = 0;  // std::lgamma would leave it in a global, which threads share
+    return lgamma_r(m + 1, &sign);
+  };
+  const auto probability = [&](double i) {
+    return std::exp(log_factorial(n) - log_factorial(i) - log_factorial(n - i) - n * std::log(2.0));
   };
   std::size_t k = 0;
   for (double below = probability(0); below <= kTail; ++k)

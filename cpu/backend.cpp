@@ -62,13 +62,14 @@ class CpuBackend final : public Backend {
     }
     facts.last_cache_bytes = topology_.last_cache_bytes();
     facts.quantised = config_.schedule != Schedule::kSplit;
-    if (const int cores = own_share(topology_.cores()); config_.num_workers > cores) {
-      facts.warnings.push_back(fmt::format("{} workers share {} core{}", config_.num_workers, cores,
-                                           cores == 1 ? "" : "s"));
+    const int workers = std::max(config_.num_workers, config_.host_workers);
+    if (const int cores = topology_.cores(); workers > cores) {
+      facts.warnings.push_back(
+          fmt::format("{} workers share {} core{}", workers, cores, cores == 1 ? "" : "s"));
     }
-    if (const auto quota = cpu_quota(); quota && *quota < config_.num_workers) {
-      facts.warnings.push_back(fmt::format("{} workers share a cgroup quota of {:.2f} processors",
-                                           config_.num_workers, *quota));
+    if (const auto quota = cpu_quota(); quota && *quota < workers) {
+      facts.warnings.push_back(
+          fmt::format("{} workers share a cgroup quota of {:.2f} processors", workers, *quota));
     }
     return facts;
   }

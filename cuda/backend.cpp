@@ -70,7 +70,7 @@ class CudaBackend final : public Backend {
   explicit CudaBackend(const Config& config)
       : config_(config),
         shares_(make_shares(config)),
-        helpers_(usable_threads(topology_.threads())) {
+        helpers_(std::max(1, usable_threads(topology_.threads()) / config.host_parts)) {
     for (const auto& share : shares_) {
       const DeviceInfo& device = share->device();
       monitors_.push_back(Monitor::open(device.index, device.pci_bus_id));

@@ -3,6 +3,7 @@
 #include "bench/faulty_backend.hpp"
 #include "bench/outcome.hpp"
 #include "bench/thread_comm.hpp"
+#include "common/topology.hpp"
 #include "support.hpp"
 
 #include <gmock/gmock.h>
@@ -111,7 +112,8 @@ TEST_P(Distributed, RecordsSayWhoDidWhat) {
   EXPECT_EQ(ranks[2].at("num_workers"), 0);
   EXPECT_EQ(ranks[2].at("images"), 0);
   EXPECT_TRUE(ranks[2].at("run_s").is_null());
-  EXPECT_THAT(record.at("warnings").dump(), HasSubstr("1 of 3 ranks has nothing to do"));
+  EXPECT_THAT(record.at("warnings").dump(),
+              HasSubstr("1 of 3 ranks has nothing to do (workers: 2, images: 10)"));
   const double median_s = record.at("median_s");
   for (const std::size_t rank : {0u, 1u}) {
     EXPECT_GT(ranks[rank].at("busy_s"), 0);
@@ -201,9 +203,18 @@ TEST(Cluster, DistributeTakesTwoNames) {
 }
 
 TEST(Cluster, WhatIsShippedDoesNotStayOnADevice) {
-  const auto outcomes = run_on(2, small("scatter", {"--backend", "cuda", "--scope", "resident"}));
+  BackendTable table = backends();  // whose CPU does have a resident scope
+  table.front().create = [create = table.front().create](Config config) {
+    config.scope = Scope::kEndToEnd;
+    return create(config);
+  };
+  const auto outcomes =
+      run_on(2, small("scatter", {"--scope", "resident"}), [&](int) { return table; });
   EXPECT_THAT(outcomes, Each(Field(&Outcome::code, 3)));
   EXPECT_THAT(outcomes.front().err, HasSubstr("--distribute local would do"));
+  testing::expect_one_line_error(
+      run_on(2, small("scatter", {"--scope", "resident"})).front(), 3,
+      "--scope end-to-end would do");
 }
 
 TEST(Cluster, OutputsThatCannotBeWrittenAreFoundBeforeTheRun) {
@@ -213,18 +224,19 @@ TEST(Cluster, OutputsThatCannotBeWrittenAreFoundBeforeTheRun) {
   EXPECT_EQ(outcomes.front().out, "");
 }
 
-/// Loses the others in the middle of a run.
+/// Loses the others at one of its collective calls.
 class LostComm final : public Comm {
  public:
-  explicit LostComm(Comm& comm) : comm_(comm) {}
+  LostComm(Comm& comm, int at_call) : comm_(comm), at_call_(at_call) {}
   int rank() const override { return comm_.rank(); }
   int size() const override { return comm_.size(); }
   std::string library() const override { return comm_.library(); }
   void barrier() override {
-    if (++barriers_ > 5) throw CommError("MPI_Barrier: the network is down");
+    count();
     comm_.barrier();
   }
   std::vector<std::string> all_gather(const std::string& mine) override {
+    count();
     return comm_.all_gather(mine);
   }
   std::unique_ptr<Message> send(const std::byte* data, std::int64_t bytes, int to) override {
@@ -241,29 +253,84 @@ class LostComm final : public Comm {
   }
   void abort(int exit_code) override { comm_.abort(exit_code); }
 
+  int calls() const { return calls_; }
+
  private:
+  void count() {
+    if (++calls_ == at_call_) throw CommError("MPI_Call: the network is down");
+  }
   Comm& comm_;
-  int barriers_ = 0;
+  const int at_call_;
+  int calls_ = 0;
 };
 
-TEST(Cluster, ARankThatLosesTheOthersAbortsThemAndLeavesNoFile) {
+TEST(Cluster, ARankThatLosesTheOthersAbortsThemWhereverItIs) {
   TemporaryFolder folder;
   const std::string json = (folder / "run.json").string();
-  const auto outcomes = run_as_ranks<Outcome>(3, [&](Comm& comm) {
-    std::ostringstream out, err;
-    LostComm lost(comm);
-    int code = -1;
-    try {
-      code = run_program({"convscale", "--size", "20", "--mem", "4000", "--json", json}, backends(),
-                         comm.rank() == 2 ? static_cast<Comm&>(lost) : comm, out, err);
-    } catch (const testing::Aborted& aborted) {
-      code = aborted.exit_code;
+  const Args args{"convscale", "--size",   "20",           "--mem",        "4000",   "--burns",
+                  "0",         "--method", "full,strided", "--interleave", "--json", json};
+  int calls = 0;
+  const auto run_until = [&](int call) {
+    return run_as_ranks<Outcome>(2, [&](Comm& comm) {
+      std::ostringstream out, err;
+      LostComm lost(comm, comm.rank() == 1 ? call : -1);
+      int code = -1;
+      try {
+        code = run_program(args, backends(), lost, out, err);
+      } catch (const testing::Aborted& aborted) {
+        code = aborted.exit_code;
+      }
+      if (comm.rank() == 1) calls = lost.calls();
+      return Outcome{code, out.str(), err.str()};
+    });
+  };
+  ASSERT_THAT(run_until(-1), Each(Field(&Outcome::code, 0)));
+  std::filesystem::remove(json);
+  const int last = calls - 1;  // the exit code is agreed on when the files are there
+  for (int call = 3; call < last;
+       call += call < 40 ? 1 : 7) {  // before, there is no error to agree on
+    const auto outcomes = run_until(call);
+    EXPECT_THAT(outcomes, Each(Field(&Outcome::code, 5))) << "call " << call;
+    EXPECT_THAT(outcomes[1].err, HasSubstr("rank 1: MPI_Call: the network is down")) << call;
+    EXPECT_TRUE(std::filesystem::is_empty(folder.path())) << "call " << call;
+  }
+}
+
+TEST_P(Distributed, WorkersOfAllRanksShareTheCores) {
+  const int cores = Topology().cores();
+  const Json record = record_on(3, small(GetParam(), {}, std::to_string(cores + 1)));
+  EXPECT_THAT(record.at("warnings").dump(),
+              HasSubstr(std::to_string(cores + 1) + " workers share " + std::to_string(cores)));
+}
+
+TEST_P(Distributed, AnErrorThatOneRankDoesNotShareEndsAll) {
+  /// Fails where nothing is agreed on.
+  class LostBackend final : public Backend {
+   public:
+    explicit LostBackend(std::unique_ptr<Backend> backend) : backend_(std::move(backend)) {}
+    BackendFacts facts() const override { return backend_->facts(); }
+    std::int64_t scratch_bytes() const override { throw ResourceError("scratch is not known"); }
+    void prepare(const HostBuffers& buffers) override { backend_->prepare(buffers); }
+    Ceilings measure_ceilings() override { return backend_->measure_ceilings(); }
+    void poison() override { backend_->poison(); }
+    void start(ImageRange range) override { backend_->start(range); }
+    void wait(ImageRange range) override { backend_->wait(range); }
+    Digest digest() override { return backend_->digest(); }
+
+   private:
+    std::unique_ptr<Backend> backend_;
+  };
+  const auto outcomes = run_on(2, small(GetParam()), [](int rank) {
+    BackendTable table = backends();
+    if (rank == 1) {
+      table.front().create = [create = table.front().create](const Config& config) {
+        return std::make_unique<LostBackend>(create(config));
+      };
     }
-    return Outcome{code, out.str(), err.str()};
+    return table;
   });
   EXPECT_THAT(outcomes, Each(Field(&Outcome::code, 5)));
-  EXPECT_THAT(outcomes[2].err, HasSubstr("rank 2: MPI_Barrier: the network is down"));
-  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+  EXPECT_THAT(outcomes[1].err, HasSubstr("rank 1: scratch is not known"));
 }
 
 }  // namespace

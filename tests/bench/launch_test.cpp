@@ -70,6 +70,15 @@ TEST(FindLaunch, SeesWhetherSrunConnectsItsTasks) {
   }
 }
 
+/// It leaves what MPICH's mpirun leaves, too.
+TEST(FindLaunch, KnowsSrunByItsSteps) {
+  std::map<std::string, std::string> environment{
+      {"SLURM_STEP_NUM_TASKS", "4"}, {"SLURM_PROCID", "1"}, {"PMI_SIZE", "4"}, {"PMI_RANK", "1"}};
+  EXPECT_EQ(launch_with(environment).launcher, "srun");
+  environment["MPI_LOCALNRANKS"] = "1";
+  EXPECT_EQ(launch_with(environment).launcher, "mpirun");
+}
+
 /// Each of these ends Open MPI's MPI_Init.
 TEST(RequireRanks, OpenMpiIsNotStartedWhereItWouldEndTheProcess) {
   const Launch unconnected{"srun", 2, 0, false};

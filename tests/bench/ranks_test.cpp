@@ -118,6 +118,16 @@ TEST(Ranks, OtherOptionsAreRefusedAndPathsOfTheProgramAreNot) {
                          HasSubstr("\"--list\""))));
 }
 
+TEST(Ranks, OtherInputFilesAreRefused) {
+  const auto all = on_ranks([](Ranks& ranks) -> std::string {
+    ranks.require_same_data("a.npy of 3 items");
+    ranks.require_same_data(ranks.rank() == 2 ? "a.npy of 2 items" : "a.npy of 3 items");
+    return "went on";
+  });
+  EXPECT_THAT(all, Each(AllOf(::testing::StartsWith("2 rank 2 on "),
+                              HasSubstr("reads a.npy of 2 items, and rank 0 reads a.npy of 3"))));
+}
+
 Verification verified(VerificationStatus status, std::int64_t outputs, double error,
                       const std::string& failure = "") {
   return {status, outputs, error, failure};

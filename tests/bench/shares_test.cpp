@@ -86,6 +86,7 @@ TEST(Devices, OneThatALauncherGaveARankIsItsOwn) {
 TEST(Devices, FewerThanRanksAreRefused) {
   EXPECT_THROW(devices_of(Config(), 2, 2, 3), UnsupportedError);
   EXPECT_THROW(devices_of(chosen({0}), 2, 0, 2), UnsupportedError);
+  EXPECT_THROW(devices_of(chosen({1}), 1, 0, 2), UnsupportedError) << "not the first";
 }
 
 std::vector<std::int64_t> sizes_of(const std::vector<ImageRange>& chunks) {

@@ -87,6 +87,24 @@ TEST(Npy, ReadsEveryAcceptedType) {
   expect_stack_of<std::uint16_t>("'<u2'", NpyType::kUint16);
 }
 
+TEST(Npy, FingerprintTellsFilesApart) {
+  const testing::TemporaryFolder folder;
+  const auto fingerprint = [&](const std::string& shape, const std::vector<double>& values) {
+    return NpyStack(put(folder, npy_prefix(dictionary("'<f8'", shape)) + bytes_of(values)))
+        .fingerprint();
+  };
+  const auto first = fingerprint("(1, 2, 2)", {1, 2, 3, 4});
+  EXPECT_EQ(fingerprint("(1, 2, 2)", {1, 2, 3, 4}), first);
+  EXPECT_NE(fingerprint("(1, 2, 2)", {1, 2, 3, 5}), first);
+  EXPECT_NE(fingerprint("(1, 1, 4)", {1, 2, 3, 4}), first);
+  EXPECT_NE(fingerprint("(1, 2, 2)", {1, 2, 3, 4, 0}), first) << "longer than it says";
+  // Of a file that is too large to be read whole.
+  std::vector<double> many(1'000'000, 1);
+  const auto large = fingerprint("(1, 1000, 1000)", many);
+  std::fill(many.begin() + 500'000, many.end(), 2.0);
+  EXPECT_NE(fingerprint("(1, 1000, 1000)", many), large);
+}
+
 TEST(Npy, UnsignedTypesReachTheirMaximum) {
   const testing::TemporaryFolder folder;
   const NpyStack stack(put(

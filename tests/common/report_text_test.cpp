@@ -209,7 +209,7 @@ TEST(DetailsText, SaysWhoTheRanksAreAndWhichIsWaitedFor) {
   EXPECT_THAT(text, HasSubstr("Ranks:   3 on 2 hosts, scatter; 92.0 MB exchanged in an iteration, "
                               "92.0 MB of it between hosts\n"));
   EXPECT_THAT(text, HasSubstr("         done after 12.50 ms (rank 0 on n1) to 19.50 ms (rank 1 on "
-                              "n2); an empty barrier takes 31.00 us; communication 37 %\n"));
+                              "n2); an empty barrier takes 31.00 us; without computing 37 %\n"));
   r.config.distribute = Distribute::kLocal;
   r.facts.transfer = {};
   EXPECT_THAT(details_text(r), HasSubstr("Ranks:   3 on 2 hosts, local\n"));

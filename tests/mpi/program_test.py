@@ -92,6 +92,24 @@ class ProgramOnRanks(unittest.TestCase):
         self.assertEqual(len(our_lines(done.stderr)), 1, done.stderr)
         self.assertIn("--stride 3", done.stderr)
 
+    def test_other_input_files_on_a_rank(self) -> None:
+        folders = []
+        for seed, mem in (("1", "42000"), ("2", "42000"), ("1", "21000")):
+            folders.append(Path(self.folder.name) / f"seed{seed}mem{mem}")
+            done = run_alone([*WORK[:2], "--mem", mem, "--seed", seed, "--save", str(folders[-1])])
+            self.assertEqual(done.returncode, 0, done.stderr)
+        given = [PROGRAM, "--images", "images.npy", "--iterations", "1", "--distribute", "local"]
+        for other, code in ((folders[0], 0), (folders[1], 2), (folders[2], 2)):
+            done = subprocess.run([LAUNCHER, "-n", "1", "-wdir", str(folders[0]), *given, ":",
+                                   "-n", str(RANKS - 1), "-wdir", str(other), *given],
+                                  env=ENVIRONMENT, capture_output=True, text=True, timeout=120,
+                                  check=False)
+            self.assertEqual(done.returncode, code, done.stderr)
+            self.assertEqual(len(our_lines(done.stderr)), 0 if code == 0 else 1, done.stderr)
+            if code != 0:
+                self.assertIn("rank 1 on ", done.stderr)
+                self.assertIn("images.npy of ", done.stderr)
+
     def wait_for_ranks(self, launcher: "subprocess.Popen[str]") -> list[int]:
         """The processes of the program, once all of them run."""
         deadline = time.monotonic() + 60
