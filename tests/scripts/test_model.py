@@ -18,10 +18,11 @@ from convscale.cli import run_script
 from convscale.model.charts import counts_up_to, model_chart
 from convscale.model.fit import checks, fit, fit_network, kind_of
 from convscale.model.main import BEGIN, END, main
-from convscale.model.network import (GBIT, Job, Machine, best_speedup, compute_s, crossover_nodes,
-                                     exchanged_bytes, floor_s, link_s, local_s, scatter_s)
+from convscale.model.network import (GBIT, Job, Machine, best_speedup, bound_from, compute_s,
+                                     crossover_nodes, exchanged_bytes, floor_s, link_s, local_s,
+                                     scatter_s)
 from convscale.model.published import DEFAULT_JOB, LARGE_JOB, POINTS, SOURCE
-from convscale.model.report import floors_markdown
+from convscale.model.report import doubts, floors_markdown
 from convscale.results import Record
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "scaling.md"
@@ -81,7 +82,41 @@ def test_the_crossover_is_where_the_link_becomes_the_longer(link: float, images:
     assert all(scatter_s(job, made, nodes) == link_s(job, made, nodes)
                for nodes in (first + 1, 2 * first, 1000 * first))
     assert link_s(job, made, 10**6) == pytest.approx(floor_s(job, link), rel=1e-5)
-    assert compute_s(job, made, 1) / floor_s(job, link) == pytest.approx(best_speedup(job, made))
+    assert bound_from(job, made, 10**6) in (first, first + 1)  # a tie may fall to either side
+
+
+@pytest.mark.parametrize("job", [DEFAULT_JOB, LARGE_JOB, Job(1, 64, 64), Job(10**5, 256, 256)])
+@pytest.mark.parametrize("workers", [1, 4, 28])
+@pytest.mark.parametrize("link", [1e7, 2e9, 1e11, 1e14])
+@pytest.mark.parametrize("message, barrier", [(0.0, 0.0), (MESSAGE, 0.0), (0.0, 1e-3),
+                                              (1e-3, 1e-4)])
+def test_the_best_speedup_is_that_of_trying_every_number_of_nodes(
+        job: Job, workers: int, link: float, message: float, barrier: float) -> None:
+    made = Machine(workers, IMAGE, link, message, barrier)
+    for most in (2, 3, 700):
+        times = {nodes: scatter_s(job, made, nodes) for nodes in range(2, most + 1)}
+        best = best_speedup(job, made, most)
+        assert best.factor == pytest.approx(scatter_s(job, made, 1) / min(times.values()))
+        assert times[best.nodes] == min(times.values())
+        bound = [nodes for nodes in times
+                 if link_s(job, made, nodes) >= compute_s(job, made, nodes)]
+        assert bound_from(job, made, most) == (bound[0] if bound else None)
+
+
+@pytest.mark.parametrize("ratio", [0.2, 0.5, 0.9, 1.0, 1.3, 3.0, 3.4, 20.0])
+def test_the_best_speedup_is_reached_beside_the_crossover(ratio: float) -> None:
+    """As the document has it: min(n, (n* - 1) n / (n - 1)), so that two nodes decide under 2."""
+    job = Job(10**9, 256, 256)  # whole images do not matter
+    made = Machine(1, IMAGE, ratio * job.image_bytes / IMAGE)
+    crossover = crossover_nodes(job, made)
+    assert crossover == pytest.approx(1 + ratio)
+    best = best_speedup(job, made, 1000)
+    around = {max(2, math.floor(crossover + 1e-9)), max(2, math.ceil(crossover - 1e-9))}
+    expected = max(min(n, ratio * n / (n - 1)) for n in around)
+    assert best.nodes in around and best.factor == pytest.approx(expected, rel=1e-5)
+    assert (best.factor < 0.9999) == (ratio < 0.5)
+    many = scatter_s(job, made, 1) / scatter_s(job, made, 10**6)
+    assert many == pytest.approx(ratio, rel=1e-4)  # n* - 1, the limit, and no maximum
 
 
 def test_another_network_has_the_same_nodes() -> None:
@@ -129,6 +164,9 @@ def test_the_fit_finds_what_made_the_records() -> None:
     assert made.barrier_s == pytest.approx(BARRIER)
     assert found.network.link_error == pytest.approx(0, abs=1e-9)
     assert (found.network.link_records, found.network.barrier_records) == (3, 6)
+    assert found.network.link_ranks == found.network.barrier_ranks == (2, 3, 8)
+    assert (found.network.link_exchanges, found.network.link_unknowns) == (3, 2)
+    assert found.network.reach == 16 * 8
     for check in checks(found):
         assert check.model_s == pytest.approx(check.record.median_s)
     assert len(checks(found)) == len(ALL)
@@ -147,6 +185,24 @@ def test_one_exchange_says_nothing_of_latency() -> None:
     assert network.message_s == 0
     size = exchanged_bytes(Job(64, 256, 256), 2)
     assert network.link_bytes_per_s == pytest.approx(size / (size / LINK + MESSAGE))
+    assert (network.link_records, network.link_exchanges, network.link_unknowns) == (2, 1, 1)
+    exact, taken, grows = doubts(network)
+    assert "B is from 1 exchange" in exact and "nothing checks" in exact and "Repeats" in exact
+    assert "λ cannot be told from B" in taken and "β is from 2 ranks only" in grows
+
+
+def test_as_many_exchanges_as_unknowns_are_no_check() -> None:
+    of_two = [over(2, "scatter", 1.0, images) for images in (64, 640)]
+    exact, message, barrier = doubts(fit_network(records(*of_two)))
+    assert "B and λ are from 2 exchanges" in exact and "nothing checks the line" in exact
+    assert "at most" not in exact  # a line through two points misses neither
+    assert message.startswith("λ is from 2 ranks only") and barrier.startswith("β is from 2 ranks")
+    again = doubts(fit_network(records(*of_two, *of_two)))[0]
+    assert "nothing checks the line" in again and "exchange lie at most 0.0 %" in again
+    checked, message, _ = doubts(fit_network(records(*of_two, over(2, "scatter", 1.0, 100))))
+    assert "misses its records by at most 0.0 %" in checked and "2 ranks only" in message
+    assert len(doubts(fit_network(records(*ALL)))) == 1  # several numbers of ranks, and three
+    assert doubts(fit_network(records(modelled(1, None)))) == []
 
 
 def test_what_is_no_node_is_left_out() -> None:
@@ -182,14 +238,25 @@ def test_scatter_says_nothing_of_nodes_and_local_nothing_of_the_link() -> None:
 def test_the_plot_has_both_distributions_and_what_was_published() -> None:
     found = fit(records(*ALL))
     (kind, made), = found.machines.items()
-    chart = model_chart(kind, LARGE_JOB, made, [10, 200], 1000)
+    chart = model_chart(kind, LARGE_JOB, made, [10, 200], 1000, found.network.reach)
     lines = {line.label: line for line in chart.panels[0].lines}
     assert list(lines) == ["local", "scatter, as measured", "scatter, 10 Gbit/s",
                            "scatter, 200 Gbit/s", "published, Dragon 0.3"]
     assert list(lines["published, Dragon 0.3"].xs) == [64]
     assert lines["local"].xs[0] == 1 and lines["local"].xs[-1] == 1000
+    measured = lines["scatter, as measured"]
+    assert 64 < measured.xs[-1] <= 128 and len(measured.xs) == len(measured.ys)
+    assert "16 times the most ranks measured" in chart.caption and "= 0" in chart.caption
     ratio = lines["scatter, 10 Gbit/s"].ys[-1] / lines["published, Dragon 0.3"].ys[0]
     assert ratio == pytest.approx(scatter_s(LARGE_JOB, made.with_link(10 * GBIT), 1000) / 1.46)
+
+
+def test_the_title_of_the_plot_says_where_the_fastest_link_bounds() -> None:
+    (kind, made), = fit(records(*ALL)).machines.items()
+    title = model_chart(kind, LARGE_JOB, made, [10, 200], 1000, 32).title
+    first = bound_from(LARGE_JOB, made.with_link(200 * GBIT), 1000)
+    assert first is not None and f"from {first} nodes on" in title
+    assert model_chart(kind, LARGE_JOB, made, [10**6], 4, 32).title.startswith("Up to 4 nodes, no")
 
 
 def test_the_axis_reaches_from_one_node_to_the_last() -> None:
@@ -231,15 +298,67 @@ def model(tmp_path: Path, capfd: pytest.CaptureFixture[str],
 
 def test_the_text_says_parameters_errors_and_the_crossover(model: Model) -> None:
     out, _ = model.run(0, model.file(*ALL), "--links", "10")
-    assert "| rank 0's link, B | 2.000 GB/s (16.0 Gbit/s) | 3 |" in out
-    assert "| for each other rank, λ | 30.00 us | 3 |" in out
-    assert "| barrier, for each doubling, β | 10.00 us | 6 |" in out
-    assert "cpu avx512, 4 workers) | 400.0 us | 1 |" in out
+    assert "| rank 0's link, B | 2.000 GB/s (16.0 Gbit/s) | 3 | 2, 3, 8 |" in out
+    assert "| for each other rank, λ | 30.00 us | 3 | 2, 3, 8 |" in out
+    assert "| barrier, for each doubling, β | 10.00 us | 6 | 2, 3, 8 |" in out
+    assert "cpu avx512, 4 workers) | 400.0 us | 1 | 1 |" in out
+    assert "* The line for the bare exchange misses its records by at most 0.0 %." in out
+    assert "λ = 0" in out and "up to 128 nodes" in out
     assert "convscale 9.9.9 on made-up-host (made-up processor), 2030-01-02" in out
-    # 2500 images/s of the node, and 2289 of the link: 1 + 0.916.
-    assert re.search(r"\| 10 Gbit/s \| 2500 \| 2289 \| 1.92 \| 2 \| 0.916 \|", out)
+    # 2500 images/s of the node, and 2289 of the link: 1 + 0.916; at best 2 x 0.916, less a barrier.
+    assert re.search(r"\| 10 Gbit/s \| 2500 \| 2289 \| 1.92 \| 2 \| 1.83 \| 2 \|", out)
     assert "| 8 | scatter |" in out and "| 1.00 |" in out
     assert "| nodes | 1 | 2 | 4 | 16 | 64 | 256 | 1000 |" in out
+
+
+def seconds(text: str) -> float:
+    value, unit = text.split()
+    return float(value) * {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}[unit]
+
+
+def contradictions(text: str) -> tuple[list[str], int]:
+    """What the crossovers say otherwise than the times, and how many rows were compared."""
+    rows = [[cell.strip() for cell in line.strip("|").split("|")]
+            for line in text.splitlines() if line.startswith("| ")]
+    summary = [row for row in rows
+               if row[0] != "nodes" and (row[1] == "as measured" or row[1].endswith("Gbit/s"))]
+    starts = [index for index, row in enumerate(rows) if row[0] == "nodes"]
+    wrong, compared = [], 0
+    for start in starts:
+        counts, local = [int(cell) for cell in rows[start][1:]], rows[start + 1][1:]
+        index = start + 2
+        while index < len(rows) and rows[index][0].startswith("scatter, "):
+            name, times = rows[index][0][len("scatter, "):], rows[index][1:]
+            node, link, _, _, _, first, best, at = summary[compared]
+            assert link == name, "the tables are in the same order"
+            for count, time, alone in zip(counts[1:], times[1:], local[1:]):
+                if time == "-":
+                    continue
+                factor = seconds(times[0]) / seconds(time)
+                if factor > float(best) * 1.01 or (count == int(at)
+                                                   and factor < float(best) * 0.99):
+                    wrong.append(f"{node}, {link}: {best} at {at}, but {factor} at {count}")
+                bound = not first.startswith("over") and count >= int(first)
+                if not bound and time != alone or bound and seconds(time) < seconds(alone):
+                    wrong.append(f"{node}, {link}: bound from {first}, but {time} at {count}")
+            index, compared = index + 1, compared + 1
+    assert compared == len(summary)
+    return wrong, compared
+
+
+def test_the_crossovers_do_not_contradict_the_times(model: Model) -> None:
+    out, _ = model.run(0, model.file(*ALL), "--links", "0.1,10,25,100,200,1000,100000")
+    assert contradictions(out) == ([], 8)
+    wrong, _ = contradictions(out.replace("| 1.83 | 2 |", "| 0.916 | 2 |"))
+    assert wrong
+
+
+def test_the_measured_link_is_told_no_farther_than_measured(model: Model) -> None:
+    of_two = [modelled(1, None), modelled(2, "scatter"), over(2, "scatter", 1.0, 640)]
+    out, _ = model.run(0, model.file(*of_two), "--links", "10")
+    line, = re.findall(r"\| scatter, as measured (.*)", out)
+    assert [cell.strip() == "-" for cell in line.strip("|").split("|")] == [False] * 4 + [True] * 3
+    assert "up to 32 nodes" in out and "λ is from 2 ranks only" in out
 
 
 def test_a_page_is_updated_between_its_marks(model: Model, tmp_path: Path) -> None:
@@ -303,6 +422,12 @@ def test_the_document_has_the_published_points_and_what_follows_from_them() -> N
 
 def test_the_document_has_the_floors() -> None:
     assert floors_markdown([10, 25, 100, 200]) in DOCUMENT.read_text(encoding="utf-8")
+
+
+def test_the_document_does_not_contradict_itself() -> None:
+    fitted = DOCUMENT.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0]
+    wrong, compared = contradictions(fitted)
+    assert not wrong and compared >= 4
 
 
 def test_the_document_can_be_updated() -> None:

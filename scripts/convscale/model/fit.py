@@ -14,6 +14,7 @@ from convscale.model.network import Job, Machine, local_s, scatter_s
 from convscale.results import Record
 
 _ITEM_BYTES = {"float64": 8, "float32": 4}
+_REACH = 16  # times the most ranks that were measured
 
 
 class Kind(NamedTuple):
@@ -48,8 +49,18 @@ class Network:
     message_s: float
     link_records: int
     link_error: float  # the worst, relative
+    link_ranks: tuple[int, ...]  # numbers of ranks in those records
+    link_exchanges: int  # of unlike bytes or ranks; the other records repeat them
+    link_unknowns: int  # 1 where nothing tells the message from the bytes: it is 0 then
     barrier_s: Optional[float]  # for each doubling of the ranks
     barrier_records: int
+    barrier_ranks: tuple[int, ...]
+
+    @property
+    def reach(self) -> int:
+        """The most nodes for which the measured link is told: farther from what was measured, its
+        latency would be a guess."""
+        return _REACH * max(self.link_ranks, default=1)
 
 
 @dataclass(frozen=True)
@@ -107,27 +118,32 @@ def fit_network(records: Sequence[Record]) -> Network:
     median."""
     sizes = [(float(record.raw["exchanged_bytes"]), record.ranks - 1, seconds)
              for record in records if (seconds := _network_s(record)) is not None]
+    waited = [record for record in records
+              if record.ranks > 1 and record.raw.get("barrier_s") is not None]
     barriers = [float(record.raw["barrier_s"]) / math.ceil(math.log2(record.ranks))
-                for record in records
-                if record.ranks > 1 and record.raw.get("barrier_s") is not None]
-    barrier = statistics.median(barriers) if barriers else None
-    per_byte, message, error = _fit_link(sizes)
-    return Network(1 / per_byte if per_byte > 0 else None, message, len(sizes), error, barrier,
-                   len(barriers))
+                for record in waited]
+    per_byte, message, error, unknowns = _fit_link(sizes)
+    return Network(1 / per_byte if per_byte > 0 else None, message, len(sizes), error,
+                   tuple(sorted({others + 1 for _, others, _ in sizes})),
+                   len({(size, others) for size, others, _ in sizes}), unknowns,
+                   statistics.median(barriers) if barriers else None, len(barriers),
+                   tuple(sorted({record.ranks for record in waited})))
 
 
-def _fit_link(sizes: Sequence[tuple[float, int, float]]) -> tuple[float, float, float]:
-    """Seconds a byte, seconds a message, and the worst relative error."""
+def _fit_link(sizes: Sequence[tuple[float, int, float]]) -> tuple[float, float, float, int]:
+    """Seconds a byte, seconds a message, the worst relative error, and how many of the first two
+    the sizes tell."""
     if not sizes:
-        return 0.0, 0.0, 0.0
+        return 0.0, 0.0, 0.0, 0
     rows = np.array([[size / seconds, ranks / seconds] for size, ranks, seconds in sizes])
     scale = rows.max(axis=0)
-    if np.linalg.matrix_rank(rows / scale) < 2:  # one number of ranks and one size: only bytes
+    unknowns = min(2, int(np.linalg.matrix_rank(rows / scale)))
+    if unknowns < 2:  # one number of ranks and one size: only bytes
         per_byte = statistics.median(seconds / size for size, _, seconds in sizes)
         found = np.array([per_byte, 0.0])
     else:
         found = nnls(rows / scale, np.ones(len(sizes)))[0] / scale
-    return float(found[0]), float(found[1]), float(np.max(np.abs(rows @ found - 1)))
+    return float(found[0]), float(found[1]), float(np.max(np.abs(rows @ found - 1))), unknowns
 
 
 def _network_s(record: Record) -> Optional[float]:

@@ -12,7 +12,8 @@ from convscale.cli import Parser, UsageError, parse_count, parse_list, write_tex
 from convscale.model.fit import Fit, Kind, fit
 from convscale.model.network import Job
 from convscale.model.published import DEFAULT_JOB, LARGE_JOB
-from convscale.model.report import crossover_markdown, fit_markdown, times_markdown
+from convscale.model.report import (crossover_markdown, fit_markdown, links_text,
+                                    times_markdown)
 from convscale.results import Document, load
 from convscale.text import escape_markdown, printable
 
@@ -89,11 +90,11 @@ def _text(found: Fit, documents: Sequence[Document], links: Sequence[float], mos
           plots: Optional[Path], page: Path) -> str:
     jobs = _jobs(found)
     parts = [fit_markdown(found, _sources(documents)),
-             crossover_markdown({kind: found.machines[kind] for kind, _ in jobs}, links)]
+             links_text(found.network), crossover_markdown(found, jobs, links, most)]
     for kind, job in jobs:
         machine = found.machines[kind]
         parts += [f"Times by the model for {job.text} ({kind.label}):",
-                  times_markdown(job, machine, links, most)]
+                  times_markdown(job, machine, links, most, found.network.reach)]
         if plots is not None:
             name = _draw(kind, job, found, links, most, plots)
             at = name if plots == page.parent else str(plots / name)
@@ -106,7 +107,7 @@ def _draw(kind: Kind, job: Job, found: Fit, links: Sequence[float], most: int,
     # matplotlib takes long to load.
     from convscale.model.charts import model_chart
     from convscale.plots.draw import draw
-    plot = draw(model_chart(kind, job, found.machines[kind], links, most))
+    plot = draw(model_chart(kind, job, found.machines[kind], links, most, found.network.reach))
     write_text(plots / f"{plot.name}.svg", plot.standalone())
     return f"{plot.name}.svg"
 

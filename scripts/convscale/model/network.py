@@ -6,8 +6,9 @@ A node here is a rank: what computes as one, and has one link to the others.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass, replace
-from typing import Optional
+from typing import NamedTuple, Optional
 
 GBIT = 1e9 / 8  # bytes a second of 1 Gbit/s
 
@@ -105,7 +106,25 @@ def floor_s(job: Job, link_bytes_per_s: float) -> float:
     return job.images * job.image_bytes / link_bytes_per_s
 
 
-def best_speedup(job: Job, machine: Machine) -> float:
-    """Over one node, with as many nodes as one likes: under 1, scatter never pays."""
-    assert machine.link_bytes_per_s is not None
-    return machine.image_s * machine.link_bytes_per_s / job.image_bytes
+def bound_from(job: Job, machine: Machine, most: int) -> Optional[int]:
+    """The least number of nodes, from 2 to `most`, with which the link takes as long as the
+    computing: with whole images and latencies, which crossover_nodes() leaves aside."""
+    counts = range(2, most + 1)  # the link's time rises with them, the computing's falls
+    place = bisect_left(counts, True, key=lambda nodes: link_s(job, machine, nodes)
+                        >= compute_s(job, machine, nodes))
+    return counts[place] if place < len(counts) else None
+
+
+class Speedup(NamedTuple):
+    factor: float
+    nodes: int
+
+
+def best_speedup(job: Job, machine: Machine, most: int) -> Speedup:
+    """Of scatter with 2 to `most` nodes over one node, and with how many: a factor under 1 says
+    that scatter never pays."""
+    # Once the link is the longer, or no worker has more than one image, more nodes only cost.
+    enough = max(2, math.ceil(job.images / machine.workers))
+    last = min(most, enough, bound_from(job, machine, most) or most)
+    nodes = min(range(2, last + 1), key=lambda count: scatter_s(job, machine, count))
+    return Speedup(scatter_s(job, machine, 1) / scatter_s(job, machine, nodes), nodes)

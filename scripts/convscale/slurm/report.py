@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Callable, NamedTuple, Optional, Sequence
 
+from convscale.model.published import POINTS
 from convscale.results import Record
 from convscale.scaling.numbers import percent_text, rate_text, ratio_text, time_text
 from convscale.slurm.collect import Outcome
 from convscale.slurm.options import ORIGINAL, Experiment
 from convscale.text import escape_markdown, printable
 
-# Seconds, and their standard deviation, by kernel and experiment.
-PUBLISHED = {("scipy-spawn", "1x4"): (0.5, 0.01), ("scipy-dragon", "1x4"): (0.39, 0.0),
-             ("scipy-dragon", "2x4"): (1.46, 0.02), ("scipy-dragon", "2x32"): (1.34, 0.61),
-             ("scipy-dragon", "4x32"): (1.11, 0.02), ("scipy-dragon", "64x896"): (1.46, 0.03)}
+_KERNELS = {"multiprocessing": "scipy-spawn", "Dragon 0.3": "scipy-dragon"}
+# By kernel and experiment.
+PUBLISHED = {(_KERNELS[point.runtime], f"{point.nodes}x{point.num_workers}"): point
+             for point in POINTS}
 SOURCE = ("published: means of 10 iterations after 2 burns, of zeros, by Dragon 0.3 on a Cray "
           "XC-50 with Xeon Platinum 8176, 28 cores a node, in Dragon's documentation (SciPy Image "
           "Convolution Benchmark)")
@@ -121,7 +122,7 @@ def _published(row: _Row) -> str:
     known = PUBLISHED.get((str(row.record.raw["kernel"]), row.experiment.name))
     if known is None or experiment != row.experiment:
         return ""
-    return f"{known[0]:g} s \N{PLUS-MINUS SIGN} {known[1]:g}"
+    return f"{known.average_s:g} s \N{PLUS-MINUS SIGN} {known.std_s:g}"
 
 
 def _notes(columns: Sequence[_Column]) -> list[str]:
