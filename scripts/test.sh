@@ -65,6 +65,8 @@ fi
 cd -- "$root"
 code=0
 "${under[@]}" ctest --preset "$preset" --output-on-failure -j2 "$@" </dev/null || code=$?
-# ctest names what was skipped, and keeps the reasons to itself.
-sed -n 's/^skipped: /test.sh: skipped: /p' "build/$preset/Testing/Temporary/LastTest.log" | sort -u
+# ctest names what was skipped, and keeps the reasons to itself: of a whole test, "skipped: REASON",
+# and of single cases, as pytest -rs has them, "SKIPPED [1] FILE:LINE: REASON".
+sed -En 's/^(skipped: |SKIPPED \[[0-9]+\] [^ ]+: )/test.sh: skipped: /p' \
+  "build/$preset/Testing/Temporary/LastTest.log" | sort -u
 exit "$code"

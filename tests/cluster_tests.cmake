@@ -31,7 +31,7 @@ function(convscale_add_cluster_tests label)
     string(REGEX REPLACE "^test_(.*)\\.py$" "${label}.\\1" test ${case})
     if(NOT reason)
       add_test(NAME ${test}
-        COMMAND ${CONVSCALE_CLUSTER_PYTHON} -B -m pytest -q -p no:cacheprovider
+        COMMAND ${CONVSCALE_CLUSTER_PYTHON} -B -m pytest -q -rs -p no:cacheprovider
           ${CMAKE_CURRENT_SOURCE_DIR}/${case} --program=$<TARGET_FILE:convscale>
         WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
     else()

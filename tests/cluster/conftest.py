@@ -60,7 +60,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     if program is not None and not program.is_file():
         pytest.exit(f"--program {program}: there is no such file", returncode=2)
     if reason := why_skipped(program):
-        pytest.exit(f"skipped: {reason}", returncode=SKIPPED)
+        print(f"skipped: {reason}", flush=True)  # the line that scripts/test.sh shows
+        pytest.exit(reason, returncode=SKIPPED)
 
 
 @pytest.fixture(name="program")

@@ -109,6 +109,8 @@ def test_launchers() -> None:
     assert launch_command(options("--mpi", "pmi2", "--launcher-option=--network=single").site, 2, 1
                           )[1:] == ["--mpi=pmi2", "--kill-on-bad-exit=1", "--distribution=cyclic",
                                     "--cpu-bind=none", "--network=single"]
+    split = options("--launcher-option=--mca x 'a b'", "--launcher-option=-v").site
+    assert split.launcher_options == ("--mca", "x", "a b", "-v")
     command = " ".join(launch_command(options("--launcher", "mpirun").site, 2, 4))
     assert command.startswith("mpirun -np 8 --map-by ppr:4:node --bind-to none --mca "
                               "oob_tcp_keepalive_time 5 ")
@@ -184,6 +186,8 @@ def test_what_still_runs_is_ended_before_slurm_does() -> None:
     (["--account", "a\rb"], "--account"), (["--sbatch-option", "--x=\n"], "--sbatch-option"),
     (["--sbatch-option", "qos=debug"], "expected an option of sbatch"),
     (["--launcher-option", "a\tb"], "--launcher-option"),
+    (["--launcher-option", "'"], "--launcher-option: no closing quotation; quote as in a shell"),
+    (["--launcher-option", ""], "--launcher-option: is empty"),
     (["--launcher", "ssh"], "--launcher"),
     (["--launcher", "mpirun", "--mpi", "pmix"], "--mpi beside --launcher mpirun"),
     (["--program", "a\nb"], "--program"), (["--dragon", ""], "--dragon: is empty"),

@@ -298,7 +298,43 @@ def test_a_dry_run_does_nothing_and_a_shell_can_run_it(bench: Bench, tmp_path: P
     bench.out = tmp_path / "with a blank"
     bench.run(0, *QUICK, "--dry-run")
     assert not bench.out.exists() and bench.submitted() == []
-    subprocess.run(["bash", "-e"], input=bench.printed, text=True, check=True,
-                   stdout=subprocess.DEVNULL)
+    printed = subprocess.run(["sh", "-e"], input=bench.printed, text=True, check=True,
+                             stdout=subprocess.PIPE).stdout
+    assert printed == "1x4: job 100\n2x4: job 101\n"
     assert bench.calls() == RUNS
     assert bench.submitted() == ["1x4", "2x4"]
+
+
+def test_what_a_dry_run_made_can_be_collected(bench: Bench) -> None:
+    def shell(code: int = 0) -> None:
+        done = subprocess.run(["sh"], input=bench.printed, text=True, check=False,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        assert done.returncode == code
+    bench.run(0, *QUICK, "--dry-run")
+    shell()
+    bench.run(0, "--collect")
+    assert [run["job"] for run in bench.document()["experiments"]] == [100, 101, 101]
+    # As the command itself would have made it; and the numbers of other experiments stay.
+    assert "4x4: submitted as job 102" in bench.run(0, "--experiment", "4x4", *QUICK[2:])
+    bench.run(0, "--experiment", "2x4", *QUICK[2:], "--dry-run")
+    shell()
+    assert json.loads((bench.out / "experiments.json").read_text())["jobs"] == {
+        "1x4": 100, "4x4": 102, "2x4": 103}
+    # What sbatch refuses has no number.
+    bench.slurm(reject="1x4")
+    for fresh, jobs in (([], {"4x4": 102, "2x4": 104}), (["--fresh"], {"2x4": 105})):
+        bench.run(0, *QUICK, *fresh, "--dry-run")
+        shell()
+        assert json.loads((bench.out / "experiments.json").read_text())["jobs"] == jobs
+
+
+def test_gpus_with_nothing_to_do(bench: Bench) -> None:
+    gpus = [*QUICK, "--backend", "cuda", "--gpus-per-node", "8"]
+    lines = ["experiments.py: warning: 1x4: 4 workers for 8 ranks: 4 GPUs would have nothing to "
+             "do; --experiment 1x8 would use them",
+             "experiments.py: warning: 2x4: 4 workers for 16 ranks: 12 GPUs would have nothing to "
+             "do; --experiment 2x16 would use them"]
+    assert bench.run(0, *gpus, "--dry-run").splitlines() == lines
+    assert bench.run(0, *gpus).splitlines()[:2] == lines
+    assert "warning" not in bench.run(0, *QUICK[2:], "--experiment", "2x16", *gpus[-4:],
+                                      "--dry-run")

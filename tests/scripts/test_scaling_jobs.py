@@ -126,6 +126,23 @@ def test_without_slurm_nothing_is_submitted(cluster: Bench, tmp_path: Path) -> N
 
 
 def test_nobody_knows_how_many_cores(cluster: Bench) -> None:
-    (cluster.bin.parent / "launchers" / "sinfo").write_text("#!/bin/sh\nexit 1\n")
+    sinfo = cluster.bin.parent / "launchers" / "sinfo"
+    sinfo.write_text("#!/bin/sh\n")
     errors = cluster.run(2, "--nodes", "2", "--slurm", "--partition", "fast")
     assert "knows of no cores of partition fast; say with --workers-per-node" in errors
+    sinfo.write_text("#!/bin/sh\necho 'slurm_load_partitions: Unable to contact it' >&2\nexit 1\n")
+    errors = cluster.run(2, "--nodes", "2", "--slurm")
+    assert ("--slurm: sinfo ended with exit code 1 (slurm_load_partitions: Unable to contact it); "
+            "say with --workers-per-node") in errors
+
+
+def test_a_folder_with_dots_in_its_name(cluster: Bench) -> None:
+    (cluster.out.parent / "a").mkdir()
+    command = [*cluster.command(*NODES, "--slurm", "--dry-run")]
+    command[command.index("--out") + 1] = "a/../sweep"
+    done = subprocess.run(command, capture_output=True, text=True, check=True,
+                          cwd=cluster.out.parent)
+    for line in done.stdout.splitlines():
+        if line.startswith("#SBATCH --chdir=") or "--json" in line:
+            assert str(cluster.out / "runs") in line and ".." not in line
+    assert f"#SBATCH --chdir={cluster.out / 'runs'}\n" in done.stdout

@@ -144,6 +144,7 @@ def test_a_node_has_all_its_cores(cluster: Bench) -> None:
     (["--nodes", "2", "HOSTFILE", "--partition", "p"], "--partition without --slurm"),
     (["--nodes", "2", "HOSTFILE", "--mpi", "pmix"], "--mpi without Slurm"),
     (["--nodes", "2", "HOSTFILE", "--launcher-option", "'"], "--launcher-option: no closing"),
+    (["--nodes", "2", "HOSTFILE", "--launcher-option", "a\tb"], "--launcher-option"),
     (["--nodes", "2", "HOSTFILE", "--time", "soon"], "--time soon: expected"),
     (["--nodes", "2", "HOSTFILE", "--distribute", "ring"], "--distribute ring: expected one of"),
     (["--nodes", "2", "HOSTFILE", "--workers-per-node", "0"], "--workers-per-node 0: expected"),

@@ -107,7 +107,7 @@ def test_the_head_names_the_nodes() -> None:
     report = make_report(made)
     assert dict(report.facts)["Nodes"] == ("1, 2, 4 of 2 workers in 1 rank each, on h1, h2, h3, "
                                            "h4; Open MPI 4.1.4")
-    assert report.title == "Scaling of convscale over nodes, from made-up-host on"
+    assert report.title == "Scaling of convscale over nodes (first: made-up-host)"
 
 
 def test_ranks_that_share_a_host_are_told() -> None:

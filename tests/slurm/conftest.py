@@ -33,7 +33,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         check_tools()
         _check_program(session.config.getoption("--program"))
     except NoSlurm as error:
-        pytest.exit(f"skipped: {error}", returncode=SKIPPED)
+        print(f"skipped: {error}", flush=True)  # the line that scripts/test.sh shows
+        pytest.exit(str(error), returncode=SKIPPED)
 
 
 def _check_program(program: Path) -> None:

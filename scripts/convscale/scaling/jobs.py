@@ -5,6 +5,7 @@ An interrupt leaves the jobs in the queue; the same command finds them there, an
 """
 from __future__ import annotations
 
+import os
 import shlex
 import time
 from dataclasses import replace
@@ -35,7 +36,7 @@ def job_text(placement: Placement, step: Step, folder: Folder, command: Sequence
                                              f"--ntasks-per-node={per_node}"))
     launch = slurm_job.Launch(folder.results_of(step).name, tuple(command))
     job = slurm_job.Job(step.name, step.nodes, (launch,), per_node if is_on_gpus else 0)
-    return slurm_job.script_of(job, site, folder.runs.absolute())
+    return slurm_job.script_of(job, site, Path(os.path.abspath(folder.runs)))
 
 
 def dry_jobs(steps: Sequence[Step], folder: Folder, program: Path, placement: Placement) -> str:

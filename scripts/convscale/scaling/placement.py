@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import shlex
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Mapping, Optional, Sequence
 
 from convscale.cli import UnsupportedError, UsageError
-from convscale.slurm.job import LAUNCHERS, Site
+from convscale.slurm.job import LAUNCHERS, Site, split_options
+from convscale.text import printable
 
 HERE, HOSTFILE, ALLOCATION, SLURM = "here", "hostfile", "allocation", "slurm"
 
@@ -67,7 +67,8 @@ def parse_placement(given: argparse.Namespace,
     site = Site(given.partition, given.account, given.time or Site.time,
                 tuple(given.sbatch_option or ()),
                 "mpirun" if kind == HOSTFILE else given.launcher or Site.launcher,
-                given.mpi or Site.mpi, _words(given.launcher_option or ()))
+                given.mpi or Site.mpi,
+                split_options("--launcher-option", given.launcher_option or ()))
     for name in ("partition", "account", "time", "mpi"):
         if getattr(given, name) == "":
             raise UsageError(f"--{name}: is empty; give a value")
@@ -168,14 +169,11 @@ def _cores_of_partition(partition: Optional[str]) -> int:
     except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError) as error:
         raise UsageError(f"--slurm: sinfo does not answer; {advice}") from error
     known = [int(text) for text in re.findall(r"^(\d+)\+?$", done.stdout, re.MULTILINE)]
+    if done.returncode != 0:
+        said = "; ".join(line.strip() for line in done.stderr.splitlines() if line.strip())
+        raise UsageError(f"--slurm: sinfo ended with exit code {done.returncode}"
+                         + (f" ({printable(said)})" if said else "") + f"; {advice}")
     if not known:
         raise UsageError(f"--slurm: sinfo knows of no cores of partition {partition or 'default'}; "
                          + advice)
     return min(known)
-
-
-def _words(texts: Sequence[str]) -> tuple[str, ...]:
-    try:
-        return tuple(word for text in texts for word in shlex.split(text))
-    except ValueError as error:
-        raise UsageError(f"--launcher-option: {str(error).lower()}; quote as in a shell") from error

@@ -34,7 +34,7 @@ class Report:
 def make_report(sweep: Sweep) -> Report:
     host = sweep.document["host"] or {}
     name = printable(str(host.get("name") or "an unknown host"))
-    where = f"over nodes, from {name} on" if sweep.request.nodes else f"on {name}"
+    where = f"over nodes (first: {name})" if sweep.request.nodes else f"on {name}"
     return Report(title=f"Scaling of convscale {where}",
                   facts=[(name, printable(text)) for name, text in _facts(sweep, host)],
                   findings=list(map(printable, findings(sweep))),

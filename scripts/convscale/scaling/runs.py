@@ -87,7 +87,7 @@ def dry_run(steps: Sequence[Step], folder: Folder, program: Path, launcher: Laun
 def results_path(step: Step, folder: Folder) -> Path:
     """As the step's command names it: on another node, we may be in another folder."""
     results = folder.results_of(step)
-    return results.absolute() if step.nodes else results
+    return Path(os.path.abspath(results)) if step.nodes else results
 
 
 def run_steps(steps: Sequence[Step], folder: Folder, tools: Tools, state: State,

@@ -45,10 +45,17 @@ class Folder:
         return {results: int(code)
                 for results, code in re.findall(r"^(\S+) ([0-9]{1,3})$", text, re.MULTILINE)}
 
+    @property
+    def state(self) -> Path:
+        return _file(self.path)
+
+    def state_text(self) -> str:
+        """What `state` holds; the numbers of jobs stand last."""
+        return json.dumps({"kind": _KIND, "format": _FORMAT, "given": self.request.given,
+                           "jobs": self.jobs}, indent=2) + "\n"
+
     def save(self) -> None:
-        write_text(_file(self.path), json.dumps(
-            {"kind": _KIND, "format": _FORMAT, "given": self.request.given, "jobs": self.jobs},
-            indent=2) + "\n")
+        write_text(self.state, self.state_text())
 
     def delete(self) -> None:
         """What experiments write, and nothing else; the state last, so that it can be done again.

@@ -96,6 +96,16 @@ def check_text(option: str, text: str) -> None:
                          "the end of a line; leave it out")
 
 
+def split_options(option: str, texts: Sequence[str]) -> tuple[str, ...]:
+    """The words of options that are given as a shell has them. Raises UsageError."""
+    for text in texts:
+        check_text(option, text)
+    try:
+        return tuple(word for text in texts for word in shlex.split(text))
+    except ValueError as error:
+        raise UsageError(f"{option}: {str(error).lower()}; quote as in a shell") from error
+
+
 def check_folder(option: str, path: Path) -> None:
     """Raises UsageError for a folder that sbatch cannot be told of."""
     check_text(option, str(path))

@@ -32,6 +32,7 @@ def main(args: Sequence[str]) -> int:
     options = parse_options(args)
     if options.dry_run and options.request is not None:
         sys.stdout.buffer.write(os.fsencode(_dry_run(options, options.request)))
+        _warn(options.request)
         return OK
     if options.request is None:
         folder = load_folder(options.out)
@@ -46,16 +47,44 @@ def say(message: str) -> None:
     print(f"experiments.py: {message}", file=sys.stderr, flush=True)
 
 
+def _warn(request: Request) -> None:
+    for line in request.idle_gpus():
+        say(f"warning: {line}")
+
+
+# `before` and `after`: what experiments.json holds around the numbers of jobs.
+_DRY_SUBMIT = """\
+jobs={jobs}
+
+# submit NAME SCRIPT: experiments.json gets the job's number, for --collect.
+submit() {{
+  job=$(sbatch --parsable "$2") || return
+  job=${{job%%;*}}  # without the name of the cluster
+  echo "$1: job $job"
+  jobs="$jobs${{jobs:+, }}\\"$1\\": $job"
+  printf '%s' {before} "$jobs" {after} >{state}
+}}
+"""
+
+
 def _dry_run(options: Options, request: Request) -> str:
-    """What a shell can run to do the same."""
-    runs = options.out / "runs"
-    text = f"{shlex.join(['mkdir', '-p', '--', str(runs)])}\n"
+    """What a shell can run to do the same, without a look at what is complete."""
+    there = _open(options, request)
+    names = [experiment.name for experiment in request.experiments]
+    kept = {} if options.fresh else {name: number for name, number in there.jobs.items()
+                                     if name not in names}
+    folder = Folder(options.out, request if options.fresh else there.request)
+    before, after = folder.state_text().rsplit("{}", 1)
+    text = f"{shlex.join(['mkdir', '-p', '--', str(folder.runs)])}\n" + _DRY_SUBMIT.format(
+        jobs=shlex.quote(json.dumps(kept)[1:-1]), before=shlex.quote(before + "{"),
+        after=shlex.quote("}" + after), state=shlex.quote(str(folder.state)))
     for experiment in request.experiments:
         job = job_of(request, experiment, runs_of(request, experiment, options.dragon),
                      options.program)
-        path = shlex.quote(str(runs / f"{job.name}.sh"))
-        text += (f"\ncat >{path} <<'END OF THE SCRIPT'\n{script_of(job, options.site, runs)}"
-                 f"END OF THE SCRIPT\nsbatch --parsable {path}\n")
+        path = shlex.quote(str(folder.script(job.name)))
+        text += (f"\ncat >{path} <<'END OF THE SCRIPT'\n"
+                 f"{script_of(job, options.site, folder.runs)}END OF THE SCRIPT\n"
+                 f"submit {job.name} {path}\n")
     return text
 
 
@@ -84,6 +113,7 @@ def _submit(options: Options, asked: Request) -> int:
         folder = Folder(options.out, asked)
     _make(folder)
     interrupt_on_termination()
+    _warn(asked)
     try:
         _submit_all(folder, jobs, options)
         return _wait(folder, asked, options)

@@ -11,7 +11,8 @@ from typing import Callable, Optional, Sequence, TypeVar
 
 from convscale.cli import (Parser, UsageError, parse_choice, parse_count, parse_list, parse_pixels,
                            parse_size)
-from convscale.slurm.job import LAUNCHERS, Site, check_folder, check_text
+from convscale.scaling.numbers import plural
+from convscale.slurm.job import LAUNCHERS, Site, check_folder, check_text, split_options
 from convscale.vocabulary import BACKENDS, DISTRIBUTIONS, METHODS
 
 T = TypeVar("T")
@@ -65,6 +66,12 @@ class Request:
     def ranks_per_node(self) -> int:
         return max(1, self.gpus_per_node)
 
+    def idle_gpus(self) -> list[str]:
+        """A line for each experiment with fewer workers than GPUs."""
+        return [_idle_text(experiment, experiment.nodes * self.gpus_per_node)
+                for experiment in self.experiments
+                if experiment.num_workers < experiment.nodes * self.gpus_per_node]
+
 
 @dataclass(frozen=True)
 class Options:
@@ -93,7 +100,8 @@ def parse_options(args: Sequence[str]) -> Options:
         _refuse_beside_collect(given)
     site = Site(given.partition, given.account, _or(given.time, Site.time),
                 tuple(given.sbatch_option or ()), _or(given.launcher, Site.launcher),
-                _or(given.mpi, Site.mpi), tuple(given.launcher_option or ()))
+                _or(given.mpi, Site.mpi),
+                split_options("--launcher-option", given.launcher_option or ()))
     site.check()
     if given.mpi is not None and site.launcher != "srun":
         raise UsageError(f"--mpi beside --launcher {site.launcher}: it is srun's; leave it out")
@@ -103,6 +111,16 @@ def parse_options(args: Sequence[str]) -> Options:
     dragon = None if given.dragon is None else os.path.abspath(given.dragon)
     return Options(out, request, site, Path(os.path.abspath(given.program or DEFAULT_PROGRAM)),
                    dragon, given.wait, given.fresh, given.dry_run, given.collect)
+
+
+def _idle_text(experiment: Experiment, gpus: int) -> str:
+    idle = gpus - experiment.num_workers
+    text = (f"{experiment.name}: {plural(experiment.num_workers, 'worker')} for {gpus} ranks: "
+            f"{plural(idle, 'GPU')} would have nothing to do")
+    if gpus > _MOST_WORKERS:
+        return text
+    them = "it" if idle == 1 else "them"
+    return f"{text}; --experiment {experiment.nodes}x{gpus} would use {them}"
 
 
 def request_of(given: Sequence[tuple[str, str]]) -> Request:
@@ -147,8 +165,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--launcher", choices=LAUNCHERS, help="what starts the ranks in a job: srun, or Open MPI's "
         "mpirun where Slurm and MPI do not know each other (srun)")
     add("--mpi", metavar="NAME", help="of srun (pmix)")
-    add("--launcher-option", metavar="OPTION", action="append", help="one more option for srun or "
-        "mpirun; may be given several times")
+    add("--launcher-option", metavar="OPTIONS", action="append", help="more options of srun or "
+        "mpirun, such as --launcher-option='--mca btl_tcp_if_include eth1'; may be given several "
+        "times")
     add("--wait", action="store_true", help="wait for the jobs, and collect")
     add("--fresh", action="store_true", help="delete the experiments that are in the folder, and "
         "start")

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The scripts under a Python that is too old: one line, and no attempt to read what is newer."""
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+NAMES = ["baseline.py", "compare.py", "experiments.py", "model.py", "scaling.py"]
+# Stands in for an old Python: its version is another, and what is read after that is an error.
+OLD = """
+import runpy, sys
+sys.version_info = (3, 6, 9, "final", 0)
+sys.modules["convscale.cli"] = None
+sys.path.insert(0, sys.argv[1])
+sys.argv = sys.argv[2:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_old_python_is_told_so(name: str) -> None:
+    done = subprocess.run([sys.executable, "-B", "-c", OLD, str(SCRIPTS), str(SCRIPTS / name)],
+                          capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr == (f"{name}: Python 3.6 is too old; start it with Python 3.11 or later, "
+                           f"such as python3.11 {SCRIPTS / name}\n")
+
+
+@pytest.mark.parametrize("name", [*NAMES, "convscale/__init__.py", "convscale/needs_python.py"])
+def test_an_old_python_reads_it(name: str) -> None:
+    tree = ast.parse((SCRIPTS / name).read_text(encoding="utf-8"), feature_version=(3, 6))
+    imported = [ast.unparse(node) for node in tree.body
+                if isinstance(node, (ast.Import, ast.ImportFrom))]
+    if name in NAMES:
+        assert imported[0] == "import convscale.needs_python"
+    assert not any("annotations" in line for line in imported)
