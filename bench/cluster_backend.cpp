@@ -115,7 +115,7 @@ class ClusterBackend final : public Backend {
   /// On rank 0, which holds all results, those of the others.
   template <class T>
   std::span<T> others_results() const;
-  void wipe_images() const;
+  void wipe_inputs() const;
   Digest digest_here();
 
   const Config config_;
@@ -260,9 +260,12 @@ std::span<T> ClusterBackend::others_results() const {
   return {results + first, results + last};
 }
 
-/// A pixel of every page of what is to arrive, so that what does not arrive is found.
-void ClusterBackend::wipe_images() const {
+/// A pixel of every page of what is to arrive, and all filters, so that what does not arrive is
+/// found.
+void ClusterBackend::wipe_inputs() const {
   dispatch(config_.dtype, [&]<class T>() {
+    T* const filters = reinterpret_cast<T*>(buffers_.filters);
+    std::fill(filters, filters + mine().count() * config_.shape.taps(), poison_value<T>());
     T* const images = reinterpret_cast<T*>(buffers_.images);
     const std::int64_t step = page_bytes() / static_cast<std::int64_t>(sizeof(T));
     const std::int64_t pixels = mine().count() * config_.shape.pixels();
@@ -279,7 +282,7 @@ void ClusterBackend::poison() {
         std::fill(results.begin(), results.end(), poison_value<T>());
       });
     } else if (scatters_) {
-      wipe_images();
+      wipe_inputs();
     }
     return Json();
   });
