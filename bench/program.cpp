@@ -73,7 +73,7 @@ ExitCode run_ranks(const std::vector<std::string>& args, const BackendTable& bac
   ranks.require_alike(args);
   Options options;
   ranks.agree([&] { options = parse_options(args); });
-  ranks.require_same_data(data_text(options));
+  if (!ranks.is_alone()) ranks.require_same_data(data_text(options));
   if (options.answer || options.version || options.list) {
     ranks.agree([&] {
       out << (options.answer    ? *options.answer

@@ -177,6 +177,8 @@ std::uint64_t NpyStack::fingerprint() const {
     for (std::size_t i = begin; i < begin + bytes; ++i)
       print = mix64(print ^ static_cast<std::uint64_t>(mapping_[i]));
   }
+  // The system maps pages around those that are touched.
+  forget(0, static_cast<std::int64_t>(mapped_bytes_ - header_.data_offset));
   return print;
 }
 
