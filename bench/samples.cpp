@@ -106,8 +106,8 @@ void Samples::summarise(Record& record) const {
                     .up_bytes_per_s = median_or_null(up_bytes_per_s_),
                     .down_bytes_per_s = median_or_null(down_bytes_per_s_),
                     .duplex_bytes_per_s = median_or_null(duplex_bytes_per_s_),
-                    .scatter_bytes_per_s = max_or_null(scatter_bytes_per_s_),
-                    .gather_bytes_per_s = max_or_null(gather_bytes_per_s_)};
+                    .scatter_bytes_per_s = median_or_null(scatter_bytes_per_s_),
+                    .gather_bytes_per_s = median_or_null(gather_bytes_per_s_)};
   if (!record.facts.direct) ceilings.peak_flops_per_s.reset();
   if (!config.work_time_s) {  // else the time is what was asked for, whatever the hardware allows
     record.bound = compute_bound(config.shape, config.method, config.dtype, record.facts.line_bytes,
