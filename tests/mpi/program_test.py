@@ -111,9 +111,14 @@ class ProgramOnRanks(unittest.TestCase):
                 self.assertIn("images.npy of ", done.stderr)
 
     def wait_for_ranks(self, launcher: "subprocess.Popen[str]") -> list[int]:
-        """The processes of the program, once all of them run."""
+        """The processes of the program, once all of them are past the start of MPI: rank 0 opens its
+        file when they have agreed on the options. A rank that dies before may leave mpirun
+        waiting."""
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
+            if not list(Path(self.folder.name).glob("*.partial-*")):
+                time.sleep(0.05)
+                continue
             pids = [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc")))
                     if is_descendant(pid, launcher.pid) and command_of(pid) == PROGRAM]
             if len(pids) == RANKS:
