@@ -212,9 +212,8 @@ TEST(Cluster, WhatIsShippedDoesNotStayOnADevice) {
       run_on(2, small("scatter", {"--scope", "resident"}), [&](int) { return table; });
   EXPECT_THAT(outcomes, Each(Field(&Outcome::code, 3)));
   EXPECT_THAT(outcomes.front().err, HasSubstr("--distribute local would do"));
-  testing::expect_one_line_error(
-      run_on(2, small("scatter", {"--scope", "resident"})).front(), 3,
-      "--scope end-to-end would do");
+  testing::expect_one_line_error(run_on(2, small("scatter", {"--scope", "resident"})).front(), 3,
+                                 "--scope end-to-end would do");
 }
 
 TEST(Cluster, OutputsThatCannotBeWrittenAreFoundBeforeTheRun) {
