@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/backends.hpp"
 
+#include "common/build_info.hpp"
 #include "common/error.hpp"
 #include "cpu/backend.hpp"
 #if defined(CONVSCALE_CUDA)
 #include "cuda/backend.hpp"
 #endif
+
+#include <fmt/format.h>
 
 namespace convscale {
 
@@ -14,7 +17,7 @@ namespace {
 
 /// What stands in the table in place of a backend that this build was made without.
 BackendEntry cuda_backend() {
-  const std::string why = "this program was built without CUDA";
+  const std::string why = fmt::format("this program was built without CUDA ({})", build_info().no_cuda);
   return {.name = "cuda",
           .kernels = [] { return std::vector<Listing>{}; },
           .devices =

@@ -17,18 +17,30 @@
 #include <new>
 #include <ostream>
 #include <streambuf>
+#include <utility>
 
 namespace convscale {
 namespace {
+
+/// What this build was made without, a line each.
+std::string lacks_text() {
+  const BuildInfo build = build_info();
+  std::string text;
+  for (const auto& [what, why] : {std::pair{"MPI", build.no_mpi}, std::pair{"CUDA", build.no_cuda},
+                                  std::pair{"cuDNN", build.no_cudnn}}) {
+    if (!why.empty()) text += fmt::format("without {}: {}\n", what, why);
+  }
+  return text;
+}
 
 std::string version_text() {
   const BuildInfo build = build_info();
   std::string cuda = build.cuda.empty() ? "without CUDA" : fmt::format("CUDA {}", build.cuda);
   if (!build.cudnn.empty()) cuda += fmt::format(", cuDNN {}", build.cudnn);
   const std::string mpi = built_with_mpi();
-  return fmt::format("convscale {}{}\n{} build, {}, {}, {}, flags {}\n", build.version,
+  return fmt::format("convscale {}{}\n{} build, {}, {}, {}, flags {}\n{}", build.version,
                      build.git.empty() ? "" : fmt::format(" (git {})", build.git), build.type,
-                     build.compiler, cuda, mpi.empty() ? "without MPI" : mpi, build.flags);
+                     build.compiler, cuda, mpi.empty() ? "without MPI" : mpi, build.flags, lacks_text());
 }
 
 std::string listing_text(const BackendTable& backends) {
@@ -46,7 +58,7 @@ std::string listing_text(const BackendTable& backends) {
     add(entry.name, "device", entry.devices());
     add(entry.name, "kernel", entry.kernels());
   }
-  return text;
+  return text + lacks_text();
 }
 
 /// Takes all and keeps nothing: what ranks other than 0 print.

@@ -6,7 +6,8 @@
 namespace convscale {
 
 /// How this binary was built. `git` is empty when the source was no git checkout; `cuda` and
-/// `cudnn` are versions, empty where it was built without them.
+/// `cudnn` are versions, empty where it was built without them; `no_...` then say why, and what brings
+/// it, in one line.
 struct BuildInfo {
   std::string_view version;
   std::string_view git;
@@ -15,6 +16,9 @@ struct BuildInfo {
   std::string_view flags;
   std::string_view cuda;
   std::string_view cudnn;
+  std::string_view no_mpi;
+  std::string_view no_cuda;
+  std::string_view no_cudnn;
 };
 
 BuildInfo build_info();

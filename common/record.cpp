@@ -35,7 +35,7 @@ Speedup unpaired_speedup(const Record& first, const Record& record) {
   const Summary &a = *first.summary, &b = *record.summary;
   Speedup speedup{a.median / b.median * pixels_of(record) / pixels_of(first), std::nullopt};
   if (!a.median_interval || !b.median_interval || b.median_interval->low <= 0) return speedup;
-  const auto combined = [](double x, double y) { return std::exp(std::hypot(x, y)); };
+  const auto combined = [](double x, double y) { return std::exp(std::sqrt(x * x + y * y)); };
   speedup.interval =
       Interval{speedup.ratio / combined(std::log(a.median / a.median_interval->low),
                                         std::log(b.median_interval->high / b.median)),

@@ -5,7 +5,7 @@
 # The same names on Debian 12 and newer, and on Ubuntu 24.04 and newer.
 build_packages=(g++ cmake ninja-build pkg-config git
   libfmt-dev libcli11-dev nlohmann-json3-dev libhwloc-dev libeigen3-dev)
-test_packages=(libgtest-dev libgmock-dev libthrust-dev binutils python3
+test_packages=(debootstrap libgtest-dev libgmock-dev libthrust-dev binutils python3
   python3-numpy python3-scipy python3-matplotlib python3-pytest mypy
   openmpi-bin libopenmpi-dev iproute2 procps slurm-wlm munge)
 
@@ -29,14 +29,41 @@ fail() {
   exit 5
 }
 
-# quietly LOG COMMAND...: the output goes to LOG; its end is shown if the command fails.
-quietly() {
-  local log=$1
+# show_progress LABEL: a line that says how long LABEL has been going on, and of ninja's "[3/60]" on
+# standard input how far it is. It moves on a terminal; elsewhere there is a new one now and then.
+show_progress() {
+  local label=$1 line count='' start=$SECONDS code next=30
+  while true; do
+    code=0
+    IFS= read -r -t 1 line || code=$?
+    if ((code > 0 && code <= 128)); then break; fi  # the end; above that, a second has passed
+    if [[ $line =~ ^\[([0-9]+)/([0-9]+)\] ]]; then
+      count=" (step ${BASH_REMATCH[1]} of ${BASH_REMATCH[2]})"
+    fi
+    if [[ -t 2 && ${TERM:-dumb} != dumb ]]; then
+      printf '\r\033[K%.79s' "$program: $label: $((SECONDS - start)) s$count" >&2
+    elif ((SECONDS - start >= next)); then
+      say "$label: $((SECONDS - start)) s$count"
+      next=$((next + 30))
+    fi
+  done
+  if [[ -t 2 && ${TERM:-dumb} != dumb ]]; then printf '\r\033[K' >&2; fi
+}
+
+# runs LOG LABEL COMMAND...: with its output in LOG, behind what is there, and its progress shown.
+runs() {
+  local log=$1 label=$2
+  shift 2
+  "$@" </dev/null 2>&1 | tee -a -- "$log" | show_progress "$label"
+}
+
+# fail_with LOG COMMAND...: what went wrong first, as far as LOG says it.
+fail_with() {
+  local log=$1 said
   shift
-  if ! "$@" >>"$log" 2>&1 </dev/null; then
-    tail -n 40 -- "$log" >&2
-    fail "failed: $* (all of its output: $log)"
-  fi
+  said=$(grep -m 1 -A 20 -E '^(FAILED: |CMake Error|E: )' -- "$log" || tail -n 20 -- "$log")
+  printf '%s\n' "$said" >&2
+  fail "failed: $* (all of its output: $log)"
 }
 
 # require_packages INSTALL PACKAGE...: installs those that are missing; with INSTALL = no, reports
@@ -68,20 +95,33 @@ require_packages() {
     fi
   fi
   say "installing ${missing[*]}"
-  local log=$root/build/packages.log
+  local log=$root/build/packages.log start=$SECONDS
   : >"$log"
-  quietly "$log" "${sudo[@]}" apt-get -q update
-  quietly "$log" "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q install -y \
-    --no-install-recommends -o DPkg::Lock::Timeout=300 "${missing[@]}"
+  for command in update "install -y --no-install-recommends -o DPkg::Lock::Timeout=300 ${missing[*]}"; do
+    # shellcheck disable=SC2086  # they are several
+    set -- "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q $command
+    runs "$log" "installing packages" "$@" || fail_with "$log" "$@"
+  done
+  say "installed in $((SECONDS - start)) s"
 }
 
 # build PRESET TARGET CMAKE_ARGUMENT...: configures PRESET and builds TARGET.
 build() (
-  preset=$1 target=$2 log=$root/build/$1.log
+  preset=$1 target=$2 log=$root/build/$1.log start=$SECONDS
   shift 2
-  say "building $target with preset $preset (log: $log)"
   : >"$log"
   cd -- "$root" || exit
-  quietly "$log" cmake --preset "$preset" "$@"
-  quietly "$log" "${under[@]}" cmake --build --preset "$preset" --target "$target"
+  configure=(cmake --preset "$preset" "$@")
+  if ! "${configure[@]}" >>"$log" 2>&1 </dev/null; then
+    if [[ ! -e build/$preset/CMakeCache.txt ]]; then fail_with "$log" "${configure[@]}"; fi
+    # Perhaps only what an earlier configuration left: another place, generator or compiler.
+    : >"$log"
+    "${configure[@]}" --fresh >>"$log" 2>&1 </dev/null || fail_with "$log" "${configure[@]}" --fresh
+    say "build/$preset did not fit what is here, and was configured anew"
+  fi
+  command=("${under[@]}" cmake --build --preset "$preset" --target "$target")
+  runs "$log" "building $target" "${command[@]}" || fail_with "$log" "${command[@]}"
+  if grep -q '^\[.* Building ' -- "$log"; then
+    say "built $target with preset $preset in $((SECONDS - start)) s (log: $log)"
+  fi
 )

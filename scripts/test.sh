@@ -4,7 +4,7 @@ set -euo pipefail
 
 usage() {
   cat <<'END'
-Usage: scripts/test.sh [--no-install] [--preset NAME] [--] [CTEST_OPTION...]
+Usage: scripts/test.sh [--no-install] [--preset NAME] [--bare-all] [--] [CTEST_OPTION...]
 
 Installs the Debian packages that the build and the tests lack, builds everything, and runs all
 tests; their output and ctest's summary go to standard output. The exit code is ctest's: 0 if all
@@ -12,7 +12,11 @@ tests passed.
 
   --no-install   install nothing; report what is missing and exit with 5
   --preset NAME  release (default), dev, cuda, asan, tsan, or tidy, which only builds, under clang-tidy
+  --bare-all     also run this script on a bare Debian 12 and a bare Debian 13, which takes some
+                 15 minutes each; scripts/run.sh is tried there always, by root
   --help         this text
+
+With CI=true in the environment, as CI services set it, warnings of the compiler are errors.
 
 Example: scripts/test.sh --preset asan -- -R shape
 END
@@ -28,6 +32,7 @@ usage_error() {
 
 install=yes
 preset=release
+bare_all=OFF
 while [[ $# -gt 0 ]]; do
   case $1 in
     --no-install) install=no ;;
@@ -36,6 +41,7 @@ while [[ $# -gt 0 ]]; do
       preset=$2
       shift
       ;;
+    --bare-all) bare_all=ON ;;
     -h | --help) usage; exit ;;
     --) shift; break ;;
     *) usage_error "$1: no such option" ;;
@@ -57,7 +63,10 @@ esac
 
 make_build_folder
 require_packages "$install" "${packages[@]}"
-build "$preset" all -DCONVSCALE_TESTS=ON
+options=(-DCONVSCALE_TESTS=ON "-DCONVSCALE_BARE_ALL=$bare_all")
+# A newer compiler warns of more; that ends the build in our CI, not at a user's.
+if [[ ${CI:-} == true ]]; then options+=(-DCONVSCALE_WARNINGS_AS_ERRORS=ON); fi
+build "$preset" all "${options[@]}"
 if [[ $preset == tidy ]]; then
   say "clang-tidy has no findings"
   exit

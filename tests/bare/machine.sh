@@ -5,7 +5,7 @@
 #
 # A bare machine is what debootstrap makes of Debian's SUITE, with git and ca-certificates and nothing
 # else, in FOLDER/SUITE. It is made when there is none, and has a clone of this repository's commit
-# in /root/convscale, where SCRIPT runs as root, in mount and process namespaces that end with it.
+# in /srv/convscale, where SCRIPT runs as root, in mount and process namespaces that end with it.
 # Packages come from where this machine has its own. Exit code 77: this machine cannot do that, and a
 # line says why; with CONVSCALE_BARE=required that is a failure.
 set -euo pipefail
@@ -62,7 +62,7 @@ make_machine() {
   # As in a container: packages do not start their services.
   printf '#!/bin/sh\nexit 101\n' >"$machine.partial/usr/sbin/policy-rc.d"
   chmod +x "$machine.partial/usr/sbin/policy-rc.d"
-  local home=$machine.partial/root/convscale
+  local home=$machine.partial/srv/convscale
   if [[ -e $root/.git ]]; then
     if [[ -n $(git -C "$root" status --porcelain) ]]; then
       say "changes that are not committed are not tried"
@@ -111,6 +111,6 @@ exec unshare --mount --pid --fork --kill-child bash -euc '
   mount --rbind /dev "$machine/dev"
   mount --rbind /sys "$machine/sys"
   mount -t proc proc "$machine/proc"
-  exec chroot "$machine" env -i -C /root/convscale HOME=/root LC_ALL=C.UTF-8 TERM=dumb \
+  exec chroot "$machine" env -i -C /srv/convscale HOME=/root LC_ALL=C.UTF-8 TERM=dumb \
     PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"
 ' machine.sh "$machine" bash "/bare/$script" "$@" </dev/null
