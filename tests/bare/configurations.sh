@@ -7,7 +7,7 @@ set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/check.sh"
 
 readonly clone=$PWD builds=/srv/builds
-export CMAKE_BUILD_PARALLEL_LEVEL=2
+export CMAKE_GENERATOR=Ninja CMAKE_BUILD_PARALLEL_LEVEL=2  # a bare machine has no make
 small=(--size 50 --mem 25000 --iterations 2 --quiet)
 
 install() {
@@ -51,13 +51,13 @@ clang_16_read_only() {
   mkdir -p /srv/read-only
   mount --bind "$clone" /srv/read-only
   mount -o remount,ro,bind /srv/read-only
-  source=/srv/read-only CXX=clang++-16 builds clang16 -G Ninja
+  source=/srv/read-only CXX=clang++-16 builds clang16
   (cd /srv/read-only && ends_with 5 ./scripts/run.sh)
   has_line "$err" 1 'run.sh: /srv/read-only/build cannot be written.*'
   umount /srv/read-only
 }
 
-# As scripts/package.sh builds, but for CUDA; Makefiles are CMake's default.
+# As scripts/package.sh builds, but for CUDA; and with make.
 static_with_warnings() {
   CXXFLAGS='-Wpedantic -Weffc++ -Wuseless-cast -Wpadded' \
     builds static -G 'Unix Makefiles' -DCONVSCALE_STATIC=ON -DCONVSCALE_MPI=OFF
@@ -164,7 +164,7 @@ another_generator() {
   has "$err" 'did not fit what is here, and was configured anew'
 }
 
-check "packages: clang 14 and 16, MPICH" install clang-14 clang-16 mpich libmpich-dev binutils
+check "packages: clang 14 and 16, MPICH, make" install clang-14 clang-16 mpich libmpich-dev binutils make
 check "clang++ 14 with MPICH: built, two ranks run" clang_14_with_mpich
 check "clang++ 16 from a read-only tree: built" clang_16_read_only
 check "static, extra warnings, make: built for glibc 2.34" static_with_warnings
