@@ -44,6 +44,11 @@ Request request_of(const Config& config, const DeviceLimits& limits, std::int64_
   return request;
 }
 
+const Kernel& kernel_of(const Config& config, const DeviceLimits& limits, ImageRange images) {
+  const Request request = request_of(config, limits, images.last - images.first);
+  return find_kernel(config.kernel, request, kernels());
+}
+
 }  // namespace
 
 Share::Share(const Config& config, int device, ImageRange images, int streams)
@@ -52,8 +57,7 @@ Share::Share(const Config& config, int device, ImageRange images, int streams)
       images_(images),
       info_(describe(device)),
       limits_(limits_of(device)),
-      kernel_(find_kernel(config.kernel, request_of(config, limits_, images.last - images.first),
-                          kernels())),
+      kernel_(kernel_of(config, limits_, images)),
       all_rows_(kernel_.reads_all_pixels ||
                 all_rows_travel(config.shape, config.method, config.dtype)) {
   select();

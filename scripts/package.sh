@@ -12,8 +12,9 @@ it is used where a machine has it. The default of OUT_DIR is build/convscale-VER
 a package that is there is replaced.
 
   --no-install          install nothing; report what is missing and exit with 5
-  --architectures LIST  compute capabilities, as CMake takes them: "90" makes a small package for
-                        the H100 and H200 (75-real;80-real;90-real;100-real;120)
+  --architectures LIST  compute capabilities, as CMake takes them (80-real;90, for A100, H100 and
+                        H200). "90" makes a smaller package; each more takes minutes to compile:
+                        "75-real;80-real;90-real;100-real;120" is for cards from T4 to B200
   --tar                 also write OUT_DIR.tar.gz
   --help                this text
 EOF
@@ -28,6 +29,7 @@ usage_error() {
 }
 
 readonly most_bytes=50000000
+readonly most_glibc=2.34  # of RHEL 9; Debian 12 has 2.36, and Ubuntu 22.04 2.35
 readonly programs=(convscale gpu_test)
 # Every Linux with glibc has these. A driver's libraries need them, too.
 readonly system_libraries='^(linux-vdso|ld-linux.*|libc|libm|libdl|libpthread|librt|libgcc_s)\.so'
@@ -85,7 +87,7 @@ assemble() {
 
 # check FOLDER: it starts from another place, with nothing of this environment; and it is small.
 check() {
-  local copy=$scratch/"a copy" bytes code=0 options
+  local copy=$scratch/"a copy" bytes code=0 glibc options
   cp -r -- "$1" "$copy"
   for options in "--version" "--list" "--size 50 --mem 5000 --quiet"; do
     # shellcheck disable=SC2086  # they are several
@@ -99,6 +101,11 @@ check() {
     tail -n 40 -- "$scratch/out" >&2
     fail "the packaged gpu_test ends with $code"
   fi
+  glibc=$(newest_glibc "$1"/bin/* "$1"/lib/*)
+  if [[ $(printf '%s\n' "$glibc" "$most_glibc" | sort -V | tail -n 1) != "$most_glibc" ]]; then
+    objdump -T -- "$1"/bin/* "$1"/lib/* | grep -F "GLIBC_$glibc" >&2
+    fail "that asks for glibc $glibc, newer than $most_glibc: build it on an older system"
+  fi
   bytes=$(du -sb -- "$1" | cut -f 1)
   say "$((bytes / 1000000)) MB in all"
   if ((bytes > most_bytes)); then
@@ -106,7 +113,7 @@ check() {
   fi
 }
 
-install=yes tar=no out='' architectures='75-real;80-real;90-real;100-real;120'
+install=yes tar=no out='' architectures='80-real;90'
 while [[ $# -gt 0 ]]; do
   case $1 in
     --no-install) install=no ;;

@@ -18,7 +18,7 @@ tests passed.
 
 With CI=true in the environment, as CI services set it, warnings of the compiler are errors.
 
-Example: scripts/test.sh --preset asan -- -R shape
+Example: scripts/test.sh --preset asan -- -R Shape
 END
 }
 
