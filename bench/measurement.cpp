@@ -5,25 +5,10 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
 #include <string>
 
 namespace convscale {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_between(Clock::time_point begin, Clock::time_point end) {
-  return std::chrono::duration<double>(end - begin).count();
-}
-
-/// Seconds that `step` takes.
-template <class Step>
-double timed(Step&& step) {
-  const auto begin = Clock::now();
-  step();
-  return seconds_between(begin, Clock::now());
-}
 
 /// A pass of the ceilings goes before each of so many iterations, and before later ones as long as
 /// passes have not taken longer than iterations: short iterations, repeated until they are precise,
@@ -102,15 +87,15 @@ bool Measurement::is_burn() const {
 
 void Measurement::iterate() {
   const ImageRange all{0, config().shape.images};
-  const auto began = Clock::now();
+  const auto began = context_.now();
   if (samples_.iterations() < kCeilingPasses || ceilings_s_ < iterations_s_)
     ceilings_s_ += timed([&] { samples_.add(backend_->measure_ceilings()); });
   checks_s_ += timed([&] { backend_->poison(); });
 
-  const auto begin = Clock::now();
-  backend_->start(all);
-  backend_->wait(all);
-  const auto end = Clock::now();
+  double time_s = timed([&] {
+    backend_->start(all);
+    backend_->wait(all);
+  });
 
   const bool burn = is_burn();
   const auto number =
@@ -118,8 +103,7 @@ void Measurement::iterate() {
   checks_s_ += timed([&] {
     samples_.check(backend_->digest(), fmt::format("{} {}", burn ? "burn" : "iteration", number));
   });
-  double time_s = seconds_between(begin, end);
-  elapsed_s_ += seconds_between(began, Clock::now());
+  elapsed_s_ += seconds_since(began);
   const auto of_root = context_.ranks.of_root({time_s, ceilings_s_, elapsed_s_});
   time_s = of_root[0];
   ceilings_s_ = of_root[1];

@@ -11,6 +11,7 @@
 #include "common/record.hpp"
 #include "common/workload.hpp"
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -31,6 +32,8 @@ struct RunContext {
   /// Called once, on every rank, with the last iteration's results, after they were verified.
   /// The buffers have the configuration's images `held`.
   std::function<void(const Config&, ImageRange held, const HostBuffers&)> on_results;
+  /// What all times are read from; a test gives them.
+  std::function<std::chrono::steady_clock::time_point()> now = std::chrono::steady_clock::now;
 };
 
 /// One configuration from setup to record. The life of one, as the runner drives it:
@@ -75,6 +78,16 @@ class Measurement {
   Record finish();
 
  private:
+  /// Seconds that `step` takes.
+  template <class Step>
+  double timed(Step&& step) const {
+    const auto begin = context_.now();
+    step();
+    return seconds_since(begin);
+  }
+  double seconds_since(std::chrono::steady_clock::time_point begin) const {
+    return std::chrono::duration<double>(context_.now() - begin).count();
+  }
   bool is_burn() const;
   bool is_interrupted() const { return context_.ranks.is_interrupted(); }
   bool keep_going(double done) const;
