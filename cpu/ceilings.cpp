@@ -9,35 +9,17 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <utility>
 #include <vector>
 
 namespace convscale {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 constexpr std::int64_t kLine = 64;
 constexpr double kFmaPassSeconds = 1e-3;
 constexpr std::int64_t kTrialRounds = 10000;
 /// A small buffer is read several times, so that the clock does not matter.
 constexpr std::int64_t kLeastReadBytes = 16 << 20;
-
-/// Runs `body(worker)` on the first `workers` of `team` and returns the seconds from the first
-/// one's begin to the last one's end: without the start of the team, and right also where workers
-/// share a processor and so run one after another.
-template <class Body>
-double timed_on(ThreadTeam& team, int workers, Body&& body) {
-  std::vector<Clock::time_point> begins(static_cast<std::size_t>(workers)), ends(begins);
-  team.run([&](int worker) {
-    if (worker >= workers) return;
-    begins[static_cast<std::size_t>(worker)] = Clock::now();
-    body(worker);
-    ends[static_cast<std::size_t>(worker)] = Clock::now();
-  });
-  const auto begin = *std::min_element(begins.begin(), begins.end());
-  const auto end = *std::max_element(ends.begin(), ends.end());
-  return std::chrono::duration<double>(end - begin).count();
-}
 
 }  // namespace
 
@@ -50,14 +32,36 @@ const CeilingLoops& supported_ceiling_loops() {
 }
 
 CeilingMeter::CeilingMeter(const CeilingLoops& loops, ThreadTeam& team, const std::byte* data,
-                           std::int64_t bytes, Dtype dtype)
-    : loops_(loops), team_(team), data_(data), lines_(bytes / kLine), dtype_(dtype) {}
+                           std::int64_t bytes, Dtype dtype, std::function<Clock::time_point()> now)
+    : loops_(loops),
+      team_(team),
+      data_(data),
+      lines_(bytes / kLine),
+      dtype_(dtype),
+      now_(std::move(now)) {}
+
+/// Runs `body(worker)` on the first `workers` of the team and returns the seconds from the first
+/// one's begin to the last one's end: without the start of the team, and right also where workers
+/// share a processor and so run one after another.
+template <class Body>
+double CeilingMeter::timed_on(int workers, Body&& body) {
+  std::vector<Clock::time_point> begins(static_cast<std::size_t>(workers)), ends(begins);
+  team_.run([&](int worker) {
+    if (worker >= workers) return;
+    begins[static_cast<std::size_t>(worker)] = now_();
+    body(worker);
+    ends[static_cast<std::size_t>(worker)] = now_();
+  });
+  const auto begin = *std::min_element(begins.begin(), begins.end());
+  const auto end = *std::max_element(ends.begin(), ends.end());
+  return std::chrono::duration<double>(end - begin).count();
+}
 
 double CeilingMeter::read_pass(int streams) {
   const std::int64_t repeats = std::max<std::int64_t>(1, kLeastReadBytes / (lines_ * kLine));
   const auto readers = static_cast<int>(std::min<std::int64_t>(team_.size(), lines_));
   std::atomic<double> sink{0};  // keeps the sums, and so the loads, alive
-  const double seconds = timed_on(team_, readers, [&](int worker) {
+  const double seconds = timed_on(readers, [&](int worker) {
     const Block block = block_of(lines_, readers, worker);
     for (std::int64_t i = 0; i < repeats; ++i) {
       sink = loops_.read(data_ + block.begin * kLine, block.size() * kLine, streams);
@@ -69,7 +73,7 @@ double CeilingMeter::read_pass(int streams) {
 double CeilingMeter::fma_pass() {
   const auto loop = dtype_ == Dtype::kFloat64 ? loops_.fma_float64 : loops_.fma_float32;
   std::atomic<double> flops{0};
-  const double seconds = timed_on(team_, team_.size(), [&](int) { flops += loop(fma_rounds_); });
+  const double seconds = timed_on(team_.size(), [&](int) { flops += loop(fma_rounds_); });
   return flops / seconds;
 }
 

@@ -6,24 +6,32 @@
 #include "common/vocabulary.hpp"
 #include "cpu/kernel.hpp"
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 
 namespace convscale {
 
 /// Measures what the memory and the arithmetic units give to a team of workers.
 class CeilingMeter {
  public:
+  using Clock = std::chrono::steady_clock;
+
   /// Reads will go over `bytes` at `data` (at a multiple of 64), evenly dealt to the workers of
-  /// `team` in order; at most the last 63 bytes stay unread. All three outlive the meter.
+  /// `team` in order; at most the last 63 bytes stay unread. All three outlive the meter. Workers
+  /// read the time from `now`; a test gives it.
   CeilingMeter(const CeilingLoops& loops, ThreadTeam& team, const std::byte* data,
-               std::int64_t bytes, Dtype dtype);
+               std::int64_t bytes, Dtype dtype,
+               std::function<Clock::time_point()> now = Clock::now);
 
   /// One pass of each. The read bandwidth is that of the pass, null for a buffer under 64 bytes;
   /// the peak is the best of all passes so far, since one that lost its processor is no peak.
   Ceilings sample();
 
  private:
+  template <class Body>
+  double timed_on(int workers, Body&& body);
   double read_pass(int streams);
   double fma_pass();
   void calibrate();
@@ -33,6 +41,7 @@ class CeilingMeter {
   const std::byte* data_;
   std::int64_t lines_;
   Dtype dtype_;
+  std::function<Clock::time_point()> now_;
   int streams_ = 0;  // 0: not yet calibrated
   std::int64_t fma_rounds_ = 0;
   double best_flops_per_s_ = 0;

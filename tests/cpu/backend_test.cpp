@@ -14,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <numeric>
 #include <random>
 #include <set>
@@ -248,30 +249,18 @@ TEST(CpuBackend, CeilingsAreMeasuredAndPlausible) {
     config.dtype = dtype;
     config.shape.images = 64;
     Session session(config);
+    const auto begin = std::chrono::steady_clock::now();
     const Ceilings ceilings = session.backend().measure_ceilings();
+    const double elapsed_s =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     ASSERT_TRUE(ceilings.read_bytes_per_s && ceilings.peak_flops_per_s);
-    EXPECT_GT(*ceilings.read_bytes_per_s, 1e6);
-    EXPECT_GT(*ceilings.peak_flops_per_s, 1e6);
+    // A pass reads all images at least once and is over by now, however long it took; and the
+    // shortest of six passes of two workers has that many operations.
+    const std::int64_t lines = config.shape.images * config.shape.pixels() * size_of(dtype) / 64;
+    EXPECT_GE(*ceilings.read_bytes_per_s, static_cast<double>(lines * 64) / elapsed_s);
+    EXPECT_GE(*ceilings.peak_flops_per_s, 100 / elapsed_s);
     EXPECT_FALSE(ceilings.up_bytes_per_s);
   }
-}
-
-/// Workers that take turns on a processor do not add up to more than it can do. The factor is far
-/// from both what is right (1) and what was wrong (8), since tests share their machine.
-TEST(CpuBackend, PeakDoesNotGrowWithWorkersThatShareAProcessor) {
-  const int processors = Topology().threads();
-  if (processors > 8) GTEST_SKIP() << "would start " << 8 * processors << " threads";
-  const auto peak = [](int workers) {
-    Config config = small_config();
-    config.num_workers = workers;
-    Session session(config);
-    double best = 0;
-    for (int pass = 0; pass < 5; ++pass) {
-      best = std::max(best, session.backend().measure_ceilings().peak_flops_per_s.value());
-    }
-    return best;
-  };
-  EXPECT_LT(peak(8 * processors), 4 * peak(processors));
 }
 
 TEST(CpuBackend, BusyTimeOfEachWorkerIsThatOfTheLastIteration) {
