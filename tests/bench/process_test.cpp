@@ -6,15 +6,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+#include <poll.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <csignal>
 #include <fstream>
 #include <string>
-#include <thread>
 #include <vector>
 
 namespace convscale {
@@ -34,39 +33,47 @@ struct Exit {
   std::int64_t peak_bytes = 0;
 };
 
+/// Starts the program; its standard output and standard error are these descriptors.
+pid_t start(std::vector<std::string> args, int out, int err,
+            const std::vector<std::string>& environment = {}) {
+  const pid_t pid = fork();
+  if (pid != 0) return pid;
+  args.insert(args.begin(), CONVSCALE_PROGRAM);
+  dup2(out, STDOUT_FILENO);
+  dup2(err, STDERR_FILENO);
+  for (const std::string& variable : environment) putenv(const_cast<char*>(variable.c_str()));
+  std::vector<char*> argv;
+  argv.reserve(args.size() + 1);
+  for (std::string& arg : args) argv.push_back(arg.data());
+  argv.push_back(nullptr);
+  execv(CONVSCALE_PROGRAM, argv.data());
+  _exit(127);
+}
+
+Exit wait_for(pid_t pid) {
+  int status = 0;
+  rusage usage{};
+  wait4(pid, &status, 0, &usage);
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), usage.ru_maxrss * 1024};
+}
+
+int open_to_write(const std::string& path) {
+  return open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+}
+
 /// The program, running, with its output in files.
 class Process {
  public:
   Process(const TemporaryFolder& folder, std::vector<std::string> args, const std::string& out = "",
           const std::vector<std::string>& environment = {})
-      : err_(folder / "stderr"),
-        out_(out.empty() ? (folder / "stdout").string() : out),
-        pid_(fork()) {
-    if (pid_ != 0) return;
-    args.insert(args.begin(), CONVSCALE_PROGRAM);
-    const int out_fd = open(out_.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    const int err_fd = open(err_.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    dup2(out_fd, STDOUT_FILENO);
-    dup2(err_fd, STDERR_FILENO);
-    for (const std::string& variable : environment) putenv(const_cast<char*>(variable.c_str()));
-    std::vector<char*> argv;
-    argv.reserve(args.size() + 1);
-    for (std::string& arg : args) argv.push_back(arg.data());
-    argv.push_back(nullptr);
-    execv(CONVSCALE_PROGRAM, argv.data());
-    _exit(127);
+      : err_(folder / "stderr"), out_(out.empty() ? (folder / "stdout").string() : out) {
+    const int out_fd = open_to_write(out_), err_fd = open_to_write(err_);
+    pid_ = start(std::move(args), out_fd, err_fd, environment);
+    close(out_fd);
+    close(err_fd);
   }
 
-  void signal(int number) const { kill(pid_, number); }
-
-  Exit wait() const {
-    int status = 0;
-    rusage usage{};
-    wait4(pid_, &status, 0, &usage);
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
-            usage.ru_maxrss * 1024};
-  }
-
+  Exit wait() const { return wait_for(pid_); }
   std::string out() const { return read_text(out_); }
   std::string err() const { return read_text(err_); }
 
@@ -75,73 +82,137 @@ class Process {
   pid_t pid_;
 };
 
+/// The program, running, with its standard error on a terminal, where it tells how far it is.
+class OnTerminal {
+ public:
+  OnTerminal(const TemporaryFolder& folder, std::vector<std::string> args)
+      : out_(folder / "stdout"), terminal_(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)) {
+    grantpt(terminal_);
+    unlockpt(terminal_);
+    const int err_fd = open(ptsname(terminal_), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    const int out_fd = open_to_write(out_);
+    pid_ = start(std::move(args), out_fd, err_fd);
+    close(out_fd);
+    close(err_fd);
+  }
+  ~OnTerminal() {
+    signal(SIGKILL);
+    if (!has_ended_) wait_for(pid_);
+    close(terminal_);
+  }
+  OnTerminal(const OnTerminal&) = delete;
+  OnTerminal& operator=(const OnTerminal&) = delete;
+
+  /// Waits until `text` was written `count` times; false if it never will be.
+  bool wait_until(const std::string& text, int count = 1) {
+    while (count_of(text) < count) {
+      if (!read_more()) return false;
+    }
+    return true;
+  }
+  void signal(int number) const {
+    if (!has_ended_) kill(pid_, number);
+  }
+  Exit wait() {
+    while (read_more()) continue;
+    has_ended_ = true;
+    return wait_for(pid_);
+  }
+  std::string out() const { return read_text(out_); }
+  const std::string& err() const { return shown_; }
+
+ private:
+  int count_of(const std::string& text) const {
+    int count = 0;
+    for (auto at = shown_.find(text); at != std::string::npos; at = shown_.find(text, at + 1))
+      ++count;
+    return count;
+  }
+
+  /// False once nobody can write to the terminal any more, or nothing came for minutes.
+  bool read_more() {
+    constexpr int kPatienceMs = 240'000;
+    pollfd ready{terminal_, POLLIN, 0};
+    if (poll(&ready, 1, kPatienceMs) <= 0) {
+      kill(pid_, SIGKILL);
+      return false;
+    }
+    char buffer[4096];
+    const ssize_t got = read(terminal_, buffer, sizeof buffer);
+    if (got <= 0) return false;
+    shown_.append(buffer, static_cast<std::size_t>(got));
+    return true;
+  }
+
+  std::filesystem::path out_;
+  int terminal_;
+  pid_t pid_;
+  bool has_ended_ = false;
+  std::string shown_;
+};
+
+// A row begins to measure with such a line on the terminal. The next one comes after iterations,
+// and without burns all of them are measured.
+constexpr const char* kMeasuring = "measuring";
+constexpr int kHasTimes = 2;
+
 TEST(Process, InterruptedRunWritesWhatItHas) {
   for (const int number : {SIGINT, SIGTERM}) {
-    // How soon the first iteration is measured depends on the machine, and on sanitizers.
-    for (int wait_ms = 500;; wait_ms *= 2) {
-      const TemporaryFolder folder;
-      const Process process(folder, {"--size", "200", "--mem", "400000", "--iterations", "1000000",
-                                     "--json", folder / "r.json"});
-      std::this_thread::sleep_for(std::chrono::milliseconds(wait_ms));
-      process.signal(number);
-      ASSERT_EQ(process.wait().code, 130) << process.err();
-      EXPECT_THAT(process.err(), HasSubstr("interrupted"));
-      const Json document = Json::parse(read_text(folder / "r.json"));
-      EXPECT_EQ(document["interrupted"], true);
-      const Json& record = document["records"][0];
-      EXPECT_EQ(record["status"], "interrupted");
-      EXPECT_EQ(record["verification"]["status"], "skipped");
-      if (record["times_s"].empty() && wait_ms < 20000) continue;
-      ASSERT_GT(record["times_s"].size(), 0u);
-      EXPECT_LT(record["times_s"].size(), 1000000u);
-      EXPECT_GT(record["median_s"], 0);
-      EXPECT_THAT(process.out(), HasSubstr("Average time: "));
-      break;
-    }
+    const TemporaryFolder folder;
+    OnTerminal process(folder, {"--size", "200", "--mem", "400000", "--burns", "0", "--min-time",
+                                "1000", "--json", folder / "r.json"});
+    ASSERT_TRUE(process.wait_until(kMeasuring, kHasTimes)) << process.err();
+    process.signal(number);
+    ASSERT_EQ(process.wait().code, 130) << process.err();
+    EXPECT_THAT(process.err(), HasSubstr("interrupted"));
+    const Json document = Json::parse(read_text(folder / "r.json"));
+    EXPECT_EQ(document["interrupted"], true);
+    const Json& record = document["records"][0];
+    EXPECT_EQ(record["status"], "interrupted");
+    EXPECT_EQ(record["verification"]["status"], "skipped");
+    EXPECT_GT(record["times_s"].size(), 0u);
+    EXPECT_GT(record["median_s"], 0);
+    EXPECT_THAT(process.out(), HasSubstr("Average time: "));
   }
 }
 
 TEST(Process, InterruptedListKeepsTheRowsThatItHas) {
-  // The second row takes far longer than the first, so that doubling the wait finds it at work.
-  for (int wait_ms = 1000;; wait_ms *= 2) {
-    const TemporaryFolder folder;
-    const Process process(folder, {"--size", "200", "--mem", "40000,40000000", "--iterations",
-                                   "1000", "--json", folder / "r.json"});
-    std::this_thread::sleep_for(std::chrono::milliseconds(wait_ms));
-    process.signal(SIGINT);
-    ASSERT_EQ(process.wait().code, 130) << process.err();
-    const Json document = Json::parse(read_text(folder / "r.json"));
-    EXPECT_EQ(document["interrupted"], true);
-    ASSERT_GE(document["records"].size(), 1u);
-    if (document["records"].size() < 2 && wait_ms < 40000) continue;
-    ASSERT_EQ(document["records"].size(), 2u);
-    EXPECT_EQ(document["records"][0]["status"], "ok");
-    EXPECT_EQ(document["records"][0]["times_s"].size(), 1000u);
-    EXPECT_EQ(document["records"][1]["status"], "interrupted");
-    EXPECT_THAT(process.out(), HasSubstr("row 2 interrupted: "));
-    break;
-  }
+  const TemporaryFolder folder;
+  // The second row has a thousand times the work of the first: five minutes.
+  OnTerminal process(folder, {"--size", "20", "--mem", "400,400000", "-w", "1", "--work_time",
+                              "0.001", "--iterations", "300", "--json", folder / "r.json"});
+  ASSERT_TRUE(process.wait_until("row 2 of 2")) << process.err();
+  process.signal(SIGINT);
+  ASSERT_EQ(process.wait().code, 130) << process.err();
+  const Json document = Json::parse(read_text(folder / "r.json"));
+  EXPECT_EQ(document["interrupted"], true);
+  ASSERT_EQ(document["records"].size(), 2u);
+  EXPECT_EQ(document["records"][0]["status"], "ok");
+  EXPECT_EQ(document["records"][0]["times_s"].size(), 300u);
+  EXPECT_EQ(document["records"][1]["status"], "interrupted");
+  EXPECT_THAT(process.out(), HasSubstr("row 2 interrupted: "));
+}
+
+/// Interrupts four rows in turn once `text` was on the terminal `count` times; their records.
+Json interrupted_in_turn(const std::string& pixels, const std::string& text, int count) {
+  const TemporaryFolder folder;
+  OnTerminal process(folder, {"--size", "200", "--mem", pixels, "--method", "full,strided",
+                              "--dtype", "float64,float32", "--burns", "0", "--min-time", "1000",
+                              "--interleave", "--json", folder / "r.json"});
+  EXPECT_TRUE(process.wait_until(text, count)) << process.err();
+  process.signal(SIGINT);
+  EXPECT_EQ(process.wait().code, 130) << process.err();
+  const Json document = Json::parse(read_text(folder / "r.json"));
+  EXPECT_EQ(document["interrupted"], true);
+  EXPECT_EQ(document["records"].size(), 4u);
+  for (const Json& record : document["records"]) EXPECT_EQ(record["status"], "interrupted");
+  return document["records"];
 }
 
 TEST(Process, InterruptedRowsInTurnKeepWhatTheyHave) {
-  // At once, while memory is placed; and after as long as it takes to measure.
-  for (int wait_ms = 10; wait_ms < 40000; wait_ms *= 4) {
-    const TemporaryFolder folder;
-    const Process process(folder, {"--size", "200", "--mem", "40000000", "--method", "full,strided",
-                                   "--dtype", "float64,float32", "--iterations", "100000",
-                                   "--interleave", "--json", folder / "r.json"});
-    std::this_thread::sleep_for(std::chrono::milliseconds(wait_ms));
-    process.signal(SIGINT);
-    ASSERT_EQ(process.wait().code, 130) << process.err();
-    const std::string text = read_text(folder / "r.json");
-    if (text.empty()) continue;  // before there were handlers
-    const Json document = Json::parse(text);
-    EXPECT_EQ(document["interrupted"], true);
-    ASSERT_EQ(document["records"].size(), 4u);
-    for (const Json& record : document["records"]) EXPECT_EQ(record["status"], "interrupted");
-    if (!document["records"][3]["times_s"].empty()) return;
-  }
-  FAIL() << "nothing was measured in time";
+  interrupted_in_turn("40000000", "generating", 1);
+  for (const Json& record : interrupted_in_turn("400000", kMeasuring, kHasTimes))
+    EXPECT_FALSE(record["times_s"].empty());
 }
 
 TEST(Process, TakesImagesResultsAndScratchAndLittleElse) {
