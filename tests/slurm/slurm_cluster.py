@@ -20,8 +20,8 @@ from typing import Optional
 
 NODES = 4
 CPUS = 2  # of a node; jobs may be given more than the machine has
-_START_S = 20.0
-_END_S = 20.0
+_START_S = 240.0
+_END_S = 240.0
 _POLL_S = 0.02
 
 _CONF = """\
@@ -49,6 +49,8 @@ SlurmdParameters=config_overrides
 MpiDefault=none
 GresTypes=gpu
 KillWait=2
+MessageTimeout=100
+BatchStartTimeout=240
 MinJobAge=300
 ReturnToService=2
 {nodes}
@@ -167,7 +169,7 @@ class SlurmCluster:
             self._process.wait(_END_S)
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def run(self, *command: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    def run(self, *command: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
         """A command such as sbatch, with what it says."""
         return subprocess.run(command, env=self.environment, capture_output=True, text=True,
                               stdin=subprocess.DEVNULL, timeout=timeout, check=False)

@@ -17,14 +17,14 @@ import sys, time
 sys.path.insert(0, sys.argv[1])
 from slurm_cluster import SlurmCluster
 with SlurmCluster() as cluster:
-    cluster.run("sbatch", "--nodes=2", "--output=/dev/null", "--wrap", "srun --mpi=none sleep 60")
+    cluster.run("sbatch", "--nodes=2", "--output=/dev/null", "--wrap", "srun --mpi=none sleep 600")
     print(cluster.folder, flush=True)
-    time.sleep(60)
+    time.sleep(600)
 """
 
 
 def check_gone(folder: Path) -> None:
-    wait_until(lambda: not folder.exists() and not processes_of(folder), "nothing is left", 10)
+    wait_until(lambda: not folder.exists() and not processes_of(folder), "nothing is left")
 
 
 def test_nothing_is_left(tmp_path: Path) -> None:
@@ -48,8 +48,8 @@ def test_nothing_is_left_of_a_process_that_was_killed(number: int) -> None:
     assert process.stdout is not None
     folder = Path(process.stdout.readline().strip())
     assert folder.is_dir()
-    wait_until(lambda: any("sleep 60" in line and "srun" not in line
+    wait_until(lambda: any("sleep 600" in line and "srun" not in line
                            for line in processes_of(folder)), "a job runs")
     os.kill(process.pid, number)
-    process.communicate(timeout=20)
+    process.communicate(timeout=240)
     check_gone(folder)
