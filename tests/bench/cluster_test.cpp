@@ -266,8 +266,9 @@ class LostComm final : public Comm {
 TEST(Cluster, ARankThatLosesTheOthersAbortsThemWhereverItIs) {
   TemporaryFolder folder;
   const std::string json = (folder / "run.json").string();
-  const Args args{"convscale", "--size",   "20",           "--mem",        "4000",   "--burns",
-                  "0",         "--method", "full,strided", "--interleave", "--json", json};
+  const Args args{"convscale",    "--iterations", "2",       "--size", "20",
+                  "--mem",        "4000",         "--burns", "0",      "--method",
+                  "full,strided", "--interleave", "--json",  json};
   int calls = 0;
   const auto run_until = [&](int call) {
     return run_as_ranks<Outcome>(2, [&](Comm& comm) {
