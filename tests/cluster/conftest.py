@@ -29,7 +29,7 @@ def built_with(program: Path) -> str | None:
     """The MPI library that the program was built with."""
     options = ("--size", "8", "--mem", "64", "--iterations", "1", "--json", "-")
     said = subprocess.run([program, *options], capture_output=True, text=True, check=True,
-                          timeout=60)
+                          timeout=240)
     library: str | None = json.loads(said.stdout)["build"]["mpi"]
     return library
 

@@ -101,7 +101,7 @@ def processes(*spaces: Path) -> list[Process]:
     return found
 
 
-def kill_processes(*spaces: Path, seconds: float = 10) -> None:
+def kill_processes(*spaces: Path, seconds: float = 240) -> None:
     """Kills what runs in these namespaces, and what it starts meanwhile."""
     deadline = time.monotonic() + seconds
     while running := processes(*spaces):

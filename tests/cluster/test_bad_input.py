@@ -10,8 +10,6 @@ from hosts import Cluster
 from launch import Finished, Part, finish
 
 SMALL = ("--size", 64, "--mem", "64Ki", "--iterations", 1)
-DEAD_LIMIT_S = 30
-REFUSED_LIMIT_S = 30
 
 
 def refused(cluster: Cluster, code: int, *parts: Part) -> str:
@@ -21,8 +19,7 @@ def refused(cluster: Cluster, code: int, *parts: Part) -> str:
     note.write_text('#!/bin/sh\n"$@"\necho $? >"$0-$OMPI_COMM_WORLD_RANK"\n', encoding="utf-8")
     note.chmod(0o755)
     noted = [Part(part.ranks, note, [part.program, *part.options]) for part in parts]
-    done = finish(cluster, *noted, limit_s=REFUSED_LIMIT_S,
-                  parameters={"orte_abort_on_non_zero_status": "0"})
+    done = finish(cluster, *noted, parameters={"orte_abort_on_non_zero_status": "0"})
     assert done.code != 124, f"it went on until its time was up: {done.stderr}"
     codes = [(cluster.folder / f"note-{rank}").read_text(encoding="utf-8").strip()
              for rank in range(sum(part.ranks for part in parts))]
@@ -50,7 +47,6 @@ def test_a_dead_host_in_the_hostfile(cluster: Cluster, program: Path, dead: str)
         cluster.cut_link("h4")
     done = finish(cluster, Part(4, program, SMALL), hostfile=cluster.hostfile(hosts))
     assert done.code not in (0, 124)  # 124: it went on until its time was up
-    assert done.seconds < DEAD_LIMIT_S
     assert hosts[3] in done.stdout + done.stderr
     assert "Number of" not in done.stdout
 

@@ -49,7 +49,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def wait_until_gone(tag: str, pids: list[int], seconds: float = 10) -> list[str]:
+def wait_until_gone(tag: str, pids: list[int], seconds: float = 240) -> list[str]:
     """Waits until nothing is left of a cluster; returns what is."""
     deadline = time.monotonic() + seconds
     while True:
@@ -91,7 +91,7 @@ def test_an_unknown_host_is_refused_as_by_ssh(cluster: Cluster) -> None:
 
 def test_a_cut_link_joins_nothing(cluster: Cluster) -> None:
     cluster.cut_link("h3")
-    probe = 'import socket; socket.create_connection(("10.77.0.13", 5000), timeout=0.5)'
+    probe = 'import socket; socket.create_connection(("10.77.0.13", 5000), timeout=2)'
     done = subprocess.run([cluster.agent, "h2", f"{sys.executable} -c '{probe}'"], check=False,
                           capture_output=True, text=True)
     assert "timed out" in done.stderr or "No route" in done.stderr
@@ -117,17 +117,17 @@ def test_nothing_is_left(tmp_path: Path, end: str) -> None:
          Path(__file__).with_name("lifetime_case.py")],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
         env={**os.environ, "LIFETIME_REPORT": str(report), "LIFETIME_END": end})
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 240
     while not report.exists():
         assert inner.poll() is None and time.monotonic() < deadline, "the inner test never began"
         time.sleep(0.02)
     tag = report.read_text(encoding="utf-8")
     pids = [process.pid for process in processes(*namespaces(tag))]
     if end == "raise":
-        assert inner.wait(30) == 1
+        assert inner.wait(240) == 1
         assert inner.stdout and "on purpose" in inner.stdout.read()
     else:
         assert len(pids) >= 8
         os.kill(inner.pid, signal.Signals[end])
-        inner.wait(30)
+        inner.wait(240)
     assert not wait_until_gone(tag, pids)
