@@ -48,5 +48,5 @@ function(convscale_add_cluster_tests label)
     add_test(NAME ${label}.types COMMAND sh -c "echo 'skipped: no mypy here'; exit 77")
   endif()
   set_tests_properties(${tests} ${label}.types PROPERTIES
-    LABELS ${label} SKIP_RETURN_CODE 77 TIMEOUT 300)
+    LABELS ${label} SKIP_RETURN_CODE 77 TIMEOUT 1500)
 endfunction()
