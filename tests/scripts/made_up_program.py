@@ -98,7 +98,8 @@ def main() -> int:
     if options["--kernel"] == behaviour.get("hanging_kernel"):
         if behaviour.get("deaf"):
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        time.sleep(100)
+        (HERE / "hangs").touch()
+        time.sleep(1000)
     rows = itertools.product(*(options[name].split(",") for name in (
         "--backend", "--kernel", "--method", "--scope", "--dtype", "--num_workers")))
     records = [record_of(document["records"][0], options, row, behaviour) for row in rows

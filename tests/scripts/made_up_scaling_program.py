@@ -76,7 +76,7 @@ def main() -> int:
         signal.signal(signal.SIGINT, lambda *_: interrupted.append(True))
         (HERE / "waiting.new").write_text(str(os.getpid()))
         (HERE / "waiting.new").rename(HERE / "waiting")
-        end = time.monotonic() + 30
+        end = time.monotonic() + 300
         while not interrupted and time.monotonic() < end:
             time.sleep(0.01)
     if cut_short:

@@ -96,7 +96,7 @@ def check_interrupt(folder: Path, where: Path, wait: Any,
                                start_new_session=True)
     wait(process)
     os.killpg(process.pid, number)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=240)
     assert process.returncode == 130 and "Traceback" not in err, err
     record: dict[str, Any] = json.loads((folder / "run.json").read_text())["records"][0]
     assert record["status"] == "interrupted"

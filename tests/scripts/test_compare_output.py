@@ -107,7 +107,7 @@ def test_colours_are_for_terminals(comparer: Comparer) -> None:
     def on_terminal(**environment: str) -> str:
         terminal, other = pty.openpty()
         subprocess.run([sys.executable, "-B", comparer.script, a, b], cwd=comparer.folder,
-                       stdout=other, check=True, timeout=60,
+                       stdout=other, check=True, timeout=240,
                        env={**{k: v for k, v in os.environ.items() if k != "NO_COLOR"},
                             **environment})
         os.close(other)

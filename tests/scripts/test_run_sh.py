@@ -51,7 +51,7 @@ class Runner:
             results: str = "") -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
             [self.folder / "scripts/run.sh", "--baseline=scipy-serial", *map(str, options)],
-            capture_output=True, text=True, check=False, timeout=60, cwd=self.folder,
+            capture_output=True, text=True, check=False, timeout=240, cwd=self.folder,
             env={**os.environ, "CODE": str(code), "RESULTS": results})
 
     @property
@@ -106,7 +106,7 @@ def test_standard_output_is_the_tables(runner: Runner, options: tuple[str, ...])
 
 def test_a_bad_kernel_is_found_first(runner: Runner) -> None:
     done = subprocess.run([runner.folder / "scripts/run.sh", "--baseline=scipy-spwan", *SMALL],
-                          capture_output=True, text=True, check=False, timeout=60)
+                          capture_output=True, text=True, check=False, timeout=240)
     assert (done.returncode, done.stdout) == (2, "") and not runner.has_run
     assert done.stderr.startswith("baseline.py: --kernel scipy-spwan: expected one of scipy-serial")
 

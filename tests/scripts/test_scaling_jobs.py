@@ -97,7 +97,7 @@ def test_jobs_that_wait_are_not_submitted_again(cluster: Bench) -> None:
             assert line, said
             said += line
         os.kill(running.pid, signal.SIGINT)
-        _, errors = running.communicate(timeout=20)
+        _, errors = running.communicate(timeout=240)
     assert running.returncode == 130
     assert "jobs 3 stay in the queue; the same command waits for them, scancel 3" in errors
     assert len(launches(cluster)) == 3 + 2  # three jobs, of which two have run
