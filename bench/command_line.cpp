@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/command_line.hpp"
 
+#include "bench/values.hpp"
+#include "common/error.hpp"
 #include "common/vocabulary.hpp"
 
 #include <CLI/CLI.hpp>
@@ -8,6 +10,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cctype>
 #include <numeric>
 #include <utility>
 
@@ -34,8 +37,24 @@ std::size_t edit_distance(const std::string& a, const std::string& b) {
   return row.back();
 }
 
-}  // namespace
+bool is_number(const std::string& text) {
+  return text.size() > 1 && text[0] == '-' && (std::isdigit(text[1]) != 0 || text[1] == '.');
+}
 
+/// An empty value is more likely a script's unset variable than a wish; and one that looks like an
+/// option shows that the value is missing.
+void require_values(const CLI::App& app) {
+  for (const CLI::Option* option : app.get_options()) {
+    if (option->get_expected_max() == 0 || option->count() == 0) continue;
+    const auto value = option->as<std::string>();
+    if (value.empty())
+      reject_value(option->get_name(), "", "a value; leave the option out for none");
+    if (value.size() > 1 && value.starts_with("-") && !is_number(value))
+      reject_value(option->get_name(), value, "a value; a file of such a name is ./" + value);
+  }
+}
+
+/// Declares all options; parsing with `app` fills `text`.
 void declare(CLI::App& app, OptionText& text) {
   const auto add = [&](const char* group, const char* name, std::string& value,
                        const std::string& type, const char* help) {
@@ -72,8 +91,7 @@ void declare(CLI::App& app, OptionText& text) {
       "Worker threads, or streams of a GPU");
   add(how, "--distribute", text.distribute, choices<Distribute>(),
       "With several ranks: ship images and results with each iteration, or make them where they "
-      "are "
-      "used");
+      "are used");
   add(how, "--iterations", text.iterations, "N", "Measured iterations");
   add(how, "--burns", text.burns, "N", "Iterations before that, not measured");
   add(how, "--min-time", text.min_time, "SECONDS",
@@ -115,6 +133,7 @@ void declare(CLI::App& app, OptionText& text) {
       "         convscale --backend cpu,cuda --method full,strided\n");
 }
 
+/// The option that was most likely meant by `typed`; empty if none is near.
 std::string closest_option(const CLI::App& app, const std::string& typed) {
   std::string best;
   std::size_t least = 4;  // what differs in more letters is another word
@@ -127,6 +146,40 @@ std::string closest_option(const CLI::App& app, const std::string& typed) {
     }
   }
   return best;
+}
+
+}  // namespace
+
+CommandLine parse_command_line(const std::vector<std::string>& args) {
+  CLI::App app(
+      "Measures how fast this machine convolves images, verified, against what the hardware "
+      "allows.",
+      "convscale");
+  CommandLine line;
+  declare(app, line.text);
+  try {
+    std::vector<std::string> reversed(args.rbegin(), args.rend() - 1);  // as CLI11 wants them
+    app.parse(reversed);
+  } catch (const CLI::CallForHelp&) {
+    line.help = app.help();
+    return line;
+  } catch (const CLI::ExtrasError&) {
+    const std::string typed = app.remaining().front();
+    const std::string meant = closest_option(app, typed);
+    throw UsageError(fmt::format("{}: no such option; {}convscale --help lists them", typed,
+                                 meant.empty() ? "" : "did you mean " + meant + "? "));
+  } catch (const CLI::ParseError& error) {
+    std::string message = error.what();
+    std::replace(message.begin(), message.end(), '\n', ' ');
+    throw UsageError(message + "; convscale --help lists the options");
+  }
+  for (const CLI::Option* option : app.get_options()) {
+    if (option->count() == 0) continue;
+    for (const std::string& name : option->get_lnames()) line.given.insert("--" + name);
+  }
+  // These answer whatever stands beside them.
+  if (!line.text.list && !line.text.version && !line.text.dragon) require_values(app);
+  return line;
 }
 
 }  // namespace convscale

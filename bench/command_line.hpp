@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
+#include <optional>
+#include <set>
 #include <string>
-
-namespace CLI {  // NOLINT(readability-identifier-naming): the library's
-class App;
-}
+#include <string_view>
+#include <vector>
 
 namespace convscale {
 
@@ -25,10 +26,16 @@ struct OptionText {
        dragon = false;
 };
 
-/// Declares all options; parsing with `app` fills `text`.
-void declare(CLI::App& app, OptionText& text);
+/// What a command line says.
+struct CommandLine {
+  OptionText text;
+  std::optional<std::string> help;           ///< asked for, and all that is to be printed
+  std::set<std::string, std::less<>> given;  ///< long names of the options that are there
+  bool has(std::string_view option) const { return given.contains(option); }
+};
 
-/// The option that was most likely meant by `typed`; empty if none is near.
-std::string closest_option(const CLI::App& app, const std::string& typed);
+/// `args` begins with the program's name. Throws UsageError for options that do not exist and for
+/// those without their value.
+CommandLine parse_command_line(const std::vector<std::string>& args);
 
 }  // namespace convscale

@@ -5,12 +5,10 @@
 #include "bench/values.hpp"
 #include "common/error.hpp"
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cctype>
 #include <filesystem>
 #include <iterator>
 #include <utility>
@@ -24,23 +22,6 @@ constexpr std::int64_t kMaxStride = std::int64_t{1} << 31;
 constexpr std::size_t kManyRows = 1000, kMostRows = 100'000;
 /// Of a measurement that is to become precise on a machine that may never be.
 constexpr double kUsualTimeoutSeconds = 60;
-
-bool is_number(const std::string& text) {
-  return text.size() > 1 && text[0] == '-' && (std::isdigit(text[1]) != 0 || text[1] == '.');
-}
-
-/// An empty value is more likely a script's unset variable than a wish; and one that looks like an
-/// option shows that the value is missing.
-void require_values(const CLI::App& app) {
-  for (const CLI::Option* option : app.get_options()) {
-    if (option->get_expected_max() == 0 || option->count() == 0) continue;
-    const auto value = option->as<std::string>();
-    if (value.empty())
-      reject_value(option->get_name(), "", "a value; leave the option out for none");
-    if (value.size() > 1 && value.starts_with("-") && !is_number(value))
-      reject_value(option->get_name(), value, "a value; a file of such a name is ./" + value);
-  }
-}
 
 /// Two formats in one file would leave the last of them, and data that are read are not to be lost.
 void forbid_same_file(const OptionText& text) {
@@ -80,10 +61,10 @@ std::optional<std::string> non_empty(const std::string& text) {
   return text.empty() ? std::nullopt : std::optional(text);
 }
 
-void forbid_beside(const CLI::App& app, const char* file_option,
+void forbid_beside(const CommandLine& line, const char* file_option,
                    std::initializer_list<const char*> others) {
   for (const char* other : others) {
-    if (app.count(other) > 0) {
+    if (line.has(other)) {
       throw UsageError(fmt::format("{} beside {}: it is read from the file; leave {} out", other,
                                    file_option, other));
     }
@@ -119,30 +100,32 @@ void set_pixels(Config& config, const std::string& text) {
 }
 
 /// The images' sizes, from a file or for each of the lists.
-void read_images(const CLI::App& app, const OptionText& text, Options& options) {
+void read_images(const CommandLine& line, Options& options) {
+  const OptionText& text = line.text;
   if (text.images.empty()) {
     expand(options.configs, split_list("--size", text.size), set_size);
     expand(options.configs, split_list("--mem", text.mem), set_pixels);
     return;
   }
-  forbid_beside(app, "--images", {"--size", "--mem", "--fill"});
+  forbid_beside(line, "--images", {"--size", "--mem", "--fill"});
   options.images = std::make_shared<NpyStack>(text.images);
   for (Config& config : options.configs) {
     config.shape.images = options.images->count();
     config.shape.height = options.images->height();
     config.shape.width = options.images->width();
     config.fill = Fill::kFile;
-    if (app.count("--dtype") > 0) continue;
+    if (line.has("--dtype")) continue;
     config.dtype = options.images->type() == NpyType::kFloat32 ? Dtype::kFloat32 : Dtype::kFloat64;
   }
 }
 
-void read_filters(const CLI::App& app, const OptionText& text, Options& options) {
+void read_filters(const CommandLine& line, Options& options) {
+  const OptionText& text = line.text;
   std::int64_t filter_size = 0;
   if (text.filters.empty()) {
     filter_size = parse_count("--filter-size", text.filter_size, 1, kMaxFilterSize);
   } else {
-    forbid_beside(app, "--filters", {"--filter-size"});
+    forbid_beside(line, "--filters", {"--filter-size"});
     options.filters = std::make_shared<NpyStack>(text.filters);
     for (Config& config : options.configs) config.filters_from_file = true;
     const NpyStack& filters = *options.filters;
@@ -219,7 +202,8 @@ void check_row_count(const OptionText& text) {
 }
 
 /// The product of the lists, the last one fastest.
-void read_configs(const CLI::App& app, const OptionText& text, Options& options) {
+void read_configs(const CommandLine& line, Options& options) {
+  const OptionText& text = line.text;
   std::vector<Config>& configs = options.configs;
   configs = {read_common(text)};
   check_row_count(text);
@@ -238,14 +222,15 @@ void read_configs(const CLI::App& app, const OptionText& text, Options& options)
            config.num_workers =
                static_cast<int>(parse_count("--num_workers", count, 1, kMaxWorkers));
          });
-  read_images(app, text, options);
-  read_filters(app, text, options);
+  read_images(line, options);
+  read_filters(line, options);
 }
 
 /// Options that make no sense together.
-void check_combinations(const CLI::App& app, const OptionText& text, const Options& options) {
+void check_combinations(const CommandLine& line, const Options& options) {
+  const OptionText& text = line.text;
   const auto on_gpu = [](const Config& config) { return config.backend == "cuda"; };
-  if (app.count("--devices") > 0 &&
+  if (line.has("--devices") &&
       std::none_of(options.configs.begin(), options.configs.end(), on_gpu)) {
     throw UsageError(fmt::format(
         "--devices {}: backend {} has none to choose from; add --backend cuda, or leave it out",
@@ -275,38 +260,18 @@ void check_combinations(const CLI::App& app, const OptionText& text, const Optio
 }  // namespace
 
 Options parse_options(const std::vector<std::string>& args) {
-  CLI::App app(
-      "Measures how fast this machine convolves images, verified, against what the hardware "
-      "allows.",
-      "convscale");
-  OptionText text;
-  declare(app, text);
+  const CommandLine line = parse_command_line(args);
+  const OptionText& text = line.text;
   Options options;
-  try {
-    std::vector<std::string> reversed(args.rbegin(), args.rend() - 1);  // as CLI11 wants them
-    app.parse(reversed);
-  } catch (const CLI::CallForHelp&) {
-    options.answer = app.help();
-    return options;
-  } catch (const CLI::ExtrasError&) {
-    const std::string typed = app.remaining().front();
-    const std::string meant = closest_option(app, typed);
-    throw UsageError(fmt::format("{}: no such option; {}convscale --help lists them", typed,
-                                 meant.empty() ? "" : "did you mean " + meant + "? "));
-  } catch (const CLI::ParseError& error) {
-    std::string message = error.what();
-    std::replace(message.begin(), message.end(), '\n', ' ');
-    throw UsageError(message + "; convscale --help lists the options");
-  }
+  options.answer = line.help;
   options.list = text.list;
   options.version = text.version;
-  if (options.list || options.version) return options;
+  if (options.answer || options.list || options.version) return options;
   if (text.dragon) {
     throw UsageError(
         "--dragon: this program has no Dragon runtime; scripts/baseline.py runs the original's way "
         "beside it");
   }
-  require_values(app);
   options.interleave = text.interleave;
   options.iteration_lines = text.iteration_lines;
   options.quiet = text.quiet;
@@ -316,10 +281,10 @@ Options parse_options(const std::vector<std::string>& args) {
   options.md = non_empty(text.md);
   forbid_same_file(text);
   if (!text.save.empty()) options.save = text.save;
-  read_configs(app, text, options);
-  for (Config& config : options.configs) config.devices_chosen = app.count("--devices") > 0;
+  read_configs(line, options);
+  for (Config& config : options.configs) config.devices_chosen = line.has("--devices");
   if (options.configs.size() == 1) options.configs.front().interleaved = false;
-  check_combinations(app, text, options);
+  check_combinations(line, options);
   return options;
 }
 

@@ -46,7 +46,7 @@ std::vector<fs::path> cgroup_folders(const SystemPaths& paths, const std::string
     const std::size_t first = line.find(':');
     const std::size_t second = line.find(':', first + 1);
     if (first == std::string::npos || second == std::string::npos) continue;
-    const std::string names = "," + line.substr(first + 1, second - first - 1) + ",";
+    const std::string names = fmt::format(",{},", line.substr(first + 1, second - first - 1));
     if (controller.empty() ? names != ",,"
                            : names.find("," + controller + ",") == std::string::npos)
       continue;
