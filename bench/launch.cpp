@@ -63,7 +63,8 @@ void require_ranks(const Launch& launch, std::optional<int> ranks) {
       fmt::format("{} started {} of this program, and each would be rank 0 of 1: ", launch.launcher,
                   launch.tasks);
   if (ranks == 0) {
-    throw UnsupportedError(what + "this build has no MPI, and --version says why; one with CONVSCALE_MPI=ON would do");
+    throw UnsupportedError(
+        what + "this build has no MPI, and --version says why; one with CONVSCALE_MPI=ON would do");
   }
   if (launch.launcher == "srun") {
     throw UsageError(what + "srun and " + mpi_library() + " do not know each other; srun --mpi=" +

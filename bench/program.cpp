@@ -40,7 +40,8 @@ std::string version_text() {
   const std::string mpi = built_with_mpi();
   return fmt::format("convscale {}{}\n{} build, {}, {}, {}, flags {}\n{}", build.version,
                      build.git.empty() ? "" : fmt::format(" (git {})", build.git), build.type,
-                     build.compiler, cuda, mpi.empty() ? "without MPI" : mpi, build.flags, lacks_text());
+                     build.compiler, cuda, mpi.empty() ? "without MPI" : mpi, build.flags,
+                     lacks_text());
 }
 
 std::string listing_text(const BackendTable& backends) {
