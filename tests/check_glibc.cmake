@@ -1,17 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-# Fails if a program of FILES (separated by ';') asks for a symbol of a glibc newer than NEWEST.
-foreach(file IN LISTS FILES)
-  execute_process(COMMAND ${OBJDUMP} -T ${file} OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
-  string(REGEX MATCHALL "GLIBC_[0-9][0-9.]*\\)? +[^\n]+" lines "${symbols}")
-  foreach(line IN LISTS lines)
-    string(REGEX MATCH "GLIBC_([0-9.]+)\\)? +(.*)" line "${line}")
-    set(symbol ${CMAKE_MATCH_2})
-    math(EXPR count "${count} + 1")
-    if(CMAKE_MATCH_1 VERSION_GREATER NEWEST)
-      message(SEND_ERROR "${file}: ${symbol} binds it to glibc ${CMAKE_MATCH_1}, newer than ${NEWEST}")
-    endif()
-  endforeach()
+# Fails if the program FILE asks for a symbol of a glibc newer than NEWEST.
+execute_process(COMMAND ${OBJDUMP} -T ${FILE} OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
+string(REGEX MATCHALL "GLIBC_[0-9][0-9.]*\\)? +[^\n]+" lines "${symbols}")
+foreach(line IN LISTS lines)
+  string(REGEX MATCH "GLIBC_([0-9.]+)\\)? +(.*)" line "${line}")
+  if(CMAKE_MATCH_1 VERSION_GREATER NEWEST)
+    message(SEND_ERROR
+      "${FILE}: ${CMAKE_MATCH_2} binds it to glibc ${CMAKE_MATCH_1}, newer than ${NEWEST}")
+  endif()
 endforeach()
-if(NOT count GREATER 0)
-  message(FATAL_ERROR "no symbols of glibc read from '${FILES}'")
+if(NOT lines)
+  message(FATAL_ERROR "no symbols of glibc read from '${FILE}'")
 endif()
