@@ -14,6 +14,11 @@
 #include <mutex>
 #include <utility>
 
+// The build refuses such flags by their names; here whatever way they came.
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
+#error "-Ofast and -ffast-math take NaN and infinities for impossible: no result can be verified"
+#endif
+
 namespace convscale {
 namespace {
 
