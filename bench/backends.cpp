@@ -18,7 +18,7 @@ namespace {
 /// What stands in the table in place of a backend that this build was made without.
 BackendEntry cuda_backend() {
   const std::string why =
-      fmt::format("this program was built without CUDA ({})", build_info().no_cuda);
+      fmt::format("this program was built without CUDA: {}", build_info().no_cuda);
   return {.name = "cuda",
           .kernels = [] { return std::vector<Listing>{}; },
           .devices =

@@ -32,7 +32,7 @@ struct RunContext {
   /// Called once, on every rank, with the last iteration's results, after they were verified.
   /// The buffers have the configuration's images `held`.
   std::function<void(const Config&, ImageRange held, const HostBuffers&)> on_results;
-  /// What all times are read from; a test gives them.
+  /// The clock; tests pass their own.
   std::function<std::chrono::steady_clock::time_point()> now = std::chrono::steady_clock::now;
 };
 

@@ -84,7 +84,9 @@ build_programs() {
     note failed 0 build "${missing#gpu_report.sh: }"
     return 0
   fi
-  if ! command -v nvcc >/dev/null && [[ ! -x ${CUDACXX:-/usr/local/cuda/bin/nvcc} ]]; then
+  # Where cmake/optional.cmake looks.
+  if ! PATH=$PATH:${CUDA_HOME:-}/bin:${CUDA_PATH:-}/bin:/usr/local/cuda/bin \
+    command -v "${CUDACXX:-nvcc}" >/dev/null; then
     note failed 0 build "there is no nvcc here; scripts/package.sh makes a folder that needs none"
     return 0
   fi

@@ -7,7 +7,8 @@ usage() {
 Usage: scripts/package.sh [--no-install] [--architectures LIST] [--tar] [OUT_DIR]
 
 Makes one folder that runs on Linux machines which have a GPU and its driver, but none of the
-packages that the build needs: convscale, its GPU tests, and gpu_report.sh. cuDNN is no part of it;
+packages that the build needs: convscale, its GPU tests, and gpu_report.sh. Making it needs a CUDA
+toolkit. cuDNN is no part of it;
 it is used where a machine has it. The default of OUT_DIR is build/convscale-VERSION-linux-MACHINE;
 a package that is there is replaced.
 
@@ -56,15 +57,18 @@ carry_libraries() {
   rmdir --ignore-fail-on-non-empty -- "$1/lib"
 }
 
-# newest_glibc FILE...: the newest version that any of them asks for.
+# binaries FOLDER: its programs and libraries, each with a zero behind it.
+binaries() { find "$1" -type f \( -path '*/bin/*' -o -path '*/lib/*' \) -print0; }
+
+# newest_glibc FOLDER: the newest version that any of its binaries asks for.
 newest_glibc() {
-  objdump -T -- "$@" | grep -oE 'GLIBC_[0-9]+(\.[0-9]+)+' | sed 's/GLIBC_//' | sort -Vu | tail -n 1
+  binaries "$1" | xargs -0 objdump -T -- | grep -oE 'GLIBC_[0-9]+(\.[0-9]+)+' | sed 's/GLIBC_//' | sort -Vu | tail -n 1
 }
 
 describe() {
   "$1/bin/convscale" --version
   echo
-  echo "Machine:  $(uname -s) $(uname -m), glibc $(newest_glibc "$1"/bin/* "$1"/lib/*) or newer"
+  echo "Machine:  $(uname -s) $(uname -m), glibc $(newest_glibc "$1") or newer"
   echo "Devices:  code for the compute capabilities $2"
   echo "Needed:   an NVIDIA driver that supports the CUDA version above"
   echo "Optional: libcudnn.so.9 (kernel cudnn), compute-sanitizer, Python 3.6 (the report's tables)"
@@ -87,7 +91,7 @@ assemble() {
 
 # check FOLDER: it starts from another place, with nothing of this environment; and it is small.
 check() {
-  local copy=$scratch/"a copy" bytes code=0 glibc options
+  local copy=$scratch/"a copy" bytes code=0 file options
   cp -r -- "$1" "$copy"
   for options in "--version" "--list" "--size 50 --mem 5000 --quiet"; do
     # shellcheck disable=SC2086  # they are several
@@ -101,11 +105,13 @@ check() {
     tail -n 40 -- "$scratch/out" >&2
     fail "the packaged gpu_test ends with $code"
   fi
-  glibc=$(newest_glibc "$1"/bin/* "$1"/lib/*)
-  if [[ $(printf '%s\n' "$glibc" "$most_glibc" | sort -V | tail -n 1) != "$most_glibc" ]]; then
-    objdump -T -- "$1"/bin/* "$1"/lib/* | grep -F "GLIBC_$glibc" >&2
-    fail "that asks for glibc $glibc, newer than $most_glibc: build it on an older system"
-  fi
+  while read -r -d '' file; do
+    if ! cmake -DOBJDUMP=objdump -DNEWEST="$most_glibc" -DFILE="$file" \
+      -P "$root/cmake/check_glibc.cmake" 2>"$scratch/out"; then
+      cat -- "$scratch/out" >&2
+      fail "that is newer than glibc $most_glibc: make the package on an older system"
+    fi
+  done < <(binaries "$1")
   bytes=$(du -sb -- "$1" | cut -f 1)
   say "$((bytes / 1000000)) MB in all"
   if ((bytes > most_bytes)); then

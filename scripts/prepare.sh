@@ -17,10 +17,14 @@ say() { echo "$program: $*" >&2; }
 
 # make_build_folder: makes $root/build, where logs and builds go.
 make_build_folder() {
-  if ! mkdir -p -- "$root/build" 2>/dev/null || [[ ! -w $root/build ]]; then
-    fail "$root/build cannot be written; a copy of your own would do, or the program itself, if it" \
-      "is built: $root/build/release/bin/convscale"
-  fi
+  local file
+  mkdir -p -- "$root/build" 2>/dev/null || true
+  for file in "$root/build" "$root"/build/*.log; do
+    if [[ ! -w $file && ($file == "$root/build" || -e $file) ]]; then
+      fail "$file cannot be written; a checkout of your own can be built. A program that is built" \
+        "runs by itself: $root/build/release/bin/convscale"
+    fi
+  done
 }
 
 # fail MESSAGE...: the machine lacks something, or a step could not finish.
@@ -112,12 +116,24 @@ build() (
   : >"$log"
   cd -- "$root" || exit
   configure=(cmake --preset "$preset" "$@")
-  if ! "${configure[@]}" >>"$log" 2>&1 </dev/null; then
-    if [[ ! -e build/$preset/CMakeCache.txt ]]; then fail_with "$log" "${configure[@]}"; fi
-    # Perhaps only what an earlier configuration left: another place, generator or compiler.
-    : >"$log"
-    "${configure[@]}" --fresh >>"$log" 2>&1 </dev/null || fail_with "$log" "${configure[@]}" --fresh
-    say "build/$preset did not fit what is here, and was configured anew"
+  # CMake reads these in its first configuration only, and keeps them in silence.
+  local environment="CXX=${CXX:-} CXXFLAGS=${CXXFLAGS:-} CUDACXX=${CUDACXX:-} CUDAFLAGS=${CUDAFLAGS:-}"
+  local known=build/$preset/environment.txt
+  if [[ -e $known && $(<"$known") != "$environment" ]]; then
+    say "the compiler or its flags in the environment are others than before: all is built anew"
+    configure+=(--fresh)
+  fi
+  mkdir -p -- "build/$preset"
+  echo "$environment" >"$known"
+  if ! runs "$log" "configuring" "${configure[@]}"; then
+    # What an earlier configuration left: another place, generator or compiler.
+    if ! grep -Eq 'CMakeCache.txt directory|does not match the (source|generator)|Does not match the generator|is not a full path to an existing compiler' -- "$log"; then
+      fail_with "$log" "${configure[@]}"
+    fi
+    mv -- "$log" "$log.before"
+    say "build/$preset does not fit what is here, and is configured anew"
+    configure+=(--fresh)
+    runs "$log" "configuring" "${configure[@]}" || fail_with "$log" "${configure[@]}"
   fi
   command=("${under[@]}" cmake --build --preset "$preset" --target "$target")
   runs "$log" "building $target" "${command[@]}" || fail_with "$log" "${command[@]}"

@@ -44,7 +44,7 @@ while [[ $# -gt 0 ]]; do
     --bare-all) bare_all=ON ;;
     -h | --help) usage; exit ;;
     --) shift; break ;;
-    *) usage_error "$1: no such option" ;;
+    *) usage_error "$1: no such option; options of ctest follow --" ;;
   esac
   shift
 done

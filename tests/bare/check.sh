@@ -47,6 +47,10 @@ has() {
 }
 
 lacks() {
+  if [[ ! -e $1 ]]; then
+    echo "$1 is not there"
+    return 1
+  fi
   if grep -E -- "$2" "$1"; then
     echo "should not be there: $2"
     return 1

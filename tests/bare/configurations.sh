@@ -47,11 +47,12 @@ clang_14_with_mpich() {
   has "$out" '"compiler": "Clang 14'
 }
 
+# No header comes from a precompiled one.
 clang_16_read_only() {
   mkdir -p /srv/read-only
   mount --bind "$clone" /srv/read-only
   mount -o remount,ro,bind /srv/read-only
-  source=/srv/read-only CXX=clang++-16 builds clang16
+  source=/srv/read-only CXX=clang++-16 builds clang16 -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON
   (cd /srv/read-only && ends_with 5 ./scripts/run.sh)
   has_line "$err" 1 'run.sh: /srv/read-only/build cannot be written.*'
   umount /srv/read-only
@@ -61,19 +62,26 @@ clang_16_read_only() {
 static_with_warnings() {
   CXXFLAGS='-Wpedantic -Weffc++ -Wuseless-cast -Wpadded' \
     builds static -G 'Unix Makefiles' -DCONVSCALE_STATIC=ON -DCONVSCALE_MPI=OFF
-  objdump -T "$builds/static/bin/convscale" | grep -oE 'GLIBC_[0-9.]+' | sort -Vu >"$scratch/glibc"
-  tail -n 1 "$scratch/glibc"
-  [[ $( (tail -n 1 "$scratch/glibc"; echo GLIBC_2.34) | sort -V | tail -n 1) == GLIBC_2.34 ]]
+  succeeds cmake -DOBJDUMP=objdump -DNEWEST=2.34 "-DFILE=$builds/static/bin/convscale" \
+    -P "$clone/cmake/check_glibc.cmake"
+  ends_with 1 cmake -DOBJDUMP=objdump -DNEWEST=2.3 "-DFILE=$builds/static/bin/convscale" \
+    -P "$clone/cmake/check_glibc.cmake"
 }
 
+# Of a plain cmake, too, which has no second try.
 mpi_comes_and_goes() {
+  configures mpi
+  lacks "$out" 'Without MPI'
   succeeds ./scripts/run.sh --no-install --quiet
   succeeds build/release/bin/convscale --version
   has "$out" 'MPICH'
   DEBIAN_FRONTEND=noninteractive apt-get -q purge -y --autoremove libmpich-dev mpich
   succeeds ./scripts/run.sh --no-install --quiet
+  lacks "$err" 'configured anew'
+  configures mpi
+  has "$out" 'Without MPI: no MPI library'
   succeeds build/release/bin/convscale --version
-  has "$out" '^without MPI: no MPI library was found; on Debian: apt install '
+  has "$out" '^without MPI: no MPI library that works was found; on Debian: apt install '
 }
 
 # --- nvcc
@@ -86,7 +94,11 @@ nvcc_that() {
   chmod +x /srv/nvcc/nvcc
   PATH=/srv/nvcc:$PATH configures "$2"
   has "$out" "Without CUDA: /srv/nvcc/nvcc does not compile C\+\+20 here: $3"
-  PATH=/srv/nvcc:$PATH ends_with 1 cmake -S "$clone" -B "$builds/$2.on" -DCONVSCALE_CUDA=ON
+  PATH=/srv/nvcc:$PATH refuses "$2.on" 'CONVSCALE_CUDA is ON, but /srv/nvcc/nvcc does not compile' \
+    -DCONVSCALE_CUDA=ON
+  rm -r /srv/nvcc
+  PATH=/srv/nvcc:$PATH configures "$2"
+  has "$out" 'Without CUDA: no nvcc was found'
 }
 
 nvcc_too_old() {
@@ -94,7 +106,7 @@ nvcc_too_old() {
     nvcc_old "nvcc fatal +: Value 'c\+\+20'"
 }
 
-nvcc_fails() { nvcc_that 'exit 127' nvcc_fails 'it ends with 127 and says nothing'; }
+nvcc_fails() { nvcc_that 'exit 127' nvcc_fails 'it says nothing, and ends with: 127'; }
 
 # --- Flags
 
@@ -130,6 +142,12 @@ eigen_versions() {
   refuses eigen3 'Eigen 3\.3\.9 in .*: 3\.4 or newer is needed' -DEigen3_DIR=/srv/eigen-3.3.9
 }
 
+refuses_in_source() {
+  cp -a "$clone/." /srv/in-source
+  (cd /srv/in-source && ends_with 1 cmake .)
+  has "$err" 'Build in a folder of its own'
+}
+
 names_a_missing_library() {
   refuses no_fmt 'fmt was not found; on Debian and Ubuntu: apt install libfmt-dev' \
     -DCMAKE_DISABLE_FIND_PACKAGE_fmt=ON
@@ -153,15 +171,25 @@ moved_with_its_build() {
   cp -a "$clone" '/srv/a folder, moved/convscale'
   cd '/srv/a folder, moved/convscale'
   succeeds ./scripts/run.sh --no-install --quiet
-  has "$err" 'did not fit what is here, and was configured anew'
+  has "$err" 'does not fit what is here, and is configured anew'
   has "$out" '^Verification: passed'
+}
+
+# Failed, then mended: nothing of it stays behind.
+other_flags() {
+  cd "$clone"
+  CXXFLAGS=-Dconstexpr=static ends_with 5 ./scripts/run.sh --no-install --quiet
+  has "$err" '^FAILED: '
+  succeeds bash -c 'source scripts/prepare.sh; build release convscale_build_info -DCONVSCALE_TESTS=OFF'
+  has "$err" 'others than before: all is built anew'
+  lacks build/release/build.ninja 'constexpr=static'
 }
 
 another_generator() {
   mkdir -p "$clone/build/dev"
   succeeds cmake --preset dev -G 'Unix Makefiles' -DCONVSCALE_TESTS=OFF
   succeeds bash -c 'source scripts/prepare.sh; build dev convscale_build_info -DCONVSCALE_TESTS=OFF'
-  has "$err" 'did not fit what is here, and was configured anew'
+  has "$err" 'does not fit what is here, and is configured anew'
 }
 
 check "packages: clang 14 and 16, MPICH, make" install clang-14 clang-16 mpich libmpich-dev binutils make
@@ -177,4 +205,6 @@ check "a missing library: refused with the command" names_a_missing_library
 check "a tarball without .git: configured, no revision" tarball_without_git
 check "a checkout moved with its build: built anew" moved_with_its_build
 check "a build folder of another generator: built anew" another_generator
+check "CXXFLAGS that failed, and then none: configured anew" other_flags
+check "a build in the source folder: refused" refuses_in_source
 finish

@@ -23,6 +23,13 @@ check "its output is the README's" is_default_run "$out"
 check "the build has no warnings" lacks build/release.log 'warning:'
 check "a second run builds nothing" succeeds ./scripts/run.sh --no-install --quiet
 check "which is short" lacks build/release.log 'Building CXX'
+says_what_it_lacks() {
+  succeeds ./scripts/run.sh --no-install "$1"
+  has "$out" '^without MPI: no MPI library .* apt install openmpi-bin libopenmpi-dev$'
+  has "$out" '^without CUDA: no nvcc was found'
+}
+check "--version says what it lacks" says_what_it_lacks --version
+check "--list says what it lacks" says_what_it_lacks --list
 useradd --create-home stranger
 check "another user gets one line" ends_with 5 runuser -u stranger -- ./scripts/run.sh
 finish

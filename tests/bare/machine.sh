@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # machine.sh SUITE FOLDER SCRIPT [ARGUMENT...]: runs a script of this folder on a bare machine.
-# machine.sh SUITE FOLDER remove: removes the machine; what it was made from stays, for the next one.
+# machine.sh SUITE FOLDER remove: removes the machine, and what it was made from.
 #
 # A bare machine is what debootstrap makes of Debian's SUITE, with git and ca-certificates and nothing
-# else, in FOLDER/SUITE. It is made when there is none, and has a clone of this repository's commit
-# in /srv/convscale, where SCRIPT runs as root, in mount and process namespaces that end with it.
+# else, in FOLDER/SUITE. It is made for first_run.sh, and where there is none of this commit: a clone of it
+# is in /srv/convscale, where SCRIPT runs as root, in mount and process namespaces that end with it.
 # Packages come from where this machine has its own. Exit code 77: this machine cannot do that, and a
 # line says why; with CONVSCALE_BARE=required that is a failure.
 set -euo pipefail
@@ -35,13 +35,13 @@ quietly() {
 mirror_of_this_machine() {
   # shellcheck disable=SC2016  # apt-get fills these in
   apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' \
-    'Label: Debian' 2>/dev/null | head -n 1
+    'Label: Debian' 2>/dev/null | grep -m 1 -E '^(https?|file|copy):' || true
 }
 
 # How this machine's apt reaches its sources.
 apt_settings_of_this_machine() {
-  apt-config dump --format '%F "%v";%n' \
-    Acquire::http Acquire::https Acquire::Retries Acquire::Check-Valid-Until Acquire::Check-Date
+  apt-config dump --format '%F "%v";%n' Acquire::http Acquire::https Acquire::Retries \
+    Acquire::Check-Valid-Until Acquire::Check-Date 2>/dev/null || true
 }
 
 make_base() {
@@ -49,10 +49,13 @@ make_base() {
   mirror=$(mirror_of_this_machine)
   say "making a bare $suite"
   rm -rf -- "$base.partial"
-  quietly "$folder/$suite.log" debootstrap --variant=minbase --include=git,ca-certificates \
+  # In namespaces of its own: what it mounts ends with it.
+  quietly "$folder/$suite.log" unshare --mount --pid --fork --kill-child debootstrap --variant=minbase --include=git,ca-certificates \
     "$suite" "$base.partial" ${mirror:+"$mirror"}
   mv -- "$base.partial" "$base"
 }
+
+commit_of() { git -C "$1" rev-parse HEAD 2>/dev/null || true; }
 
 make_machine() {
   if [[ ! -d $base ]]; then make_base; fi
@@ -64,7 +67,7 @@ make_machine() {
   chmod +x "$machine.partial/usr/sbin/policy-rc.d"
   local home=$machine.partial/srv/convscale
   if [[ -e $root/.git ]]; then
-    if [[ -n $(git -C "$root" status --porcelain) ]]; then
+    if [[ -n $(commit_of "$root") && -n $(git -C "$root" status --porcelain) ]]; then
       say "changes that are not committed are not tried"
     fi
     git clone --quiet --no-local -- "$root" "$home"
@@ -82,7 +85,7 @@ root=$(cd -- "$here/../.." && pwd)
 base=$folder/$suite.base machine=$folder/$suite
 
 if [[ $script == remove ]]; then
-  rm -rf -- "$machine"
+  rm -rf -- "$machine" "$base"
   exit
 fi
 if [[ $EUID -ne 0 ]]; then skip "only root can make a bare machine"; fi
@@ -91,19 +94,33 @@ mkdir -p -- "$folder"
 if ! said=$(unshare --mount --pid --fork mount -t tmpfs none "$folder" 2>&1); then
   skip "nothing can be mounted here: $said"
 fi
+if ! said=$(rm -f -- "$folder/null" && mknod "$folder/null" c 1 3 && : 2>&1 >"$folder/null"); then
+  skip "no root that may make devices in $folder: $said"
+fi
+# Whoever owns the checkout: git refuses to look into a stranger's.
+git_config=$(mktemp)
+trap 'rm -f -- "$git_config"' EXIT
+printf '[safe]\n\tdirectory = *\n' >"$git_config"
+export GIT_CONFIG_GLOBAL=$git_config
 # Two tests may want the same machine.
 exec {lock}>"$folder/$suite.lock"
 flock "$lock"
-if [[ ! -d $machine ]]; then
+if [[ $script == first_run.sh || ! -d $machine ||
+  $(commit_of "$machine/srv/convscale") != $(commit_of "$root") ]]; then
   rm -rf -- "$machine.partial"
   make_machine
 fi
 exec {lock}>&-
+rm -f -- "$git_config"
 cp -L -- /etc/hosts /etc/resolv.conf "$machine/etc/"
 # The script is this checkout's own: so that it can be run against an older commit, too.
 mkdir -p -- "$machine/bare"
 cp -- "$here"/*.sh "$machine/bare/"
 
+proxies=()
+for name in http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY; do
+  if [[ -n ${!name:-} ]]; then proxies+=("$name=${!name}"); fi
+done
 # shellcheck disable=SC2016  # for the inner shell
 exec unshare --mount --pid --fork --kill-child bash -euc '
   machine=$1
@@ -113,4 +130,4 @@ exec unshare --mount --pid --fork --kill-child bash -euc '
   mount -t proc proc "$machine/proc"
   exec chroot "$machine" env -i -C /srv/convscale HOME=/root LC_ALL=C.UTF-8 TERM=dumb \
     PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"
-' machine.sh "$machine" bash "/bare/$script" "$@" </dev/null
+' machine.sh "$machine" "${proxies[@]}" bash "/bare/$script" "$@" </dev/null

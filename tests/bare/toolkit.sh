@@ -10,6 +10,8 @@ clone=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
 nvcc=$(readlink -f -- "$1")
 include=$(dirname -- "$nvcc")/../include
 
+if command -v ninja >/dev/null; then export CMAKE_GENERATOR=Ninja; fi
+
 configures() {
   local name=$1
   shift
@@ -18,13 +20,9 @@ configures() {
 
 # A toolkit of 11 or older: all but C++20.
 too_old_for_cpp20() {
-  mkdir -- "$scratch/old"
-  cat >"$scratch/old/nvcc" <<EOF
-#!/bin/sh
-case "\$*" in *c++20*) echo "nvcc fatal   : Value 'c++20' is not defined for option 'std'" >&2; exit 1 ;; esac
-exec '$nvcc' "\$@"
-EOF
-  chmod +x "$scratch/old/nvcc"
+  # shellcheck disable=SC2016  # the wrapper's own
+  make_nvcc "$scratch/old" 'case "$*" in *c++20*) ;; *) false;; esac' \
+    "nvcc fatal   : Value 'c++20' is not defined for option 'std'"
   CUDACXX=$scratch/old/nvcc configures too_old
   has "$out" "Without CUDA: $scratch/old/nvcc does not compile C\+\+20 here: nvcc fatal"
   # A better one is there the next time.
@@ -32,9 +30,39 @@ EOF
   lacks "$out" 'Without CUDA'
 }
 
+# make_nvcc FOLDER CONDITION SAYS: an nvcc that refuses commands that meet CONDITION.
+make_nvcc() {
+  mkdir -p -- "$1"
+  printf '#!/bin/sh\nif %s; then echo "%s" >&2; exit 1; fi\nexec %q "$@"\n' "$2" "$3" "$nvcc" >"$1/nvcc"
+  chmod +x "$1/nvcc"
+}
+
+# As NVIDIA installs it: with AUTO and with ON. It may go again.
 outside_the_path() {
-  env -u CUDACXX PATH=/usr/bin:/bin CUDA_HOME="$(dirname -- "$nvcc")/.." \
-    cmake -S "$clone" -B "$scratch/outside" -DCONVSCALE_TESTS=OFF -DCONVSCALE_MPI=OFF >"$out"
+  make_nvcc "$scratch/home/bin" false ''
+  local option
+  for option in AUTO ON; do
+    env -u CUDACXX CUDA_HOME="$scratch/home" PATH=/usr/bin:/bin \
+      cmake -S "$clone" -B "$scratch/outside.$option" -DCONVSCALE_TESTS=OFF -DCONVSCALE_MPI=OFF \
+      "-DCONVSCALE_CUDA=$option" >"$out"
+    has "$out" "Looking at $scratch/home/bin/nvcc"
+    lacks "$out" 'Without CUDA'
+  done
+  rm -- "$scratch/home/bin/nvcc"
+  CUDACXX='' configures outside.AUTO
+  lacks "$out" "$scratch/home"
+}
+
+# A compiler of the host that is too new, as nvcc sees it, is got round in the ways that CMake knows.
+host_compiler_too_new() {
+  # shellcheck disable=SC2016  # the wrapper's own
+  make_nvcc "$scratch/strict" 'case "$*" in *-ccbin*|*-allow-unsupported*|*--version*|*__cmake*) false;; esac' \
+    'error: -- unsupported GNU version! use -allow-unsupported-compiler'
+  CUDACXX=$scratch/strict/nvcc configures strict
+  has "$out" 'Without CUDA: .* error: -- unsupported GNU version!'
+  CUDACXX=$scratch/strict/nvcc CUDAFLAGS=-allow-unsupported-compiler configures strict.flags
+  lacks "$out" 'Without CUDA'
+  CUDACXX=$scratch/strict/nvcc CUDAHOSTCXX=g++ configures strict.host
   lacks "$out" 'Without CUDA'
 }
 
@@ -51,7 +79,6 @@ without_cudnn() {
     rm -f "$1"/cudnn*
     CUDACXX=$2 configures no_cudnn
   ' - "$(realpath -- "$include")" "$nvcc"
-  if [[ -e /usr/include/cudnn.h ]]; then return; fi  # Debian and Ubuntu have it there, too
   has "$out" 'Without CUDNN: no cudnn.h was found'
   if grep -q cudnn_convolution "$scratch/no_cudnn/build.ninja" "$scratch"/no_cudnn/*/CMakeFiles/*/build.make \
     2>/dev/null; then
@@ -61,10 +88,13 @@ without_cudnn() {
 }
 
 check "an nvcc too old for C++20: without; a better one later: with" too_old_for_cpp20
-check "a toolkit outside the PATH is found" outside_the_path
-if [[ $EUID -eq 0 ]] && unshare --mount true 2>/dev/null; then
+check "a toolkit outside the PATH is found, and may go" outside_the_path
+check "a host compiler that nvcc refuses" host_compiler_too_new
+if [[ -e /usr/include/cudnn.h ]]; then
+  echo "skipped: without cudnn.h, which is in /usr/include, too"
+elif [[ $EUID -eq 0 ]] && unshare --mount true 2>/dev/null; then
   check "without cudnn.h" without_cudnn
 else
-  echo "not tried: without cudnn.h, for which this user cannot mount"
+  echo "skipped: without cudnn.h, for which this user cannot mount"
 fi
 finish

@@ -14,6 +14,11 @@ ROOT = Path(__file__).resolve().parents[2]
 SELECTION = re.compile(r"(?:\bctest|--) +((?:-L|-LE|-R|-E) +(?:'[^']+'|\"[^\"]+\"|[^\s`'\"&.,;)]+))")
 
 
+def test_no_text_has_a_placeholder() -> None:
+    for path in texts():
+        assert not re.search(r"@[A-Z]+@", path.read_text(encoding="utf-8")), path
+
+
 def texts() -> list[Path]:
     listed = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("scripts/*.sh"),
               *ROOT.glob(".github/workflows/*.yml"), *ROOT.glob("tests/**/CMakeLists.txt")]
