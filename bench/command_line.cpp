@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <mutex>
 #include <numeric>
 #include <utility>
 
@@ -156,6 +157,10 @@ CommandLine parse_command_line(const std::vector<std::string>& args) {
       "allows.",
       "convscale");
   CommandLine line;
+  // CLI11 2.4 takes an errno that another thread's first flag leaves for a fault of its own; ranks
+  // may be threads.
+  static std::mutex one_at_a_time;
+  const std::lock_guard lock(one_at_a_time);
   declare(app, line.text);
   try {
     std::vector<std::string> reversed(args.rbegin(), args.rend() - 1);  // as CLI11 wants them

@@ -77,17 +77,26 @@ def run_script(prog: str, body: Callable[[Sequence[str]], int]) -> NoReturn:
     except MemoryError:
         message, code = "out of memory; fewer or smaller images would do", FAILURE
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on
+        _drop_output_that_does_not_go()  # nobody reads on
         sys.exit(FAILURE)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         message, code = f"{where}{error.strerror or error}", FAILURE
+        _drop_output_that_does_not_go()
     except KeyboardInterrupt:
         message, code = "interrupted by a signal", INTERRUPTED
     else:
         sys.exit(code)
     print(f"{prog}: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(code)
+
+
+def _drop_output_that_does_not_go() -> None:
+    """Else Python tries once more at its end, and from 3.13 on ends with 120 for it."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def interrupt_on_termination() -> None:

@@ -17,12 +17,28 @@ from typing import Any, Callable, Optional
 PROGRAM, LAUNCHER, RANKS = sys.argv[1], sys.argv[2], int(sys.argv[3])
 LIMIT_S = 240  # of what hangs; a machine may be busy
 WORK = ["--size", "60x70", "--mem", "42000", "--fill", "integers", "--iterations", "3"]
-# Open MPI's, which other launchers do not read.
+# Open MPI's (PRTE_... is of its version 5), which other launchers do not read.
 ENVIRONMENT = {
     **os.environ,
     "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
     "OMPI_MCA_rmaps_base_oversubscribe": "1", "OMPI_MCA_hwloc_base_binding_policy": "none",
+    "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+    "PRTE_MCA_hwloc_default_binding_policy": "none",
     "OMPI_MCA_mpi_yield_when_idle": "1", "LSAN_OPTIONS": "detect_leaks=0"}
+
+
+def takes_several_programs() -> bool:
+    """The mpirun of Open MPI 5.0.7, Debian 13's, ends itself with SIGSEGV on `PROGRAM : PROGRAM`."""
+    tried = subprocess.run([LAUNCHER, "-n", "1", "true", ":", "-n", "1", "true"], env=ENVIRONMENT,
+                           capture_output=True, timeout=LIMIT_S, check=False)
+    if tried.returncode == -signal.SIGSEGV:
+        print("skipped: ranks with other options: this mpirun crashes on several programs",
+              flush=True)
+        return False
+    return True
+
+
+needs_several_programs = unittest.skipUnless(takes_several_programs(), "this mpirun crashes")
 
 
 def launch(args: list[str], ranks: int = RANKS) -> "subprocess.CompletedProcess[str]":
@@ -85,6 +101,7 @@ class ProgramOnRanks(unittest.TestCase):
             self.assertEqual(len(our_lines(done.stderr)), 1, done.stderr)
             self.assertIn(part, done.stderr)
 
+    @needs_several_programs
     def test_other_options_on_a_rank(self) -> None:
         done = subprocess.run([LAUNCHER, "-n", "1", PROGRAM, *WORK, ":", "-n", str(RANKS - 1),
                                PROGRAM, *WORK, "--stride", "3"], env=ENVIRONMENT,
@@ -93,6 +110,7 @@ class ProgramOnRanks(unittest.TestCase):
         self.assertEqual(len(our_lines(done.stderr)), 1, done.stderr)
         self.assertIn("--stride 3", done.stderr)
 
+    @needs_several_programs
     def test_other_input_files_on_a_rank(self) -> None:
         folders = []
         for seed, mem in (("1", "42000"), ("2", "42000"), ("1", "21000")):
