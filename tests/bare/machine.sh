@@ -94,9 +94,12 @@ mkdir -p -- "$folder"
 if ! said=$(unshare --mount --pid --fork mount -t tmpfs none "$folder" 2>&1); then
   skip "nothing can be mounted here: $said"
 fi
-if ! said=$(rm -f -- "$folder/null" && mknod "$folder/null" c 1 3 && : 2>&1 >"$folder/null"); then
+probe=$folder/null.$$  # another test may look, too
+if ! said=$({ mknod "$probe" c 1 3 && : >"$probe"; } 2>&1); then
+  rm -f -- "$probe"
   skip "no root that may make devices in $folder: $said"
 fi
+rm -- "$probe"
 # Whoever owns the checkout: git refuses to look into a stranger's.
 git_config=$(mktemp)
 trap 'rm -f -- "$git_config"' EXIT
