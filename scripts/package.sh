@@ -7,10 +7,9 @@ usage() {
 Usage: scripts/package.sh [--no-install] [--architectures LIST] [--tar] [OUT_DIR]
 
 Makes one folder that runs on Linux machines which have a GPU and its driver, but none of the
-packages that the build needs: convscale, its GPU tests, and gpu_report.sh. Making it needs a CUDA
-toolkit. cuDNN is no part of it;
-it is used where a machine has it. The default of OUT_DIR is build/convscale-VERSION-linux-MACHINE;
-a package that is there is replaced.
+packages that the build needs: convscale, its GPU tests, and gpu_report.sh. To make it needs a CUDA
+toolkit. cuDNN is no part of it; it is used where a machine has it. The default of OUT_DIR is
+build/convscale-VERSION-linux-MACHINE; a package that is there is replaced.
 
   --no-install          install nothing; report what is missing and exit with 5
   --architectures LIST  compute capabilities, as CMake takes them (80-real;90, for A100, H100 and
@@ -62,7 +61,8 @@ binaries() { find "$1" -type f \( -path '*/bin/*' -o -path '*/lib/*' \) -print0;
 
 # newest_glibc FOLDER: the newest version that any of its binaries asks for.
 newest_glibc() {
-  binaries "$1" | xargs -0 objdump -T -- | grep -oE 'GLIBC_[0-9]+(\.[0-9]+)+' | sed 's/GLIBC_//' | sort -Vu | tail -n 1
+  binaries "$1" | xargs -0 objdump -T -- | grep -oE 'GLIBC_[0-9]+(\.[0-9]+)+' |
+    sed 's/GLIBC_//' | sort -Vu | tail -n 1
 }
 
 describe() {

@@ -55,11 +55,12 @@ show_progress() {
 }
 
 # runs LOG LABEL COMMAND...: with its output in LOG, behind what is there, and its progress shown.
-runs() {
-  local log=$1 label=$2
+runs() (
+  set -o pipefail
+  log=$1 label=$2
   shift 2
   "$@" </dev/null 2>&1 | tee -a -- "$log" | show_progress "$label"
-}
+)
 
 # fail_with LOG COMMAND...: what went wrong first, as far as LOG says it.
 fail_with() {
