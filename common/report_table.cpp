@@ -31,10 +31,14 @@ struct Column {
 std::string speedup_text(const std::optional<Speedup>& speedup) {
   if (!speedup) return "-";
   const double ratio = speedup->ratio;
-  int decimals = ratio < 100 ? 2 : 0;
+  int decimals = ratio < 0.1 ? 4 : ratio < 100 ? 2 : 0;
   if (!speedup->interval) return fmt::format("{:.{}f}", ratio, decimals);
   const double half = std::max(speedup->interval->high - ratio, ratio - speedup->interval->low);
-  if (half < 0.01) decimals = 3;
+  if (ratio < 0.1) {  // hundreds of times slower, which three decimals may not tell apart
+    decimals = half >= 1e-3 ? 3 : half >= 1e-4 ? 4 : 5;
+  } else if (half < 0.01) {
+    decimals = 3;
+  }
   // Rounded up, so that what is not known exactly never looks so.
   const double scale = std::pow(10.0, decimals);
   return fmt::format("{:.{}f} ±{:.{}f}", ratio, decimals, std::ceil(half * scale) / scale,

@@ -67,15 +67,14 @@ def _against_first(rows: Sequence[Row], row: Row) -> str:
     if first is None:
         return "-"
     ratio, interval = _speedup(first, row)
-    decimals = 2 if ratio < 100 else 0
-    half = 0.0 if interval is None else max(interval.high - ratio, ratio - interval.low)
-    # A baseline may be hundreds of times slower, which three decimals would not tell apart.
-    if ratio < 0.1:
-        decimals = next((d for d in (3, 4) if half * 10**d >= 1), 5) if half > 0 else 4
-    elif 0 < half < 0.01:
-        decimals = 3
     if interval is None:
-        return f"{ratio:.{decimals}f}"
+        return f"{ratio:.{4 if ratio < 0.1 else 2 if ratio < 100 else 0}f}"
+    decimals = 2 if ratio < 100 else 0
+    half = max(interval.high - ratio, ratio - interval.low)
+    if ratio < 0.1:  # hundreds of times slower, which three decimals may not tell apart
+        decimals = 3 if half >= 1e-3 else 4 if half >= 1e-4 else 5
+    elif half < 0.01:
+        decimals = 3
     shown = math.ceil(half * 10**decimals) / 10**decimals  # rounded up: never exact if it is not
     return f"{ratio:.{decimals}f} ±{shown:.{decimals}f}"
 

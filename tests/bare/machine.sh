@@ -128,6 +128,7 @@ done
 exec unshare --mount --pid --fork --kill-child bash -euc '
   machine=$1
   shift
+  mount --bind "$machine" "$machine"  # a root of its own, as namespaces inside need it
   mount --rbind /dev "$machine/dev"
   mount --rbind /sys "$machine/sys"
   mount -t proc proc "$machine/proc"

@@ -131,14 +131,16 @@ TEST(TableText, MarksWhatTheHardwareCannotDo) {
 }
 
 TEST(TableText, ShowsHowSureAComparisonIs) {
-  std::vector<Record> records{record_of(0.5), record_of(0.25), record_of(0.25)};
+  std::vector<Record> records{record_of(0.5), record_of(0.25), record_of(0.25), record_of(62.5)};
   for (Record& r : records) r.summary->median_interval = {r.summary->median, r.summary->median};
+  records[3].summary->median_interval = {62, 63};
   records[1].summary->median_interval = {0.2, 0.26};
   records[2].summary->median_interval = {0.2499, 0.25};
   const auto lines = lines_of(records);
   EXPECT_TRUE(lines[2].ends_with(" 1.00")) << lines[2];
   EXPECT_TRUE(lines[3].ends_with(" 2.00 ±0.50")) << lines[3];
   EXPECT_TRUE(lines[4].ends_with(" 2.000 ±0.001")) << lines[4];
+  EXPECT_TRUE(lines[5].ends_with(" 0.00800 ±0.00007")) << lines[5];
   // Columns are counted, not bytes.
   EXPECT_EQ(lines[1].size() + 1, lines[4].size());
 }

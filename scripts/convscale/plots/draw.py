@@ -93,7 +93,8 @@ def _draw(chart: Chart) -> Svg:
 
 def _svg(figure: Any) -> str:
     buffer = io.StringIO()
-    FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None})
+    canvas: Any = FigureCanvasSVG(figure)  # Debian 13 has types for a part of it
+    canvas.print_svg(buffer, metadata={"Date": None, "Creator": None})
     return buffer.getvalue()
 
 
