@@ -6,8 +6,8 @@
 namespace convscale {
 
 /// How this binary was built. `git` is empty when the source was no git checkout; `cuda` and
-/// `cudnn` are versions, empty where it was built without them; `no_...` then say why, and what brings
-/// it, in one line.
+/// `cudnn` are versions, empty where it was built without them; `no_...` then say why, and what
+/// brings it, in one line.
 struct BuildInfo {
   std::string_view version;
   std::string_view git;
