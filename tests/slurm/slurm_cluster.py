@@ -93,6 +93,11 @@ def check_tools() -> None:
     missing = [name for name in programs if shutil.which(name, path=_path()) is None]
     if missing:
         raise NoSlurm(f"no {', no '.join(missing)} here (Debian's slurm-wlm and munge have them)")
+    try:  # as Slurm does, for its own sockets
+        socket.getaddrinfo(None, 1, socket.AF_UNSPEC, socket.SOCK_STREAM, 0,
+                           socket.AI_ADDRCONFIG | socket.AI_PASSIVE)
+    except socket.gaierror:
+        raise NoSlurm("no network here but the loopback's, on which Slurm does not listen") from None
     done = subprocess.run(["unshare", "--pid", "--fork", "--mount-proc", "--uts", "true"],
                           capture_output=True, text=True, check=False)
     if done.returncode != 0:
