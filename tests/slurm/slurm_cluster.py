@@ -94,7 +94,7 @@ def check_tools() -> None:
     if missing:
         raise NoSlurm(f"no {', no '.join(missing)} here (Debian's slurm-wlm and munge have them)")
     try:  # as Slurm does, for its own sockets
-        socket.getaddrinfo(None, 1, socket.AF_UNSPEC, socket.SOCK_STREAM, 0,
+        socket.getaddrinfo(None, 1, socket.AF_INET, socket.SOCK_STREAM, 0,
                            socket.AI_ADDRCONFIG | socket.AI_PASSIVE)
     except socket.gaierror:
         raise NoSlurm("no network here but the loopback's, on which Slurm does not listen") from None
