@@ -11,12 +11,12 @@ import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol, Sequence
+from typing import Mapping, Optional, Protocol, Sequence
 
 from convscale.cli import INTERRUPTED, UnsupportedError
 from convscale.scaling.placement import ALLOCATION, HOSTFILE, Placement
 from convscale.scaling.plan import Step
-from convscale.slurm.job import Site, launch_command, seconds_of
+from convscale.slurm.job import SRUN_ENVIRONMENT, Site, launch_command, seconds_of
 
 _GRACE_S = "30"  # from the end of a step's time to the end of what does not heed it
 
@@ -78,7 +78,8 @@ class NodeLauncher:
 
     def run(self, step: Step, command: Sequence[str], output: Path) -> int:
         """See Launcher."""
-        return _run(self.command(step, command), output, to_group=False)
+        return _run(self.command(step, command), output, to_group=False,
+                    environment={**SRUN_ENVIRONMENT, **os.environ})
 
 
 def launcher_of(placement: Placement, check: bool = True) -> Launcher:
@@ -109,13 +110,14 @@ def check_mpirun() -> None:
                                "(Debian's openmpi-bin), or use --slurm")
 
 
-def _run(command: Sequence[str], output: Path, to_group: bool) -> int:
+def _run(command: Sequence[str], output: Path, to_group: bool,
+         environment: Optional[Mapping[str, str]] = None) -> int:
     """`to_group`: whether an interrupt goes to all of its processes, or to the first."""
     with open(output, "wb") as file:
         # A group of its own: a signal from the terminal reaches it through us, once, as a
         # second one would end the program before it has written what it measured.
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file,
-                                   process_group=0)
+                                   process_group=0, env=environment)
     interrupted = False
     while True:
         try:
