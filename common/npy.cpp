@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/npy.hpp"
 
-#include "common/buffer.hpp"
 #include "common/digest.hpp"
 #include "common/error.hpp"
 #include "common/output_file.hpp"
@@ -9,11 +8,11 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -126,134 +125,160 @@ NpyHeader parse_npy_header(std::span<const std::byte> bytes, const std::string& 
   return result;
 }
 
-NpyStack::NpyStack(const std::filesystem::path& path) : path_(path.string()) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a FIFO is rejected below
-  if (fd < 0) reject(path_, fmt::format("cannot be opened: {}", std::strerror(errno)));
-  struct stat status {};
-  fstat(fd, &status);
-  void* mapping = MAP_FAILED;
-  if (S_ISREG(status.st_mode) && status.st_size > 0) {
-    mapped_bytes_ = static_cast<std::size_t>(status.st_size);
-    mapping = mmap(nullptr, mapped_bytes_, PROT_READ, MAP_PRIVATE, fd, 0);
-  }
-  close(fd);
-  if (!S_ISREG(status.st_mode)) reject(path_, "is no regular file");
-  if (mapping == MAP_FAILED) reject(path_, status.st_size == 0 ? "is empty" : "cannot be read");
-  mapping_ = static_cast<std::byte*>(mapping);
+NpyStack::NpyStack(const std::filesystem::path& path)
+    // A FIFO, which would wait for a writer, is rejected below.
+    : path_(path.string()), fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
+  if (fd_ < 0) reject(path_, fmt::format("cannot be opened: {}", std::strerror(errno)));
   try {
-    header_ = parse_npy_header({mapping_, mapped_bytes_}, path_);
-    const auto& shape = header_.shape;
-    if (shape.size() != 2 && shape.size() != 3) {
-      reject(path_,
-             fmt::format("has shape ({}), which is {}-D", fmt::join(shape, ", "), shape.size()));
-    }
-    std::int64_t bytes = bytes_of(header_.type);
-    for (const std::int64_t size : shape) {
-      if (size == 0)
-        reject(path_, fmt::format("has shape ({}), which is empty", fmt::join(shape, ", ")));
-      if (__builtin_mul_overflow(bytes, size, &bytes))
-        reject(path_, "has a shape that no file can hold");
-    }
-    const auto present = static_cast<std::int64_t>(mapped_bytes_ - header_.data_offset);
-    if (present < bytes) {
-      reject(path_, fmt::format("is truncated: its header promises {} bytes of data, {} are there",
-                                bytes, present));
-    }
-    count_ = shape.size() == 3 ? shape[0] : 1;
-    height_ = shape[shape.size() - 2];
-    width_ = shape.back();
+    read_header();
   } catch (...) {
-    munmap(mapping_, mapped_bytes_);
+    close(fd_);
     throw;
   }
 }
 
-std::uint64_t NpyStack::fingerprint() const {
-  constexpr std::size_t kSamples = 4096, kSampleBytes = 64;
-  std::uint64_t print = mix64(mapped_bytes_);
-  const std::size_t step = std::max(kSampleBytes, mapped_bytes_ / kSamples);
-  for (std::size_t begin = 0; begin < mapped_bytes_; begin += step) {
-    const std::size_t bytes = std::min(kSampleBytes, mapped_bytes_ - begin);
-    for (std::size_t i = begin; i < begin + bytes; ++i)
-      print = mix64(print ^ static_cast<std::uint64_t>(mapping_[i]));
+void NpyStack::read_header() {
+  struct stat status {};
+  fstat(fd_, &status);
+  if (!S_ISREG(status.st_mode)) reject(path_, "is no regular file");
+  if (status.st_size == 0) reject(path_, "is empty");
+  bytes_ = status.st_size;
+  modified_ = status.st_mtim;
+  constexpr std::int64_t kLongestHeader = std::int64_t{1} << 20;
+  std::vector<std::byte> begin(static_cast<std::size_t>(std::min(bytes_, kLongestHeader)));
+  read_bytes(0, begin);
+  header_ = parse_npy_header(begin, path_);
+  const auto& shape = header_.shape;
+  if (shape.size() != 2 && shape.size() != 3) {
+    reject(path_,
+           fmt::format("has shape ({}), which is {}-D", fmt::join(shape, ", "), shape.size()));
   }
-  // The system maps pages around those that are touched.
-  forget(0, static_cast<std::int64_t>(mapped_bytes_ - header_.data_offset));
-  return print;
+  std::int64_t bytes = bytes_of(header_.type);
+  for (const std::int64_t size : shape) {
+    if (size == 0)
+      reject(path_, fmt::format("has shape ({}), which is empty", fmt::join(shape, ", ")));
+    if (__builtin_mul_overflow(bytes, size, &bytes))
+      reject(path_, "has a shape that no file can hold");
+  }
+  const std::int64_t present = bytes_ - static_cast<std::int64_t>(header_.data_offset);
+  if (present < bytes) {
+    reject(path_, fmt::format("is truncated: its header promises {} bytes of data, {} are there",
+                              bytes, present));
+  }
+  count_ = shape.size() == 3 ? shape[0] : 1;
+  height_ = shape[shape.size() - 2];
+  width_ = shape.back();
 }
 
 NpyStack::~NpyStack() {
-  if (mapping_ != nullptr) munmap(mapping_, mapped_bytes_);
+  if (fd_ >= 0) close(fd_);
 }
 
 NpyStack::NpyStack(NpyStack&& other) noexcept
     : path_(std::move(other.path_)),
+      fd_(std::exchange(other.fd_, -1)),
+      bytes_(other.bytes_),
+      modified_(other.modified_),
       header_(std::move(other.header_)),
       count_(other.count_),
       height_(other.height_),
-      width_(other.width_),
-      mapping_(std::exchange(other.mapping_, nullptr)),
-      mapped_bytes_(other.mapped_bytes_) {}
+      width_(other.width_) {}
+
+void NpyStack::read_bytes(std::int64_t offset, std::span<std::byte> bytes) const {
+  while (!bytes.empty()) {
+    const ssize_t got = pread(fd_, bytes.data(), bytes.size(), offset);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) {
+      throw ResourceError(
+          fmt::format("{}: cannot be read at byte {}: {}", path_, offset, std::strerror(errno)));
+    }
+    if (got == 0) fail_as_changed(fmt::format("ends at byte {} of {}", offset, bytes_));
+    bytes = bytes.subspan(static_cast<std::size_t>(got));
+    offset += got;
+  }
+}
+
+void NpyStack::fail_as_changed(const std::string& how) const {
+  throw ResourceError(fmt::format(
+      "{}: {}: it was changed since the run began; give a file that nobody writes to", path_, how));
+}
+
+void NpyStack::require_unchanged() const {
+  struct stat status {};
+  fstat(fd_, &status);
+  if (status.st_size != bytes_ || status.st_mtim.tv_sec != modified_.tv_sec ||
+      status.st_mtim.tv_nsec != modified_.tv_nsec) {
+    fail_as_changed("has another size or time of modification");
+  }
+}
+
+std::uint64_t NpyStack::fingerprint() const {
+  constexpr std::int64_t kSamples = 4096, kSampleBytes = 64;
+  std::uint64_t print = mix64(static_cast<std::uint64_t>(bytes_));
+  const std::int64_t step = std::max(kSampleBytes, bytes_ / kSamples);
+  std::array<std::byte, kSampleBytes> sample{};
+  for (std::int64_t begin = 0; begin < bytes_; begin += step) {
+    const std::span part(sample.data(),
+                         static_cast<std::size_t>(std::min(kSampleBytes, bytes_ - begin)));
+    read_bytes(begin, part);
+    for (const std::byte byte : part) print = mix64(print ^ static_cast<std::uint64_t>(byte));
+  }
+  return print;
+}
+
+std::int64_t NpyStack::rows_at_once() const {
+  constexpr std::int64_t kElements = std::int64_t{1} << 16, kPage = 4096;
+  std::int64_t rows = kElements / width_;
+  if (header_.fortran_order) rows = std::max(rows, kPage / (count_ * bytes_of(header_.type)));
+  return std::clamp<std::int64_t>(rows, 1, height_);
+}
 
 template <class T, class Stored>
-void NpyStack::read_as(std::int64_t index, T* out) const {
-  const std::byte* data = mapping_ + header_.data_offset;
-  const auto stored =
-      [data](
-          std::int64_t element) {  // the data starts at a multiple of 64 in a well-made file only
-        Stored value;
-        std::memcpy(&value, data + element * static_cast<std::int64_t>(sizeof(Stored)),
-                    sizeof(Stored));
-        return canonical(static_cast<T>(value));
-      };
+void NpyStack::read_as(std::int64_t index, std::int64_t row_begin, std::int64_t row_end,
+                       T* out) const {
+  constexpr std::int64_t kWindow = std::int64_t{1} << 17;  // elements
+  constexpr auto kBytes = static_cast<std::int64_t>(sizeof(Stored));
+  std::vector<Stored> window;
+  // Calls `take(i, element i)` for `count` elements of the file from `first` on.
+  const auto for_each = [&](std::int64_t first, std::int64_t count, auto&& take) {
+    for (std::int64_t done = 0; done < count;) {
+      window.resize(static_cast<std::size_t>(std::min(kWindow, count - done)));
+      read_bytes(static_cast<std::int64_t>(header_.data_offset) + (first + done) * kBytes,
+                 std::as_writable_bytes(std::span(window)));
+      for (const Stored value : window) take(done++, canonical(static_cast<T>(value)));
+    }
+  };
   if (!header_.fortran_order) {
-    for (std::int64_t i = 0; i < height_ * width_; ++i)
-      out[i] = stored(index * height_ * width_ + i);
-    const std::int64_t bytes = height_ * width_ * static_cast<std::int64_t>(sizeof(Stored));
-    forget(index * bytes, (index + 1) * bytes);
+    for_each((index * height_ + row_begin) * width_, (row_end - row_begin) * width_,
+             [&](std::int64_t i, T value) { out[i] = value; });
     return;
   }
-  // Every page of the file holds pixels of every image, so the pages go as soon as they were read.
-  constexpr std::int64_t kWindow = std::int64_t{4} << 20;
-  const std::int64_t column_bytes = count_ * height_ * static_cast<std::int64_t>(sizeof(Stored));
-  std::int64_t kept_from = 0;
+  // The pixels of one place in all items stand side by side, then those of the row below.
   for (std::int64_t x = 0; x < width_; ++x) {
-    for (std::int64_t y = 0; y < height_; ++y) {
-      out[y * width_ + x] = stored(index + count_ * (y + height_ * x));
-    }
-    const std::int64_t read_to = (x + 1) * column_bytes;
-    if (read_to - kept_from < kWindow && x + 1 < width_) continue;
-    forget(kept_from, read_to);
-    kept_from = read_to;
+    for_each(count_ * (row_begin + height_ * x), count_ * (row_end - row_begin),
+             [&](std::int64_t i, T value) {
+               if (i % count_ == index) out[i / count_ * width_ + x] = value;
+             });
   }
 }
 
 template <class T>
-void NpyStack::read(std::int64_t index, T* out) const {
+void NpyStack::read_rows(std::int64_t index, std::int64_t row_begin, std::int64_t row_end,
+                         T* out) const {
   switch (header_.type) {
     case NpyType::kFloat64:
-      return read_as<T, double>(index, out);
+      return read_as<T, double>(index, row_begin, row_end, out);
     case NpyType::kFloat32:
-      return read_as<T, float>(index, out);
+      return read_as<T, float>(index, row_begin, row_end, out);
     case NpyType::kUint8:
-      return read_as<T, std::uint8_t>(index, out);
+      return read_as<T, std::uint8_t>(index, row_begin, row_end, out);
     case NpyType::kUint16:
-      return read_as<T, std::uint16_t>(index, out);
+      return read_as<T, std::uint16_t>(index, row_begin, row_end, out);
   }
 }
 
-template void NpyStack::read(std::int64_t, double*) const;
-template void NpyStack::read(std::int64_t, float*) const;
-
-/// Gives back the pages of bytes begin..end of the data, so that reading a file does not hold it in
-/// memory beside its converted copy.
-void NpyStack::forget(std::int64_t begin, std::int64_t end) const {
-  const std::int64_t page = page_bytes(), offset = static_cast<std::int64_t>(header_.data_offset);
-  const std::int64_t first = (offset + begin) / page * page;
-  const std::int64_t last = (offset + end) / page * page;
-  if (first < last)
-    madvise(mapping_ + first, static_cast<std::size_t>(last - first), MADV_DONTNEED);
-}
+template void NpyStack::read_rows(std::int64_t, std::int64_t, std::int64_t, double*) const;
+template void NpyStack::read_rows(std::int64_t, std::int64_t, std::int64_t, float*) const;
 
 std::string npy_header(Dtype dtype, std::span<const std::int64_t> shape) {
   std::string header =

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <ctime>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -28,12 +29,14 @@ struct NpyHeader {
 /// Reads the header from the first bytes of a file. Throws UsageError, naming `path`.
 NpyHeader parse_npy_header(std::span<const std::byte> bytes, const std::string& path);
 
-/// A stack (N, H, W), or one (H, W) read as (1, H, W), in a .npy file: mapped, not loaded, and
-/// converted item by item. float32, float64, uint8 or uint16, little-endian, C or Fortran order.
-/// Item reads may run in parallel.
+/// A stack (N, H, W), or one (H, W) read as (1, H, W), in a .npy file: opened, not loaded, and
+/// converted row by row. float32, float64, uint8 or uint16, little-endian, C or Fortran order.
+/// Reads may run in parallel. They are calls of `pread`, and no mapping: a file that shrinks or a
+/// disk that fails is an error of ours, and no SIGBUS.
 class NpyStack {
  public:
-  /// Throws UsageError: missing, truncated, not numeric, empty, not 2-D or 3-D.
+  /// Throws UsageError: missing, truncated, not numeric, empty, not 2-D or 3-D; ResourceError where
+  /// it cannot be read.
   explicit NpyStack(const std::filesystem::path& path);
   ~NpyStack();
   NpyStack(NpyStack&& other) noexcept;
@@ -47,23 +50,36 @@ class NpyStack {
   NpyType type() const { return header_.type; }
   const std::string& path() const { return path_; }
   /// Of its header, its length and samples of its data: files that differ in more than a few places
-  /// have different ones.
+  /// have different ones. Throws ResourceError.
   std::uint64_t fingerprint() const;
+  /// Throws ResourceError where somebody has written to the file since it was opened.
+  void require_unchanged() const;
 
-  /// Converts item `index` to (height, width), row-major. NaNs become the canonical quiet NaN.
+  /// Converts rows row_begin..row_end of item `index` to (row_end - row_begin, width), row-major.
+  /// NaNs become the canonical quiet NaN. Throws ResourceError.
   template <class T>
-  void read(std::int64_t index, T* out) const;
+  void read_rows(std::int64_t index, std::int64_t row_begin, std::int64_t row_end, T* out) const;
+  /// All of item `index`.
+  template <class T>
+  void read(std::int64_t index, T* out) const {
+    read_rows(index, 0, height_, out);
+  }
+  /// How many rows are well read in one call: little to wait for, and not too small pieces.
+  std::int64_t rows_at_once() const;
 
  private:
+  void read_header();
+  void read_bytes(std::int64_t offset, std::span<std::byte> bytes) const;
+  [[noreturn]] void fail_as_changed(const std::string& how) const;
   template <class T, class Stored>
-  void read_as(std::int64_t index, T* out) const;
-  void forget(std::int64_t begin, std::int64_t end) const;
+  void read_as(std::int64_t index, std::int64_t row_begin, std::int64_t row_end, T* out) const;
 
   std::string path_;
+  int fd_ = -1;
+  std::int64_t bytes_ = 0;  // and the time of its last change, when it was opened
+  timespec modified_{};
   NpyHeader header_;
   std::int64_t count_ = 0, height_ = 0, width_ = 0;
-  std::byte* mapping_ = nullptr;
-  std::size_t mapped_bytes_ = 0;
 };
 
 /// What a file of a C-order array begins with; its elements follow.

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,7 +13,8 @@ namespace convscale {
 
 /// A file that appears whole or not at all. The constructor already proves that it can be written:
 /// it opens a temporary file beside the target, which `commit` renames over it and the destructor
-/// removes otherwise. What is no regular file (a device, a pipe) is opened and written in place.
+/// removes otherwise, or the next one of the same target where that could not be (SIGKILL). What is
+/// no regular file (a device, a pipe, a descriptor such as /dev/stdout) is written in place.
 /// Every failure is a ResourceError that names the target.
 class OutputFile {
  public:
@@ -38,11 +40,15 @@ class OutputFile {
 
  private:
   OutputFile() = default;
+  void make_temporary();
   [[noreturn]] void fail(int error_number) const;
 
   std::filesystem::path target_;
   std::filesystem::path temporary_;  // empty when written in place
   int fd_ = -1;
 };
+
+/// The number of this process's open file that `target` names, as /dev/stdout and /dev/fd/3 do.
+std::optional<int> own_descriptor(const std::filesystem::path& target);
 
 }  // namespace convscale

@@ -68,25 +68,30 @@ void Workload::fill(T* images, T* filters, ThreadTeam& team, std::int64_t first_
                     const std::function<bool(double done)>& keep_going) const {
   team.for_each_index(
       shape_.images, [&](std::int64_t i) { filter(first_image + i, filters + i * shape_.taps()); });
-  // Chunks, so that one large image uses every thread; a file is read by whole images.
+  // Chunks, so that one large image uses every thread.
   constexpr std::int64_t kChunk = std::int64_t{1} << 16;
-  const std::int64_t chunks = images_ ? 1 : (shape_.pixels() + kChunk - 1) / kChunk;
+  const std::int64_t chunk = images_ ? images_->rows_at_once() * shape_.width : kChunk;
+  const std::int64_t chunks = (shape_.pixels() + chunk - 1) / chunk;
   const std::int64_t total = shape_.images * chunks;
   std::atomic<std::int64_t> finished{0};
   std::atomic<bool> stopped{false};
   team.for_each_index(total, [&](std::int64_t i) {
     if (stopped) return;
-    T* out = images + i / chunks * shape_.pixels();
+    const std::int64_t image = i / chunks, begin = i % chunks * chunk;
+    const std::int64_t end = std::min(begin + chunk, shape_.pixels());
+    T* const out = images + image * shape_.pixels();
     if (images_) {
-      image(first_image + i, out);
+      images_->read_rows(first_image + image, begin / shape_.width, end / shape_.width,
+                         out + begin);
     } else {
-      const std::int64_t begin = i % chunks * kChunk;
-      generate_pixels(fill_, seed_, first_image + i / chunks, begin,
-                      std::min(begin + kChunk, shape_.pixels()), out);
+      generate_pixels(fill_, seed_, first_image + image, begin, end, out);
     }
     const double done = static_cast<double>(++finished) / static_cast<double>(total);
     if (keep_going && !keep_going(done)) stopped = true;
   });
+  for (const auto& file : {images_, filters_}) {
+    if (file && !stopped) file->require_unchanged();
+  }
 }
 
 template void Workload::image(std::int64_t, double*) const;

@@ -39,7 +39,8 @@ class Workload {
   void filter(std::int64_t index, T* out) const;
 
   /// Writes all images (images, height, width) and filters (images, filter_size, filter_size), in
-  /// parallel over bands of rows. Throws UsageError where a tap of a file is not finite.
+  /// parallel over bands of rows. Throws UsageError where a tap of a file is not finite, and
+  /// ResourceError where a file cannot be read or has changed.
   /// The first of them has the global index `first_image`. `keep_going` is called now and then with
   /// the share that is done; once it says no, the rest stays as it was.
   template <class T>

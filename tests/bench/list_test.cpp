@@ -185,6 +185,36 @@ TEST(List, DataThatOnlyOneTypeCannotHoldLoseNoRow) {
   EXPECT_THAT(outcome.err, HasSubstr("convscale: row 2: "));
 }
 
+TEST(List, AFileThatIsChangedMeanwhileLosesNoRowBefore) {
+  for (const bool shrinks : {true, false}) {
+    const TemporaryFolder folder;
+    const std::vector<double> ones(600, 1);
+    OutputFile file(folder / "images.npy");
+    write_npy(file, Dtype::kFloat64, std::vector<std::int64_t>{1, 20, 30},
+              std::as_bytes(std::span(ones)));
+    file.commit();
+    BackendTable table = backends();
+    table.front().create = [&, create = table.front().create](const Config& config) {
+      if (config.dtype == Dtype::kFloat32) {
+        if (shrinks) {
+          std::filesystem::resize_file(folder / "images.npy", 2000);
+        } else {
+          std::filesystem::last_write_time(folder / "images.npy", {});
+        }
+      }
+      return create(config);
+    };
+    const Outcome outcome = run({"--images", folder / "images.npy", "--dtype", "float64,float32",
+                                 "-w", "1", "--json", folder / "r.json"},
+                                table);
+    EXPECT_EQ(outcome.code, 5) << outcome.err;
+    EXPECT_THAT(outcome.err, AllOf(HasSubstr("row 2: "), HasSubstr("images.npy: "),
+                                   HasSubstr("it was changed since the run began")));
+    EXPECT_THAT(rows_of(Json::parse(testing::read_text(folder / "r.json")), {"status"}),
+                ElementsAre("ok", "failed"));
+  }
+}
+
 TEST(List, AWarningStandsOnceWithItsRows) {
   const Outcome outcome = run(quick({"--kernel", "scalar,eigen", "--method", "full,strided"}));
   EXPECT_THAT(lines_of(outcome.err, "convscale: warning: the working set"),
