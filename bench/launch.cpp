@@ -35,10 +35,14 @@ std::unique_ptr<Comm> make_mpi_comm() { return make_self_comm(); }
 }  // namespace
 
 Launch find_launch(const std::function<const char*(const char*)>& variable) {
+  const auto is_there = [&](const Traces& traces) {
+    return variable(traces.task) != nullptr &&
+           (*traces.tasks == '\0' || variable(traces.tasks) != nullptr);
+  };
   for (const Traces& traces : kTraces) {
+    if (!is_there(traces)) continue;
     const char* const tasks = variable(traces.tasks);
     const char* const task = variable(traces.task);
-    if (task == nullptr || (tasks == nullptr && *traces.tasks != '\0')) continue;
     Launch launch{traces.launcher, tasks == nullptr ? 0 : std::atoi(tasks), std::atoi(task)};
     // srun --mpi=pmi2 sets the same as MPICH's mpirun, but for what that says of the host.
     const char* const step = variable("SLURM_STEP_NUM_TASKS");
@@ -48,6 +52,9 @@ Launch find_launch(const std::function<const char*(const char*)>& variable) {
     }
     launch.has_wire_up = variable("PMIX_RANK") != nullptr || variable("PMI_RANK") != nullptr ||
                          variable("PMI_FD") != nullptr;
+    for (const Traces& other : kTraces) {
+      if (is_there(other)) launch.unset += std::string(" -u ") + other.task;
+    }
     return launch;
   }
   return {};
@@ -62,17 +69,19 @@ void require_ranks(const Launch& launch, std::optional<int> ranks) {
   const std::string what =
       fmt::format("{} started {} of this program, and each would be rank 0 of 1: ", launch.launcher,
                   launch.tasks);
+  const std::string alone = fmt::format("; env{} convscale runs alone", launch.unset);
   if (ranks == 0) {
     throw UnsupportedError(
-        what + "this build has no MPI, and --version says why; one with CONVSCALE_MPI=ON would do");
+        what + "this build has no MPI, and --version says why; one with CONVSCALE_MPI=ON would do" +
+        alone);
   }
   if (launch.launcher == "srun") {
     throw UsageError(what + "srun and " + mpi_library() + " do not know each other; srun --mpi=" +
                      (mpi_library().starts_with("Open MPI") ? "pmix" : "pmi2") +
-                     " would do, or another of those that srun --mpi=list shows");
+                     " would do, or another of those that srun --mpi=list shows" + alone);
   }
   throw UsageError(what + "this build has " + mpi_library() +
-                   "; the mpirun of that library would do");
+                   "; the mpirun of that library would do" + alone);
 }
 
 std::unique_ptr<Comm> make_comm(const Launch& launch) {

@@ -17,6 +17,8 @@ struct Launch {
   int task = 0;          ///< which of them this is
   /// There is what an MPI library finds the other tasks by, of PMI or PMIx.
   bool has_wire_up = false;
+  /// The variables that say so, as arguments of env: "-u SLURM_PROCID"; without them it runs alone.
+  std::string unset = {};
 };
 
 /// Reads the environment through `variable`, which is null for one that is not set.

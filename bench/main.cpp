@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/backends.hpp"
-#include "bench/interrupt.hpp"
 #include "bench/launch.hpp"
+#include "bench/options.hpp"
+#include "bench/process.hpp"
 #include "bench/program.hpp"
+
+#include <unistd.h>
 
 #include <chrono>
 #include <csignal>
@@ -15,7 +18,17 @@
 
 int main(int argc, char** argv) {
   using namespace convscale;
-  const Launch launch = find_launch([](const char* name) { return std::getenv(name); });
+  if (!hold_standard_descriptors()) {
+    std::cerr << "convscale: standard output is closed; > /dev/null would do\n";
+    return static_cast<int>(ExitCode::kFailure);
+  }
+  install_signal_handlers();
+  const std::vector<std::string> args(argv, argv + argc);
+  // A question is answered wherever it is asked, also by a task of a launcher that MPI does not
+  // know.
+  const Launch launch = is_question(args)
+                            ? Launch()
+                            : find_launch([](const char* name) { return std::getenv(name); });
   std::unique_ptr<Comm> comm;
   try {
     comm = make_comm(launch);
@@ -25,14 +38,14 @@ int main(int argc, char** argv) {
     // with the same code.
     std::signal(SIGTERM, SIG_IGN);
     const bool is_alone = dynamic_cast<const CommError*>(&error) != nullptr;
-    if (launch.task == 0 || is_alone) {
+    // A launcher gives its tasks no terminal: who has one inherited the variables of another task.
+    if (launch.task == 0 || is_alone || isatty(STDERR_FILENO) != 0) {
       std::cerr << std::string("convscale: ") + error.what() + "\n";
     } else {
       std::this_thread::sleep_for(std::chrono::milliseconds(300));
     }
     return static_cast<int>(error.code());
   }
-  install_interrupt_handlers();  // after MPI, which may have its own
-  return run_program(std::vector<std::string>(argv, argv + argc), backends(), *comm, std::cout,
-                     std::cerr);
+  install_signal_handlers();  // again: MPI may have its own
+  return run_program(args, backends(), *comm, std::cout, std::cerr);
 }

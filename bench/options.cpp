@@ -4,9 +4,11 @@
 #include "bench/command_line.hpp"
 #include "bench/values.hpp"
 #include "common/error.hpp"
+#include "common/output_file.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -259,9 +261,21 @@ void check_combinations(const CommandLine& line, const Options& options) {
 
 }  // namespace
 
+bool is_question(const std::vector<std::string>& args) {
+  try {
+    const CommandLine line = parse_command_line(args);
+    return line.help || line.text.list || line.text.version;
+  } catch (const UsageError&) {
+    return false;
+  }
+}
+
 Options parse_options(const std::vector<std::string>& args) {
-  const CommandLine line = parse_command_line(args);
-  const OptionText& text = line.text;
+  CommandLine line = parse_command_line(args);
+  OptionText& text = line.text;
+  for (std::string* file : {&text.json, &text.csv, &text.md}) {
+    if (own_descriptor(*file) == STDOUT_FILENO) *file = "-";
+  }
   Options options;
   options.answer = line.help;
   options.list = text.list;
@@ -276,10 +290,10 @@ Options parse_options(const std::vector<std::string>& args) {
   options.iteration_lines = text.iteration_lines;
   options.quiet = text.quiet;
   options.progress = !text.no_progress;
+  forbid_same_file(text);
   options.json = non_empty(text.json);
   options.csv = non_empty(text.csv);
   options.md = non_empty(text.md);
-  forbid_same_file(text);
   if (!text.save.empty()) options.save = text.save;
   read_configs(line, options);
   for (Config& config : options.configs) config.devices_chosen = line.has("--devices");

@@ -30,6 +30,10 @@ struct Options {
   bool progress = true;
 };
 
+/// Whether `args` ask for --help, --version or --list, which are answered whatever stands beside
+/// them.
+bool is_question(const std::vector<std::string>& args);
+
 /// Reads `args` (args[0] is the program's name) and opens the input files. Throws UsageError.
 Options parse_options(const std::vector<std::string>& args);
 

@@ -2,10 +2,10 @@
 #include "bench/program.hpp"
 
 #include "bench/cluster_backend.hpp"
-#include "bench/interrupt.hpp"
 #include "bench/launch.hpp"
 #include "bench/options.hpp"
 #include "bench/plan.hpp"
+#include "bench/process.hpp"
 #include "bench/ranks.hpp"
 #include "bench/run.hpp"
 #include "common/build_info.hpp"

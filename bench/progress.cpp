@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
+#include <string_view>
 #include <utility>
 
 namespace convscale {
@@ -40,6 +42,12 @@ std::size_t terminal_columns() {
 }
 
 }  // namespace
+
+bool can_redraw() {
+  const char* const terminal = std::getenv("TERM");
+  return isatty(STDERR_FILENO) != 0 && terminal != nullptr && *terminal != '\0' &&
+         std::string_view(terminal) != "dumb";
+}
 
 std::string format_duration(double seconds) {
   constexpr long kMinute = 60, kHour = 3600;

@@ -58,6 +58,9 @@ class Progress {
   bool visible_ = false;
 };
 
+/// Whether standard error is a terminal on which a line can be drawn again: not a dumb one (TERM).
+bool can_redraw();
+
 /// The line: as much of it as fits into `columns`. `label` may be empty; what it has in parentheses
 /// goes first. `done` is 0..1, `left` is how long the rest takes, or empty.
 std::string progress_line(const std::string& label, const std::string& step, double done,

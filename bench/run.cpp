@@ -2,9 +2,9 @@
 #include "bench/run.hpp"
 
 #include "bench/crossover.hpp"
-#include "bench/interrupt.hpp"
 #include "bench/launch.hpp"
 #include "bench/outputs.hpp"
+#include "bench/process.hpp"
 #include "bench/progress.hpp"
 #include "bench/runner.hpp"
 #include "common/limits.hpp"
@@ -14,7 +14,6 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -62,8 +61,7 @@ class Run {
         ranks_(ranks),
         err_(err),
         helpers_(std::max(1, usable_threads(topology_.threads()) / ranks.local_ranks())),
-        progress_(err, options.progress && &err == &std::cerr && isatty(STDERR_FILENO) != 0,
-                  work_of(rows)) {
+        progress_(err, options.progress && &err == &std::cerr && can_redraw(), work_of(rows)) {
     report_.argv = args;
     report_.started_at = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
     report_.host = host_info(topology_);

@@ -143,9 +143,11 @@ OutputFile OutputFile::join(const fs::path& partial, const fs::path& target) {
 }
 
 void OutputFile::fail(int error_number) const {
-  throw ResourceError(
-      fmt::format("cannot write {}: {}; give a file in a folder that exists and is writable",
-                  target_.string(), std::strerror(error_number)));
+  const char* remedy = "give a file in a folder that exists and is writable";
+  if (error_number == ENOSPC || error_number == EDQUOT) remedy = "give a file where there is room";
+  if (error_number == EFBIG) remedy = "a larger limit of files (ulimit -f) would do";
+  throw ResourceError(fmt::format("cannot write {}: {}; {}", target_.string(),
+                                  std::strerror(error_number), remedy));
 }
 
 void OutputFile::write(std::string_view text) { write(std::as_bytes(std::span(text))); }

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@
 #include <iterator>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -216,23 +218,98 @@ TEST(OutputFile, FifoIsWrittenInPlace) {
   EXPECT_TRUE(fs::is_fifo(path));
 }
 
-// As in `--json /dev/stdout | jq`, or `--json >(jq)`: a link of /proc to a pipe without a name.
-TEST(OutputFile, PipeOfThisProcessIsWrittenInPlace) {
+/// Writes to open file `number` of this process by its name.
+void write_to_descriptor(const std::string& folder, int number) {
+  OutputFile file(folder + std::to_string(number));
+  file.write("text");
+  file.commit();
+}
+
+// As in `--json /dev/stdout | jq`, or `--json >(jq)`: links of /proc to what has no name.
+TEST(OutputFile, PipeAndSocketOfThisProcessAreWrittenInPlace) {
   int ends[2];
   ASSERT_EQ(pipe(ends), 0);
-  const fs::path path = "/dev/fd/" + std::to_string(ends[1]);
-  try {
-    OutputFile file(path);
-    file.write("text");
-    file.commit();
+  write_to_descriptor("/dev/fd/", ends[1]);
+  int pair[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+  write_to_descriptor("/proc/thread-self/fd/", pair[1]);
+  for (const int reader : {ends[0], pair[0]}) {
     char got[8] = {};
-    EXPECT_EQ(read(ends[0], got, sizeof(got)), 4);
+    EXPECT_EQ(read(reader, got, sizeof(got)), 4);
     EXPECT_STREQ(got, "text");
-  } catch (const ResourceError& error) {
-    ADD_FAILURE() << error.what();
   }
+  for (const int fd : {ends[0], ends[1], pair[0], pair[1]}) close(fd);
+}
+
+// As in `--json /dev/stdout >>all.json`.
+TEST(OutputFile, FileBehindADescriptorKeepsWhatItHas) {
+  const testing::TemporaryFolder folder;
+  for (const int flags : {O_APPEND, 0}) {
+    put(folder / "all", "old ");
+    const int fd = open((folder / "all").c_str(), O_WRONLY | flags);
+    ASSERT_EQ(lseek(fd, 4, SEEK_SET), 4);
+    const std::string of_process = "/proc/" + std::to_string(getpid()) + "/fd/";
+    for (const std::string& by : {std::string("/dev/fd/"), of_process}) write_to_descriptor(by, fd);
+    fs::create_symlink("/dev/fd/" + std::to_string(fd), folder / "link");
+    OutputFile(folder / "link").write(" end");
+    close(fd);
+    EXPECT_EQ(content(folder / "all"), "old texttext end");
+    fs::remove(folder / "link");
+    EXPECT_THAT(names_in(folder.path()), ElementsAre("all"));
+  }
+}
+
+TEST(OutputFile, DescriptorThatCannotBeWrittenIsFoundAtOnce) {
+  const testing::TemporaryFolder folder;
+  put(folder / "input", "old");
+  const int fd = open((folder / "input").c_str(), O_RDONLY);
+  const std::string name = "/dev/fd/" + std::to_string(fd);
+  EXPECT_THAT(opening_failure(name), HasSubstr(name));
+  close(fd);
+  EXPECT_THAT(opening_failure(name), HasSubstr(name));
+  EXPECT_EQ(content(folder / "input"), "old");
+}
+
+TEST(OutputFile, WaitsForAPipeThatDoesNotBlock) {
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_NONBLOCK), 0);
+  const std::string large(1'000'000, 'x');
+  std::thread writer([&] {
+    OutputFile file("/dev/fd/" + std::to_string(ends[1]));
+    file.write(large);
+    close(ends[1]);
+  });
+  std::string got;
+  while (true) {
+    char buffer[4096];
+    const ssize_t count = read(ends[0], buffer, sizeof(buffer));
+    if (count == 0) break;
+    if (count > 0) got.append(buffer, static_cast<std::size_t>(count));
+  }
+  writer.join();
   close(ends[0]);
-  close(ends[1]);
+  EXPECT_EQ(got, large);
+}
+
+// What a process leaves that is killed.
+TEST(OutputFile, TakesAwayWhatNobodyWritesAnyMore) {
+  const testing::TemporaryFolder folder;
+  put(folder / "out.json.partial-aB3xY9", "half");
+  put(folder / "out.json.partial-kept-by-its-name", "another's");
+  put(folder / "other.json.partial-aB3xY9", "another target's");
+  OutputFile first(folder / "out.json");
+  EXPECT_FALSE(fs::exists(folder / "out.json.partial-aB3xY9"));
+  OutputFile second(folder / "out.json");
+  first.write("one");
+  first.commit();
+  EXPECT_EQ(content(folder / "out.json"), "one");
+  OutputFile third(folder / "out.json");
+  second.write("two");
+  second.commit();
+  EXPECT_EQ(content(folder / "out.json"), "two");
+  third.commit();
+  EXPECT_THAT(names_in(folder.path()), ElementsAre("other.json.partial-aB3xY9", "out.json",
+                                                   "out.json.partial-kept-by-its-name"));
 }
 
 }  // namespace
