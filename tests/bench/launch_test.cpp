@@ -57,6 +57,7 @@ TEST(FindLaunch, DaemonsThatSrunStartedAreNotTheTasks) {
                                      {"OMPI_COMM_WORLD_RANK", "9"}});
   EXPECT_EQ(launch.launcher, "mpirun");
   EXPECT_EQ(launch.tasks, 16);
+  EXPECT_EQ(launch.unset, " -u OMPI_COMM_WORLD_RANK -u SLURM_PROCID");
 }
 
 TEST(FindLaunch, SeesWhetherSrunConnectsItsTasks) {
@@ -99,8 +100,10 @@ TEST(RequireRanks, IsContentWithOneTaskAndWithAsManyRanks) {
 }
 
 TEST(RequireRanks, CopiesOfRankZeroAreAnError) {
-  EXPECT_THAT(message_of({"srun", 4, 0}, 1, ExitCode::kUsage),
-              AllOf(HasSubstr("srun started 4"), HasSubstr("--mpi=pmix")));
+  EXPECT_THAT(message_of(launch_with({{"SLURM_STEP_NUM_TASKS", "4"}, {"SLURM_PROCID", "0"}}), 1,
+                         ExitCode::kUsage),
+              AllOf(HasSubstr("srun started 4"), HasSubstr("--mpi=pm"),
+                    HasSubstr("env -u SLURM_PROCID convscale runs alone")));
   EXPECT_THAT(message_of({"mpirun", 2, 0}, 1, ExitCode::kUsage), HasSubstr("mpirun started 2"));
   EXPECT_THAT(message_of({"mpirun", 2, 0}, 0, ExitCode::kUnsupported),
               AllOf(HasSubstr("no MPI"), HasSubstr("CONVSCALE_MPI=ON")));

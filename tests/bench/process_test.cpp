@@ -12,7 +12,9 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <filesystem>
 #include <fstream>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -33,15 +35,26 @@ struct Exit {
   std::int64_t peak_bytes = 0;
 };
 
+constexpr int kInterrupts[] = {SIGINT, SIGTERM, SIGHUP, SIGXCPU};
+
+/// What a process is to change before it becomes the program.
+using Setup = std::function<void()>;
+
+Setup with_variables(const std::vector<std::string>& environment) {
+  return [environment] {
+    for (const std::string& variable : environment) putenv(const_cast<char*>(variable.c_str()));
+  };
+}
+
 /// Starts the program; its standard output and standard error are these descriptors.
-pid_t start(std::vector<std::string> args, int out, int err,
-            const std::vector<std::string>& environment = {}) {
+pid_t start(std::vector<std::string> args, int out, int err, const Setup& set_up = {}) {
   const pid_t pid = fork();
   if (pid != 0) return pid;
   args.insert(args.begin(), CONVSCALE_PROGRAM);
   dup2(out, STDOUT_FILENO);
   dup2(err, STDERR_FILENO);
-  for (const std::string& variable : environment) putenv(const_cast<char*>(variable.c_str()));
+  for (const int number : kInterrupts) std::signal(number, SIG_DFL);  // whatever runs the tests
+  if (set_up) set_up();
   std::vector<char*> argv;
   argv.reserve(args.size() + 1);
   for (std::string& arg : args) argv.push_back(arg.data());
@@ -65,10 +78,10 @@ int open_to_write(const std::string& path) {
 class Process {
  public:
   Process(const TemporaryFolder& folder, std::vector<std::string> args, const std::string& out = "",
-          const std::vector<std::string>& environment = {})
+          const Setup& set_up = {})
       : err_(folder / "stderr"), out_(out.empty() ? (folder / "stdout").string() : out) {
     const int out_fd = open_to_write(out_), err_fd = open_to_write(err_);
-    pid_ = start(std::move(args), out_fd, err_fd, environment);
+    pid_ = start(std::move(args), out_fd, err_fd, set_up);
     close(out_fd);
     close(err_fd);
   }
@@ -85,13 +98,14 @@ class Process {
 /// The program, running, with its standard error on a terminal, where it tells how far it is.
 class OnTerminal {
  public:
-  OnTerminal(const TemporaryFolder& folder, std::vector<std::string> args)
+  OnTerminal(const TemporaryFolder& folder, std::vector<std::string> args,
+             const Setup& set_up = with_variables({"TERM=xterm"}))
       : out_(folder / "stdout"), terminal_(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)) {
     grantpt(terminal_);
     unlockpt(terminal_);
     const int err_fd = open(ptsname(terminal_), O_RDWR | O_NOCTTY | O_CLOEXEC);
     const int out_fd = open_to_write(out_);
-    pid_ = start(std::move(args), out_fd, err_fd);
+    pid_ = start(std::move(args), out_fd, err_fd, set_up);
     close(out_fd);
     close(err_fd);
   }
@@ -157,12 +171,14 @@ constexpr const char* kMeasuring = "measuring";
 constexpr int kHasTimes = 2;
 
 TEST(Process, InterruptedRunWritesWhatItHas) {
-  for (const int number : {SIGINT, SIGTERM}) {
+  for (const int number : kInterrupts) {
     const TemporaryFolder folder;
     OnTerminal process(folder, {"--size", "200", "--mem", "400000", "--burns", "0", "--min-time",
                                 "1000", "--json", folder / "r.json"});
     ASSERT_TRUE(process.wait_until(kMeasuring, kHasTimes)) << process.err();
     process.signal(number);
+    // The kernel sends one each second; and a terminal that goes sends one beside that of a user.
+    if (number == SIGHUP || number == SIGXCPU) process.signal(number);
     ASSERT_EQ(process.wait().code, 130) << process.err();
     EXPECT_THAT(process.err(), HasSubstr("interrupted"));
     const Json document = Json::parse(read_text(folder / "r.json"));
@@ -213,6 +229,104 @@ TEST(Process, InterruptedRowsInTurnKeepWhatTheyHave) {
   interrupted_in_turn("40000000", "generating", 1);
   for (const Json& record : interrupted_in_turn("400000", kMeasuring, kHasTimes))
     EXPECT_FALSE(record["times_s"].empty());
+}
+
+/// As nohup has it, and a shell's background.
+TEST(Process, WhatWasIgnoredAtTheStartStaysIgnored) {
+  for (const int number : kInterrupts) {
+    const TemporaryFolder folder;
+    OnTerminal process(folder,
+                       {"--size", "20", "--mem", "400", "-w", "1", "--burns", "0", "--min-time",
+                        "0.05", "--json", folder / "r.json"},
+                       [number] {
+                         std::signal(number, SIG_IGN);
+                         with_variables({"TERM=xterm"})();
+                       });
+    ASSERT_TRUE(process.wait_until(kMeasuring)) << process.err();
+    process.signal(number);
+    EXPECT_EQ(process.wait().code, 0) << process.err();
+    EXPECT_EQ(Json::parse(read_text(folder / "r.json"))["interrupted"], false);
+  }
+}
+
+/// Descriptors that are free are given to the next file that is opened, and text to who asks.
+TEST(Process, ClosedStandardDescriptorsGetIntoNoFile) {
+  for (const int closed : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    const TemporaryFolder folder;
+    const Process process(folder, {"--size", "20", "--mem", "2000", "--json", folder / "r.json"},
+                          "", [closed] { close(closed); });
+    if (closed == STDOUT_FILENO) {
+      EXPECT_EQ(process.wait().code, 5);
+      EXPECT_THAT(process.err(), HasSubstr("standard output is closed"));
+      EXPECT_FALSE(std::filesystem::exists(folder / "r.json"));
+    } else {
+      EXPECT_EQ(process.wait().code, 0);
+      EXPECT_EQ(Json::parse(read_text(folder / "r.json"))["records"].size(), 1u);
+    }
+  }
+}
+
+TEST(Process, JsonByTheNameOfStandardOutputIsAppendedWhereItIs) {
+  const TemporaryFolder folder;
+  for (const char* name : {"/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"}) {
+    std::ofstream(folder / "all") << "kept\n";
+    const std::string all = folder / "all";
+    const Process process(folder, {"--size", "20", "--mem", "2000", "--json", name}, "",
+                          [all] { dup2(open(all.c_str(), O_WRONLY | O_APPEND), STDOUT_FILENO); });
+    ASSERT_EQ(process.wait().code, 0);
+    const std::string text = read_text(folder / "all");
+    ASSERT_EQ(text.substr(0, 5), "kept\n");
+    EXPECT_EQ(Json::parse(text.substr(5))["records"].size(), 1u) << text;
+    EXPECT_THAT(process.err(), HasSubstr("FOM: "));
+  }
+}
+
+/// What a full disk, a quota and `ulimit -f` have in common.
+TEST(Process, FileBeyondItsLimitTakesNoOtherWithIt) {
+  const TemporaryFolder folder;
+  const Process process(folder,
+                        {"--size", "20", "--mem", "2000", "--json", folder / "r.json", "--csv",
+                         folder / "r.csv", "--save", folder / "arrays"},
+                        "", [] {
+                          const rlimit limit{3000, 3000};  // CSV fits
+                          setrlimit(RLIMIT_FSIZE, &limit);
+                        });
+  EXPECT_EQ(process.wait().code, 5);
+  EXPECT_THAT(process.err(), HasSubstr("r.json: File too large"));
+  EXPECT_THAT(process.err(), HasSubstr("arrays/images.npy: File too large"));
+  EXPECT_THAT(process.out(), HasSubstr("FOM: "));
+  EXPECT_THAT(read_text(folder / "r.csv"), HasSubstr("ok,"));
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder.path()))
+    EXPECT_EQ(entry.path().string().find(".partial-"), std::string::npos) << entry.path();
+}
+
+/// They are asked inside of allocations, too, by scripts as by people.
+TEST(Process, QuestionsAreAnsweredInTasksOfAnyLauncher) {
+  const std::vector<std::vector<std::string>> launches{
+      {"SLURM_STEP_NUM_TASKS=4", "SLURM_PROCID=3"},
+      {"PMIX_RANK=0"},
+      {"OMPI_COMM_WORLD_SIZE=2", "OMPI_COMM_WORLD_RANK=1"},
+      {"PMI_SIZE=2", "PMI_RANK=1"}};
+  for (const auto& environment : launches) {
+    for (const std::vector<std::string>& args :
+         {std::vector<std::string>{"--version"}, {"--help"}, {"--size", "0", "--list"}, {"-h"}}) {
+      const TemporaryFolder folder;
+      const Process process(folder, args, "", with_variables(environment));
+      EXPECT_EQ(process.wait().code, 0) << process.err();
+      EXPECT_GT(process.out().size(), 20u) << environment.front() << args.front();
+    }
+  }
+}
+
+TEST(Process, NoProgressOnADumbTerminal) {
+  for (const char* terminal : {"TERM=dumb", "TERM="}) {
+    const TemporaryFolder folder;
+    OnTerminal process(folder, {"--size", "20", "--mem", "2000", "--min-time", "0.2"},
+                       with_variables({terminal}));
+    EXPECT_EQ(process.wait().code, 0);
+    EXPECT_EQ(process.err().find('\033'), std::string::npos) << process.err();
+    EXPECT_EQ(process.err().find(kMeasuring), std::string::npos) << process.err();
+  }
 }
 
 TEST(Process, TakesImagesResultsAndScratchAndLittleElse) {
@@ -269,7 +383,7 @@ TEST(Process, FullStandardOutputIsExit5) {
 TEST(Process, LocaleChangesNoNumber) {
   const TemporaryFolder folder;
   const Process process(folder, {"--size", "20", "--mem", "2000"}, "",
-                        {"LC_ALL=de_DE.UTF-8", "LANG=de_DE.UTF-8"});
+                        with_variables({"LC_ALL=de_DE.UTF-8", "LANG=de_DE.UTF-8"}));
   ASSERT_EQ(process.wait().code, 0);
   EXPECT_THAT(process.out(), ::testing::ContainsRegex("Average time: [0-9]+\\.[0-9]+ second"));
 }
