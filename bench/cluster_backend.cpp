@@ -72,6 +72,10 @@ class ClusterBackend final : public Backend {
     return Holding{mine().images, !scatters_};
   }
 
+  void stop_when(std::function<bool()> stop) override {
+    if (local_) local_->stop_when(std::move(stop));
+  }
+
   void prepare(const HostBuffers& buffers) override {
     buffers_ = buffers;
     agree([&] { local_->prepare(buffers); });  // rank 0's share is the first

@@ -26,6 +26,7 @@ Measurement::Measurement(const Config& config, const Workload& workload, const R
   record_.config = held_ = config;
   record_.setup_s = timed([&] {
     backend_ = find_backend(context.backends, config.backend).create(config);
+    backend_->stop_when(context.signalled);
     record_.facts = backend_->facts();
     if (const auto holding = backend_->holding()) {
       held_.first_image += holding->images.first;
@@ -88,8 +89,9 @@ bool Measurement::is_burn() const {
 void Measurement::iterate() {
   const ImageRange all{0, config().shape.images};
   const auto began = context_.now();
+  Ceilings ceilings;
   if (samples_.iterations() < kCeilingPasses || ceilings_s_ < iterations_s_)
-    ceilings_s_ += timed([&] { samples_.add(backend_->measure_ceilings()); });
+    ceilings_s_ += timed([&] { ceilings = backend_->measure_ceilings(); });
   checks_s_ += timed([&] { backend_->poison(); });
 
   double time_s = timed([&] {
@@ -98,16 +100,18 @@ void Measurement::iterate() {
   });
 
   const bool burn = is_burn();
-  const auto number =
-      burn ? static_cast<std::size_t>(samples_.iterations()) + 1 : samples_.times_s().size() + 1;
-  checks_s_ += timed([&] {
-    samples_.check(backend_->digest(), fmt::format("{} {}", burn ? "burn" : "iteration", number));
-  });
+  Digest digest;
+  checks_s_ += timed([&] { digest = backend_->digest(); });
   elapsed_s_ += seconds_since(began);
   const auto of_root = context_.ranks.of_root({time_s, ceilings_s_, elapsed_s_});
   time_s = of_root[0];
   ceilings_s_ = of_root[1];
   elapsed_s_ = of_root[2];
+  if (is_interrupted()) return;  // workers have left undone what they had not begun
+  const auto number =
+      burn ? static_cast<std::size_t>(samples_.iterations()) + 1 : samples_.times_s().size() + 1;
+  samples_.check(digest, fmt::format("{} {}", burn ? "burn" : "iteration", number));
+  samples_.add(ceilings);
   iterations_s_ += time_s;
   if (burn) {
     samples_.add_burn(time_s);

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <ostream>
 #include <span>
@@ -57,18 +58,31 @@ void Outputs::join_arrays(const std::filesystem::path& folder,
     arrays_.push_back(OutputFile::join(partial[i], folder / kArrayNames[i]));
 }
 
-void Outputs::save(const Config& config, ImageRange held, const HostBuffers& buffers) {
+void Outputs::save(const Config& config, ImageRange held, const HostBuffers& buffers,
+                   const std::function<bool()>& stop) {
   if (arrays_.empty()) return;
+  constexpr std::int64_t kPieceBytes = std::int64_t{16} << 20;  // between two looks at `stop`
   const Shape& s = config.shape;
   const auto write = [&](OutputFile& file, const std::byte* data, std::int64_t height,
                          std::int64_t width) {
     const std::array<std::int64_t, 3> shape{s.images, height, width};
     const std::int64_t bytes_of_image = height * width * size_of(config.dtype);
-    const std::span part(data, static_cast<std::size_t>((held.last - held.first) * bytes_of_image));
-    if (held == ImageRange{0, s.images}) return write_npy(file, config.dtype, shape, part);
+    const std::int64_t bytes = (held.last - held.first) * bytes_of_image;
     const std::string header = npy_header(config.dtype, shape);
     if (held.first == 0 && held.last > 0) file.write(header);
-    file.write_at(std::ssize(header) + held.first * bytes_of_image, part);
+    for (std::int64_t done = 0; done < bytes; done += kPieceBytes) {
+      if (stop()) {
+        throw ResourceError(fmt::format("cannot write {}: interrupted by a signal",
+                                        file.partial().parent_path().string()));
+      }
+      const std::span piece(data + done,
+                            static_cast<std::size_t>(std::min(kPieceBytes, bytes - done)));
+      if (held == ImageRange{0, s.images}) {
+        file.write(piece);  // a pipe will do
+      } else {
+        file.write_at(std::ssize(header) + held.first * bytes_of_image + done, piece);
+      }
+    }
   };
   write(arrays_[0], buffers.images, s.height, s.width);
   write(arrays_[1], buffers.filters, s.filter_size, s.filter_size);

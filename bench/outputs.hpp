@@ -7,6 +7,7 @@
 #include "common/record.hpp"
 
 #include <filesystem>
+#include <functional>
 #include <iosfwd>
 #include <optional>
 #include <string>
@@ -29,8 +30,10 @@ class Outputs {
   std::vector<std::string> partial_arrays() const;
   /// For a rank that writes parts of rank 0's arrays, which have these names. Throws ResourceError.
   void join_arrays(const std::filesystem::path& folder, const std::vector<std::string>& partial);
-  /// Writes images `held` of images.npy, filters.npy and results.npy if they were asked for.
-  void save(const Config& config, ImageRange held, const HostBuffers& buffers);
+  /// Writes images `held` of images.npy, filters.npy and results.npy if they were asked for. Throws
+  /// ResourceError, also once `stop` says yes.
+  void save(const Config& config, ImageRange held, const HostBuffers& buffers,
+            const std::function<bool()>& stop);
   /// Gives the arrays their names, once all parts are written.
   void commit_arrays();
   /// Writes the formats that were asked for, and proves that standard output took all.

@@ -180,7 +180,7 @@ class Run {
 
   void save(const Config& config, ImageRange held, const HostBuffers& buffers) {
     try {
-      ranks_.agree([&] { outputs_->save(config, held, buffers); });
+      ranks_.agree([&] { outputs_->save(config, held, buffers, interrupted); });
       // Rank 0 gives the files their names when all others have closed them.
       for (const bool root : {false, true}) {
         ranks_.agree([&] {

@@ -143,6 +143,10 @@ class Backend {
   /// What the buffers are to hold; null: all of the configuration.
   virtual std::optional<Holding> holding() const { return std::nullopt; }
 
+  /// Who works for it asks `stop` between pieces of work, from any thread. Once it has said yes,
+  /// what is under way ends early and leaves data, results and ceilings that mean nothing.
+  virtual void stop_when(std::function<bool()> stop) { static_cast<void>(stop); }
+
   virtual void prepare(const HostBuffers& buffers) = 0;
   virtual void load() {}
   /// One sample of each ceiling, with the same workers over the same buffers.

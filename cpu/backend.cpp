@@ -21,6 +21,7 @@
 #include <chrono>
 #include <cmath>
 #include <deque>
+#include <functional>
 #include <optional>
 #include <utility>
 
@@ -82,6 +83,8 @@ class CpuBackend final : public Backend {
     return placement_of(topology_, config_, cpus_);
   }
 
+  void stop_when(std::function<bool()> stop) override { stop_ = std::move(stop); }
+
   void prepare(const HostBuffers& buffers) override {
     images_ = reinterpret_cast<T*>(buffers.images);
     filters_ = reinterpret_cast<T*>(buffers.filters);
@@ -108,7 +111,8 @@ class CpuBackend final : public Backend {
       first_touch(scratch.data(), scratch.data() + scratch.bytes());
     });
     meter_.emplace(supported_ceiling_loops(), team_, buffers.images,
-                   s.images * s.pixels() * static_cast<std::int64_t>(sizeof(T)), config_.dtype);
+                   s.images * s.pixels() * static_cast<std::int64_t>(sizeof(T)), config_.dtype,
+                   CeilingMeter::Clock::now, stop_);
   }
 
   Ceilings measure_ceilings() override { return meter_->sample(); }
@@ -132,7 +136,7 @@ class CpuBackend final : public Backend {
       Worker& self = workers_[static_cast<std::size_t>(worker)];
       const Shape& s = config_.shape;
       if (config_.schedule == Schedule::kDynamic) {
-        for (std::int64_t i = (*next)++; i < range.last; i = (*next)++)
+        for (std::int64_t i = (*next)++; i < range.last && !stop_(); i = (*next)++)
           work_on({i, 0, s.out_height()}, self);
       } else {
         for_each_band(range, s.out_height(), config_.schedule == Schedule::kStatic,
@@ -208,11 +212,17 @@ class CpuBackend final : public Backend {
   }
 
   /// The bands whose pages lie near `worker`: those that it computes, or with schedule `dynamic`
-  /// would compute with `static`.
+  /// would compute with `static`. In pieces of some milliseconds.
   template <class Body>
   void for_each_own_band(int worker, Body&& body) const {
-    for_each_band({0, config_.shape.images}, config_.shape.out_height(),
-                  config_.schedule != Schedule::kSplit, config_.num_workers, worker, body);
+    constexpr std::int64_t kPieceBytes = std::int64_t{16} << 20;
+    const Shape& s = config_.shape;
+    const std::int64_t bytes_of_row =
+        std::max(s.width, s.out_width()) * s.stride * size_of(config_.dtype);
+    const std::int64_t rows = std::max<std::int64_t>(1, kPieceBytes / bytes_of_row);
+    for_each_band({0, s.images}, s.out_height(), config_.schedule != Schedule::kSplit,
+                  config_.num_workers, worker,
+                  [&](const RowBand& band) { for_each_piece(band, rows, stop_, body); });
   }
 
   /// The work item: one convolution, or as many as `--work_time` asks for.
@@ -220,12 +230,23 @@ class CpuBackend final : public Backend {
     if (config_.work_time_s) {
       const auto begin = std::chrono::steady_clock::now();
       const std::chrono::duration<double> least(*config_.work_time_s);
-      while (std::chrono::steady_clock::now() - begin < least) convolve(band, worker);
+      while (std::chrono::steady_clock::now() - begin < least && !stop_()) convolve(band, worker);
     }
     convolve(band, worker);
   }
 
+  /// In pieces that take under 0.1 s even where a kernel is slow; with the default sizes an image
+  /// is one piece.
   void convolve(const RowBand& band, const Worker& worker) const {
+    constexpr std::int64_t kPieceFlops = std::int64_t{1} << 25;
+    const Shape& s = config_.shape;
+    const std::int64_t flops_of_row = flops(s, config_.method) / (s.images * s.out_height());
+    const std::int64_t rows =
+        std::max<std::int64_t>(1, kPieceFlops / std::max<std::int64_t>(1, flops_of_row));
+    for_each_piece(band, rows, stop_, [&](const RowBand& piece) { convolve_piece(piece, worker); });
+  }
+
+  void convolve_piece(const RowBand& band, const Worker& worker) const {
     const Shape& s = config_.shape;
     const Image<T> image{.pixels = images_ + band.image * s.pixels(),
                          .height = s.height,
@@ -253,6 +274,7 @@ class CpuBackend final : public Backend {
   T* filters_ = nullptr;
   T* results_ = nullptr;
   std::optional<CeilingMeter> meter_;
+  std::function<bool()> stop_ = [] { return false; };
   std::deque<std::pair<ImageRange, ThreadTeam::Ticket>> under_way_;
   ThreadTeam team_;  // last, so that its threads end before what they work on
 };

@@ -20,6 +20,8 @@ constexpr double kFmaPassSeconds = 1e-3;
 constexpr std::int64_t kTrialRounds = 10000;
 /// A small buffer is read several times, so that the clock does not matter.
 constexpr std::int64_t kLeastReadBytes = 16 << 20;
+/// What a worker reads between two looks for an interrupt: 1 GiB, some 0.1 s.
+constexpr std::int64_t kPieceLines = (std::int64_t{1} << 30) / kLine;
 
 }  // namespace
 
@@ -32,13 +34,15 @@ const CeilingLoops& supported_ceiling_loops() {
 }
 
 CeilingMeter::CeilingMeter(const CeilingLoops& loops, ThreadTeam& team, const std::byte* data,
-                           std::int64_t bytes, Dtype dtype, std::function<Clock::time_point()> now)
+                           std::int64_t bytes, Dtype dtype, std::function<Clock::time_point()> now,
+                           std::function<bool()> stop)
     : loops_(loops),
       team_(team),
       data_(data),
       lines_(bytes / kLine),
       dtype_(dtype),
-      now_(std::move(now)) {}
+      now_(std::move(now)),
+      stop_(std::move(stop)) {}
 
 /// Runs `body(worker)` on the first `workers` of the team and returns the seconds from the first
 /// one's begin to the last one's end: without the start of the team, and right also where workers
@@ -64,7 +68,10 @@ double CeilingMeter::read_pass(int streams) {
   const double seconds = timed_on(readers, [&](int worker) {
     const Block block = block_of(lines_, readers, worker);
     for (std::int64_t i = 0; i < repeats; ++i) {
-      sink = loops_.read(data_ + block.begin * kLine, block.size() * kLine, streams);
+      for (std::int64_t line = block.begin; line < block.end && !stop_(); line += kPieceLines) {
+        const std::int64_t lines = std::min(kPieceLines, block.end - line);
+        sink = loops_.read(data_ + line * kLine, lines * kLine, streams);
+      }
     }
   });
   return static_cast<double>(repeats * lines_ * kLine) / seconds;
@@ -86,7 +93,10 @@ void CeilingMeter::calibrate() {
   for (const int streams : {1, 2, 4, 8}) {
     if (lines_ == 0) break;
     std::array<double, kPasses> rates{};
-    for (double& rate : rates) rate = read_pass(streams);
+    for (double& rate : rates) {
+      if (stop_()) return;
+      rate = read_pass(streams);
+    }
     const double rate = median_of(rates);
     if (rate > best) {
       best = rate;
@@ -112,7 +122,7 @@ Ceilings CeilingMeter::sample() {
   Ceilings sample;
   best_flops_per_s_ = std::max(best_flops_per_s_, fma_pass());
   sample.peak_flops_per_s = best_flops_per_s_;
-  if (lines_ > 0) sample.read_bytes_per_s = read_pass(streams_);
+  if (lines_ > 0 && !stop_()) sample.read_bytes_per_s = read_pass(streams_);
   return sample;
 }
 

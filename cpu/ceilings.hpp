@@ -19,11 +19,13 @@ class CeilingMeter {
   using Clock = std::chrono::steady_clock;
 
   /// Reads will go over `bytes` at `data` (at a multiple of 64), evenly dealt to the workers of
-  /// `team` in order; at most the last 63 bytes stay unread. All three outlive the meter. Workers
-  /// read the time from `now`; a test gives it.
-  CeilingMeter(const CeilingLoops& loops, ThreadTeam& team, const std::byte* data,
-               std::int64_t bytes, Dtype dtype,
-               std::function<Clock::time_point()> now = Clock::now);
+  /// `team` in order; at most the last 63 bytes stay unread. All three outlive the meter. Once
+  /// `stop` says yes, samples end early and mean nothing. Workers read the time from `now`; a test
+  /// gives it.
+  CeilingMeter(
+      const CeilingLoops& loops, ThreadTeam& team, const std::byte* data, std::int64_t bytes,
+      Dtype dtype, std::function<Clock::time_point()> now = Clock::now,
+      std::function<bool()> stop = [] { return false; });
 
   /// One pass of each. The read bandwidth is that of the pass, null for a buffer under 64 bytes;
   /// the peak is the best of all passes so far, since one that lost its processor is no peak.
@@ -42,6 +44,7 @@ class CeilingMeter {
   std::int64_t lines_;
   Dtype dtype_;
   std::function<Clock::time_point()> now_;
+  std::function<bool()> stop_;
   int streams_ = 0;  // 0: not yet calibrated
   std::int64_t fma_rounds_ = 0;
   double best_flops_per_s_ = 0;

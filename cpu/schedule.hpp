@@ -39,4 +39,11 @@ void for_each_band(ImageRange range, std::int64_t out_height, bool whole_images,
   }
 }
 
+/// Calls `body(RowBand)` for parts of `band` of at most `rows` rows, in order, until `stop()`.
+template <class Stop, class Body>
+void for_each_piece(const RowBand& band, std::int64_t rows, const Stop& stop, Body&& body) {
+  for (std::int64_t row = band.row_begin; row < band.row_end && !stop(); row += rows)
+    body(RowBand{band.image, row, std::min(row + rows, band.row_end)});
+}
+
 }  // namespace convscale
