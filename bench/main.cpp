@@ -18,6 +18,7 @@
 
 int main(int argc, char** argv) {
   using namespace convscale;
+  install_last_words();
   if (!hold_standard_descriptors()) {
     std::cerr << "convscale: standard output is closed; > /dev/null would do\n";
     return static_cast<int>(ExitCode::kFailure);

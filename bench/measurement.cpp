@@ -2,9 +2,12 @@
 #include "bench/measurement.hpp"
 
 #include "bench/plan.hpp"
+#include "bench/process.hpp"
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <string>
 
 namespace convscale {
@@ -136,6 +139,7 @@ Record Measurement::finish() {
   record_.ceilings_s = ceilings_s_;
   record_.checks_s = checks_s_;
   samples_.summarise(record_);
+  remember_median();
   warn();
   if (config().verify && samples_.has_results() && !is_interrupted()) verify_results();
   conclude();
@@ -145,6 +149,17 @@ Record Measurement::finish() {
     context_.on_results(config(), {first, first + held_.shape.images}, buffers());
   }
   return record_;
+}
+
+/// For the last words, if it comes to that. Takes no memory.
+void Measurement::remember_median() const {
+  if (!record_.summary) return;
+  std::array<char, 160> line{};
+  const auto end = fmt::format_to_n(
+      line.data(), line.size(), "{} {} {} {}, {}x{}, {} workers: median {:.4g} s", config().backend,
+      record_.facts.kernel, name_of(config().method), name_of(config().dtype),
+      config().shape.height, config().shape.width, config().num_workers, record_.summary->median);
+  remember({line.data(), std::min(end.size, line.size())});
 }
 
 void Measurement::verify_results() {

@@ -92,6 +92,7 @@ class Measurement {
   bool is_interrupted() const { return context_.ranks.is_interrupted(); }
   bool keep_going(double done) const;
   HostBuffers buffers() const;
+  void remember_median() const;
   void verify_results();
   void warn();
   void conclude();

@@ -2,12 +2,22 @@
 #include "bench/process.hpp"
 
 #include "bench/progress.hpp"
+#include "common/error.hpp"
+#include "common/output_file.hpp"
 
+#include <cxxabi.h>
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <atomic>
 #include <csignal>
-#include <cstring>
+#include <cstddef>
+#include <cstdlib>
+#include <exception>
+#include <new>
+#include <typeinfo>
 
 namespace convscale {
 namespace {
@@ -16,6 +26,10 @@ namespace {
 volatile std::sig_atomic_t signal_came = 0;
 volatile std::sig_atomic_t stop_was_asked = 0;
 const char* hint = nullptr;  // set before the handler is
+
+void say(std::string_view text) noexcept {
+  [[maybe_unused]] const ssize_t ignored = write(STDERR_FILENO, text.data(), text.size());
+}
 
 extern "C" void on_signal(int number) {
   // A closed terminal and a limit of CPU time come more than once, and on top of SIGTERM; who asks
@@ -27,12 +41,89 @@ extern "C" void on_signal(int number) {
   }
   if (is_asked) stop_was_asked = 1;
   if (signal_came == 0 && hint != nullptr) {
-    [[maybe_unused]] const ssize_t ignored = write(STDERR_FILENO, hint, std::strlen(hint));
+    say(hint);
   }
   signal_came = 1;
 }
 
+constexpr std::size_t kReserveBytes = 1 << 20;
+std::atomic<void*> reserve{nullptr};
+
+std::array<char, 2048> memory{};
+std::atomic<std::size_t> memory_size{0};
+
+/// Calls only what a signal handler may.
+[[noreturn]] void end_with_last_words(std::string_view why) noexcept {
+  static std::atomic_flag is_ending;
+  if (!is_ending.test_and_set()) {  // else of another thread, or of what is below
+    remove_temporaries();
+    say("convscale: ");
+    say(why);
+    if (memory_size > 0) {
+      say("; measured, but not written: ");
+      say(remembered());
+    }
+    say("\n");
+  }
+  _exit(static_cast<int>(ExitCode::kFailure));
+}
+
+constexpr std::string_view kOutOfMemory = "out of memory; a smaller --mem would do";
+
+[[noreturn]] void on_terminate() noexcept {
+  const std::type_info* const type = abi::__cxa_current_exception_type();
+  end_with_last_words(type != nullptr && *type == typeid(std::bad_alloc)
+                          ? kOutOfMemory
+                          : "ended by an exception that nobody caught: a fault of this program");
+}
+
+extern "C" void on_fault(int /*number*/) {
+  end_with_last_words("ended by a fault: out of memory, or a fault of this program or a library");
+}
+
+/// Another try, or the end of `operator new`.
+void on_failed_request() {
+  void* const held = reserve.exchange(nullptr);
+  if (held == nullptr) throw std::bad_alloc();
+  std::free(held);
+}
+
 }  // namespace
+
+void install_last_words() {
+  reserve = std::malloc(kReserveBytes);
+  std::set_new_handler(on_failed_request);
+  std::set_terminate(on_terminate);
+  static std::array<std::byte, 1 << 16> stack;  // of a handler where the own one has run over
+  stack_t alternate{};
+  alternate.ss_sp = stack.data();
+  alternate.ss_size = stack.size();
+  sigaltstack(&alternate, nullptr);
+  for (const int number : {SIGSEGV, SIGBUS, SIGABRT}) {
+    struct sigaction now {};
+    if (sigaction(number, nullptr, &now) != 0 || now.sa_handler != SIG_DFL)
+      continue;  // sanitizers'
+    now.sa_handler = on_fault;
+    now.sa_flags = SA_ONSTACK;
+    sigaction(number, &now, nullptr);
+  }
+}
+
+void remember(std::string_view line) noexcept {
+  constexpr std::string_view kBetween = "; ";
+  std::size_t size = memory_size;
+  const std::string_view before = size > 0 ? kBetween : std::string_view();
+  if (size + before.size() + line.size() > memory.size()) return;
+  for (const std::string_view part : {before, line}) {
+    std::copy(part.begin(), part.end(), memory.begin() + static_cast<std::ptrdiff_t>(size));
+    size += part.size();
+  }
+  memory_size = size;
+}
+
+std::string_view remembered() noexcept { return {memory.data(), memory_size}; }
+
+void forget_all() noexcept { memory_size = 0; }
 
 void install_signal_handlers() {
   if (isatty(STDERR_FILENO) != 0) {
@@ -42,7 +133,10 @@ void install_signal_handlers() {
   for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGXCPU}) {
     struct sigaction now {};
     if (sigaction(number, nullptr, &now) != 0 || now.sa_handler == SIG_IGN) continue;
-    std::signal(number, on_signal);
+    // A call that waits, such as the opening of a pipe that nobody reads, ends with it.
+    now.sa_handler = on_signal;
+    now.sa_flags = 0;
+    sigaction(number, &now, nullptr);
   }
   for (const int number : {SIGPIPE, SIGXFSZ}) std::signal(number, SIG_IGN);
 }

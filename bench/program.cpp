@@ -115,17 +115,23 @@ int run_program(const std::vector<std::string>& args, const BackendTable& backen
     out.flush();
     where << "convscale: " + message + "\n";  // at once: other ranks write to the same terminal
   };
+  // Of several codes an interrupt's is the first.
+  const auto code_of = [](ExitCode code) {
+    return static_cast<int>(interrupted() ? ExitCode::kInterrupted : code);
+  };
   const auto fail = [&](ExitCode code, const std::string& message) {
     say(is_root ? err : silent, message);
-    return static_cast<int>(code);
+    return code_of(code);
   };
-  const auto fail_alone = [&](const std::string& message, ExitCode code = ExitCode::kFailure) {
+  const auto fail_alone = [&](std::string message, ExitCode code = ExitCode::kFailure) {
+    if (!remembered().empty())
+      message += fmt::format("; measured, but not written: {}", remembered());
     if (comm.size() == 1) return fail(code, message);
     // The others do not know, and wait for us.
     say(err, fmt::format("rank {}: {}", comm.rank(), message));
     err.flush();
-    comm.abort(static_cast<int>(code));
-    return static_cast<int>(code);
+    comm.abort(code_of(code));
+    return code_of(code);
   };
   try {
     Ranks ranks(comm, interrupted);
@@ -137,7 +143,7 @@ int run_program(const std::vector<std::string>& args, const BackendTable& backen
   } catch (const std::bad_alloc&) {
     return fail_alone("out of memory; a smaller --mem would do");
   } catch (const std::exception& error) {
-    return fail_alone(error.what());
+    return fail_alone(one_line(error.what()));
   }
 }
 

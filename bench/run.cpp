@@ -62,6 +62,7 @@ class Run {
         err_(err),
         helpers_(std::max(1, usable_threads(topology_.threads()) / ranks.local_ranks())),
         progress_(err, options.progress && &err == &std::cerr && can_redraw(), work_of(rows)) {
+    forget_all();
     report_.argv = args;
     report_.started_at = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
     report_.host = host_info(topology_);

@@ -3,6 +3,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 namespace convscale {
 
@@ -16,10 +17,16 @@ enum class ExitCode : int {
   kInterrupted = 130,
 };
 
-/// An error with an exit code. `what()` is one line: what, where, and what would work.
+/// `text` on one line that leaves a terminal as it is: control characters become escapes such as
+/// \n and \x1b.
+std::string one_line(std::string_view text);
+
+/// An error with an exit code. `what()` is one line: what, where, and what would work. It may quote
+/// what a user gave.
 class Error : public std::runtime_error {
  public:
-  Error(ExitCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
+  Error(ExitCode code, const std::string& message)
+      : std::runtime_error(one_line(message)), code_(code) {}
   ExitCode code() const { return code_; }
 
   /// Of several ranks, all have thrown the same: none of them waits for another one.

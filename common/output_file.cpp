@@ -10,8 +10,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <atomic>
 #include <cerrno>
 #include <charconv>
+#include <climits>
 #include <cstring>
 #include <optional>
 #include <string>
@@ -26,6 +30,30 @@ namespace {
 
 constexpr const char* kPartial = ".partial-";
 constexpr std::size_t kRandom = 6;  // letters behind it
+
+/// Names of temporary files where a signal handler can read them. More than a run has.
+struct Temporary {
+  std::atomic<bool> is_used{false}, is_there{false};
+  std::array<char, PATH_MAX> path{};
+};
+std::array<Temporary, 16> temporaries;
+
+void note_temporary(const std::string& path) {
+  for (Temporary& temporary : temporaries) {
+    if (path.size() >= temporary.path.size() || temporary.is_used.exchange(true)) continue;
+    std::copy_n(path.c_str(), path.size() + 1, temporary.path.data());
+    temporary.is_there = true;
+    return;
+  }
+}
+
+void forget_temporary(const std::string& path) {
+  for (Temporary& temporary : temporaries) {
+    if (!temporary.is_there || path != temporary.path.data()) continue;
+    temporary.is_there = false;
+    temporary.is_used = false;
+  }
+}
 
 /// Whether `path` names a process's open file by its number, as /proc/self/fd/3 and /dev/fd/3 do.
 bool is_descriptor(const fs::path& path) {
@@ -109,11 +137,15 @@ OutputFile::OutputFile(const fs::path& target) : target_(target) {
 /// lock is gone: then another.
 void OutputFile::make_temporary() {
   for (struct stat status{}; status.st_nlink == 0;) {
-    if (fd_ >= 0) close(std::exchange(fd_, -1));
+    if (fd_ >= 0) {
+      close(std::exchange(fd_, -1));
+      forget_temporary(temporary_);
+    }
     std::string name = target_.string() + kPartial + std::string(kRandom, 'X');
     fd_ = mkostemp(name.data(), O_CLOEXEC);
     if (fd_ < 0) fail(errno);
-    temporary_ = name;
+    note_temporary(name);
+    temporary_ = std::move(name);
     flock(fd_, LOCK_EX | LOCK_NB);  // where there are no locks, nothing is taken for an orphan
     if (fstat(fd_, &status) != 0) fail(errno);
   }
@@ -121,7 +153,15 @@ void OutputFile::make_temporary() {
 
 OutputFile::~OutputFile() {
   if (fd_ >= 0) close(fd_);
-  if (!temporary_.empty()) unlink(temporary_.c_str());
+  if (temporary_.empty()) return;
+  unlink(temporary_.c_str());
+  forget_temporary(temporary_);
+}
+
+void remove_temporaries() noexcept {
+  for (const Temporary& temporary : temporaries) {
+    if (temporary.is_there) unlink(temporary.path.data());
+  }
 }
 
 OutputFile::OutputFile(OutputFile&& other) noexcept
@@ -182,6 +222,7 @@ void OutputFile::commit() {
   int error = close(std::exchange(fd_, -1)) != 0 ? errno : 0;
   if (error == 0 && !temporary_.empty()) {
     if (rename(temporary_.c_str(), target_.c_str()) == 0) {
+      forget_temporary(temporary_);
       temporary_.clear();
     } else {
       error = errno;

@@ -48,6 +48,10 @@ class OutputFile {
   int fd_ = -1;
 };
 
+/// Removes all that is not committed, of every OutputFile of this process: for one that ends
+/// without their destructors. Async-signal-safe.
+void remove_temporaries() noexcept;
+
 /// The number of this process's open file that `target` names, as /dev/stdout and /dev/fd/3 do.
 std::optional<int> own_descriptor(const std::filesystem::path& target);
 

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 #include <map>
+#include <new>
 
 namespace convscale {
 namespace {
@@ -136,7 +137,7 @@ int Topology::numa_node_of(int cpu) const {
 void Topology::pin(int cpu) const {
   const std::unique_ptr<hwloc_bitmap_s, decltype(&hwloc_bitmap_free)> set(hwloc_bitmap_alloc(),
                                                                           &hwloc_bitmap_free);
-  hwloc_bitmap_only(set.get(), static_cast<unsigned>(cpu));
+  if (!set || hwloc_bitmap_only(set.get(), static_cast<unsigned>(cpu)) != 0) throw std::bad_alloc();
   if (hwloc_set_cpubind(topology_.get(), set.get(), HWLOC_CPUBIND_THREAD) != 0) {
     throw ResourceError(fmt::format("cannot pin a worker to CPU {}: {}; --bind none would do", cpu,
                                     std::strerror(errno)));

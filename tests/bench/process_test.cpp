@@ -8,14 +8,17 @@
 #include <nlohmann/json.hpp>
 #include <poll.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace convscale {
@@ -87,6 +90,29 @@ class Process {
   }
 
   Exit wait() const { return wait_for(pid_); }
+  /// Waits until the program handles signal `number`, or has ended.
+  void wait_until_handled(int number) const {
+    const auto is_handled = [&] {
+      std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
+      for (std::string line; std::getline(status, line);) {
+        if (!line.starts_with("SigCgt:")) continue;
+        return (std::stoull(line.substr(7), nullptr, 16) >> (number - 1) & 1) != 0;
+      }
+      return true;
+    };
+    while (!is_handled()) std::this_thread::yield();
+  }
+  void signal(int number) const { kill(pid_, number); }
+  /// Sends signal `number` again and again until the program has ended.
+  Exit signal_until_end(int number) const {
+    siginfo_t ended{};
+    while (waitid(P_PID, static_cast<id_t>(pid_), &ended, WEXITED | WNOWAIT | WNOHANG) == 0 &&
+           ended.si_pid == 0) {
+      kill(pid_, number);
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return wait();
+  }
   std::string out() const { return read_text(out_); }
   std::string err() const { return read_text(err_); }
 
@@ -229,6 +255,28 @@ TEST(Process, InterruptedRowsInTurnKeepWhatTheyHave) {
   interrupted_in_turn("40000000", "generating", 1);
   for (const Json& record : interrupted_in_turn("400000", kMeasuring, kHasTimes))
     EXPECT_FALSE(record["times_s"].empty());
+}
+
+TEST(Process, AnInterruptAtTheVeryStartIsSaid) {
+  for (const int number : kInterrupts) {
+    const TemporaryFolder folder;
+    const Process process(folder, {"--size", "200", "--mem", "400000", "--burns", "0", "--min-time",
+                                   "1000", "--json", folder / "r.json"});
+    process.wait_until_handled(number);
+    process.signal(number);
+    EXPECT_EQ(process.wait().code, 130);
+    EXPECT_THAT(process.err(), HasSubstr("convscale: interrupted by a signal\n"));
+    EXPECT_EQ(Json::parse(read_text(folder / "r.json"))["interrupted"], true);
+  }
+}
+
+TEST(Process, AnInterruptEndsTheWaitForTheReaderOfAPipe) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(mkfifo((folder / "pipe").c_str(), 0600), 0);
+  const Process process(folder, {"--size", "20", "--mem", "2000", "--json", folder / "pipe"});
+  process.wait_until_handled(SIGHUP);
+  EXPECT_EQ(process.signal_until_end(SIGHUP).code, 130);
+  EXPECT_THAT(process.err(), HasSubstr("pipe: Interrupted system call"));
 }
 
 /// As nohup has it, and a shell's background.
