@@ -13,7 +13,7 @@ from convscale.cli import (Parser, UsageError, parse_choice, parse_count, parse_
 from convscale.generator import FILLS
 from convscale.pools import Job
 from convscale.vocabulary import BASELINE_KERNELS, DTYPES, MOST_ROWS
-from convscale.workload import MAX_FILTER_SIZE, Source, check_filters, open_stack
+from convscale.workload import MAX_FILTER_SIZE, Source, check_filters, open_stack, read_stack
 
 _DEFAULTS = {"size": "1000", "mem": "33554432", "fill": "random", "filter_size": "4"}
 
@@ -111,7 +111,7 @@ def _filter_size(args: argparse.Namespace, images: Sequence[int]) -> int:
         return parse_count("--filter-size", args.filter_size or _DEFAULTS["filter_size"], 1,
                       MAX_FILTER_SIZE)
     _reject_beside("--filters", args, ("filter_size",))
-    stack = open_stack("--filters", args.filters)
+    stack = read_stack("--filters", args.filters)
     for count in images:
         check_filters(args.filters, stack, count)
     return len(stack[0])

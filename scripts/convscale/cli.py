@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import errno
+import fcntl
+import glob
 import importlib
 import io
 import os
@@ -11,6 +13,7 @@ import re
 import signal
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Callable, NoReturn, Optional, Sequence
 
@@ -60,8 +63,7 @@ def main_of(module: str) -> Callable[[Sequence[str]], int]:
 
 def run_script(prog: str, body: Callable[[Sequence[str]], int]) -> NoReturn:
     """Runs `body` with the arguments and exits with its code; what it raises becomes one line."""
-    if sys.stdout is None:  # closed by the caller
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")
+    _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # names of files and machines may hold anything
             stream.reconfigure(errors="backslashreplace")
@@ -91,6 +93,19 @@ def run_script(prog: str, body: Callable[[Sequence[str]], int]) -> NoReturn:
     sys.exit(code)
 
 
+def _open_what_is_closed() -> None:
+    """Standard input, output and error, on nothing: else the next file takes the number, and the
+    text of a child lands in it."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest that is free
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
+
+
 def _drop_output_that_does_not_go() -> None:
     """Else Python tries once more at its end, and from 3.13 on ends with 120 for it."""
     try:
@@ -115,12 +130,14 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Has `write` write `path` whole or not at all; what a link points to, and a device or a pipe
-    in place. Raises OSError that names `path`."""
+    """Has `write` write `path` whole or not at all; what a link points to, and a device, a pipe or
+    a descriptor such as /dev/stdout in place. Raises OSError that names `path`."""
     try:
-        target = Path(os.path.realpath(path))
-        if target.exists() and not target.is_file():
-            with open(target, "wb") as file:
+        target = _follow_links(path)
+        if _is_descriptor(target) or (target.exists() and not target.is_file()):
+            if target == Path("/proc/self/fd/1"):
+                sys.stdout.flush()  # what was said before stands before
+            with _open_in_place(target) as file:
                 write(file)
         else:
             _replace(target, write)
@@ -131,10 +148,12 @@ def write_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
 def check_writable(path: Path) -> None:
     """Raises OSError that names `path` where write_file could not write it; leaves it as it is."""
     try:
-        target = Path(os.path.realpath(path))
+        target = _follow_links(path)
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        if not target.exists() or target.is_file():
+        if _is_descriptor(target):
+            _open_in_place(target).close()
+        elif not target.exists() or target.is_file():
             tempfile.TemporaryFile(dir=target.parent).close()
         elif not os.access(target, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
@@ -142,18 +161,60 @@ def check_writable(path: Path) -> None:
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
 
 
+def _follow_links(path: Path) -> Path:
+    """What `path` leads to; but a descriptor, and not the file behind it."""
+    folder = Path(os.path.realpath(path.parent))
+    if folder == Path(f"/proc/{os.getpid()}/fd"):
+        folder = Path("/proc/self/fd")
+    target = folder / path.name
+    if _is_descriptor(target) or not target.is_symlink():
+        return target
+    try:
+        return _follow_links(folder / os.readlink(target))
+    except RecursionError:
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from None
+
+
+def _is_descriptor(path: Path) -> bool:
+    return re.fullmatch("/proc/[^/]+/fd", str(path.parent)) is not None
+
+
+def _open_in_place(target: Path) -> BinaryIO:
+    """Of our descriptors a copy, which goes on where it is; opened anew, it would begin at the
+    front."""
+    if target.parent == Path("/proc/self/fd") and target.name.isdecimal():
+        return open(os.dup(int(target.name)), "wb")
+    return open(target, "ab" if _is_descriptor(target) else "wb")
+
+
 def _replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
+    """The name of the temporary file, and the lock that says that somebody writes to it, are those
+    of the program, too (common/output_file.cpp)."""
+    partial = f"{path.name[:200]}.partial-"
+    _remove_orphans(path.parent, partial)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=partial)
     try:
         with open(handle, "wb") as file:
+            with suppress(OSError):  # where there are no locks, nothing is taken for an orphan
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             write(file)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)  # mkstemp makes files that only their owner reads
-        os.replace(temporary, path)
+            mask = os.umask(0)
+            os.umask(mask)
+            os.chmod(temporary, 0o666 & ~mask)  # mkstemp makes files that only their owner reads
+            file.flush()
+            os.fsync(file.fileno())  # says whether all is written
+            os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _remove_orphans(folder: Path, partial: str) -> None:
+    """Takes away what runs that were killed have left: nobody holds their locks."""
+    for orphan in folder.glob(f"{glob.escape(partial)}*"):
+        with suppress(OSError), open(orphan, "r+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            orphan.unlink()
 
 
 def parse_count(option: str, text: str, least: int, most: Optional[int] = None) -> int:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Iterable, Optional
+from typing import Iterable, Literal, Optional
 
 import numpy as np
 
-from convscale.cli import UsageError
+from convscale.cli import Error, UsageError
 from convscale.generator import Array, make_filters, make_images
 
 MAX_FILTER_SIZE = 31
@@ -72,9 +72,19 @@ class Workload:
 
 
 def open_stack(option: str, path: str) -> Array:
-    """A file's (N, H, W), or its one (H, W) as a stack, mapped but not read yet."""
+    """A file's (N, H, W), or its one (H, W) as a stack, mapped for its shape and type: who touches
+    the data of a file that has shrunk since ends with SIGBUS."""
+    return _load(option, path, "r")
+
+
+def read_stack(option: str, path: str) -> Array:
+    """The same, read."""
+    return _load(option, path, None)
+
+
+def _load(option: str, path: str, mmap_mode: Optional[Literal["r"]]) -> Array:
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array = np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise UsageError(f"{option} {path}: {getattr(error, 'strerror', None) or error}") from error
     if (not isinstance(array, np.ndarray) or array.ndim not in (2, 3) or
@@ -103,7 +113,7 @@ def _make_filters(source: Source) -> Array:
     if source.filters_file is None:
         return make_filters(source.fill, source.seed, source.images, source.filter_size,
                             source.dtype)
-    stack = np.ascontiguousarray(open_stack("--filters", source.filters_file), source.dtype)
+    stack = np.ascontiguousarray(read_stack("--filters", source.filters_file), source.dtype)
     return np.broadcast_to(stack, (source.images, *stack.shape[1:]))
 
 
@@ -114,7 +124,8 @@ def make_workload(source: Source) -> Workload:
         images = make_images(source.fill, source.seed, source.images, source.height, source.width,
                              source.dtype)
     else:
-        stack = open_stack("--images", source.images_file)
-        # A copy in memory, even of a file that has the type and order already.
-        images = np.array(stack, source.dtype, order="C", copy=True)
+        images = np.ascontiguousarray(read_stack("--images", source.images_file), source.dtype)
+        if images.shape != (source.images, source.height, source.width):
+            raise Error(f"{source.images_file}: was changed since the run began; give a file that "
+                        "nobody writes to")
     return Workload(images, _make_filters(source), time.perf_counter() - start)

@@ -2,6 +2,7 @@
 """convscale.cli: values, errors of one line, exit codes, and files that are written whole."""
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import stat
@@ -140,6 +141,57 @@ def test_a_link_stays_one_and_so_does_a_pipe(tmp_path: Path) -> None:
     cli.write_text(tmp_path / "pipe", "text")
     assert os.read(reader, 9) == b"text" and (tmp_path / "pipe").is_fifo()
     os.close(reader)
+
+
+def test_a_descriptor_goes_on_where_it_is(tmp_path: Path) -> None:
+    for flags, folder in ((os.O_APPEND, "/dev/fd"), (0, f"/proc/{os.getpid()}/fd")):
+        (tmp_path / "all").write_text("old ")
+        number = os.open(tmp_path / "all", os.O_WRONLY | flags)
+        os.lseek(number, 4, os.SEEK_SET)
+        (tmp_path / "link").symlink_to(f"{folder}/{number}")
+        for path in (Path(folder) / str(number), tmp_path / "link"):
+            cli.check_writable(path)
+            cli.write_text(path, "text")
+        os.close(number)
+        with pytest.raises(OSError):
+            cli.check_writable(tmp_path / "link")
+        (tmp_path / "link").unlink()
+        assert (tmp_path / "all").read_text() == "old texttext"
+        assert os.listdir(tmp_path) == ["all"]
+
+
+def test_standard_output_by_its_name_keeps_what_it_has(scripts: Path, tmp_path: Path) -> None:
+    (tmp_path / "all").write_text("old ")
+    with open(tmp_path / "all", "a", encoding="utf-8") as file:
+        done = run_body(scripts, "from pathlib import Path; print('before', end=' '); "
+                        "cli.write_text(Path('/dev/stdout'), 'text'); return 0", stdout=file)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "all").read_text() == "old before text"
+
+
+def test_closed_descriptors_get_into_no_file(scripts: Path, tmp_path: Path) -> None:
+    body = ("import os, subprocess; file = open('all', 'w'); "
+            "subprocess.run(['sh', '-c', 'echo child; echo error >&2'], check=True); "
+            "print('text', flush=True); raise cli.Error('wrong')")
+    run = f"import sys; sys.path.insert(0, {str(scripts)!r})\nfrom convscale import cli\n" \
+          f"def body(args):\n    {body}\ncli.run_script('x.py', body)"
+    for closed in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
+        done = subprocess.run(["sh", "-c", f'"$0" -c "$1" {closed}', sys.executable, run],
+                              cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 5
+        assert done.stderr == ("" if "2>" in closed else "error\nx.py: wrong\n")
+        assert done.stdout == ("" if " >" in f" {closed}" else "child\ntext\n")
+        assert (tmp_path / "all").read_text() == ""
+
+
+def test_what_a_killed_run_has_left_goes(tmp_path: Path) -> None:
+    for name in ("a.json.partial-x1y2z3", "b.json.partial-x1y2z3"):
+        (tmp_path / name).write_text("half")
+    with open(tmp_path / "a.json.partial-live", "w", encoding="utf-8") as live:
+        fcntl.flock(live, fcntl.LOCK_EX)
+        cli.write_text(tmp_path / "a.json", "text")
+        assert sorted(os.listdir(tmp_path)) == ["a.json", "a.json.partial-live",
+                                                "b.json.partial-x1y2z3"]
 
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def test_colours_are_for_terminals(comparer: Comparer) -> None:
         subprocess.run([sys.executable, "-B", comparer.script, a, b], cwd=comparer.folder,
                        stdout=other, check=True, timeout=240,
                        env={**{k: v for k, v in os.environ.items() if k != "NO_COLOR"},
-                            **environment})
+                            "TERM": "xterm", **environment})
         os.close(other)
         text = os.read(terminal, 100_000).decode()
         os.close(terminal)
@@ -117,6 +117,7 @@ def test_colours_are_for_terminals(comparer: Comparer) -> None:
 
     assert "\x1b[31mslower\x1b[0m" in on_terminal()
     assert "\x1b" not in on_terminal(NO_COLOR="1")
+    assert "\x1b" not in on_terminal(TERM="dumb")
     assert "\x1b" not in comparer.run(a, b).stdout
 
 
