@@ -18,6 +18,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -87,6 +88,7 @@ class CudaBackend final : public Backend {
     for (const auto& share : shares_) needs.push_back(share->need());
     return needs;
   }
+  void stop_when(std::function<bool()> stop) override { stop_ = std::move(stop); }
   void prepare(const HostBuffers& buffers) override;
   void load() override {
     for (const auto& share : shares_) share->load();
@@ -94,7 +96,7 @@ class CudaBackend final : public Backend {
   Ceilings measure_ceilings() override;
   void poison() override;
   void start(ImageRange range) override {
-    for (const auto& share : shares_) share->start(range);
+    for (const auto& share : shares_) share->start(range, stop_);
     under_way_.push_back(range);
   }
   void wait(ImageRange range) override;
@@ -116,6 +118,7 @@ class CudaBackend final : public Backend {
   HostRegistration images_registration_, filters_registration_, results_registration_;
   std::vector<std::unique_ptr<Share>> shares_;    // before what their copies read and write goes
   std::vector<std::optional<Monitor>> monitors_;  // of each share; null without NVML
+  std::function<bool()> stop_ = [] { return false; };
   std::deque<ImageRange> under_way_;
   ThreadTeam helpers_;  // for what is done on the host outside of the timed region
 };

@@ -261,7 +261,7 @@ void Share::run_chunk(Worker& worker, std::int64_t first_image, std::int64_t ima
   }
 }
 
-void Share::start(ImageRange range) {
+void Share::start(ImageRange range, const std::function<bool()>& stop) {
   const ImageRange ours{std::max(range.first, images_.first), std::min(range.last, images_.last)};
   const std::int64_t images = std::max<std::int64_t>(0, ours.last - ours.first);
   const auto streams = static_cast<std::int64_t>(workers_.size());
@@ -269,7 +269,7 @@ void Share::start(ImageRange range) {
       divided_up(block_of(images, streams, 0).size(), chunk_images_);  // no block is larger
   select();
   // The streams' chunks in turn, so that one's upload goes on while another computes.
-  for (std::int64_t c = 0; c < chunks; ++c) {
+  for (std::int64_t c = 0; c < chunks && !stop(); ++c) {
     for (std::int64_t w = 0; w < streams; ++w) {
       const Block block = block_of(images, streams, w);
       const Block chunk = block_of(block.size(), chunks, c);

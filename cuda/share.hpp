@@ -8,6 +8,7 @@
 #include "cuda/resources.hpp"
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -45,8 +46,10 @@ class Share {
   /// Forgets the times of the iteration before. Blocks.
   void poison();
 
-  /// Queues the images of `range` that are ours; the rest is somebody else's.
-  void start(ImageRange range);
+  /// Queues the images of `range` that are ours; the rest is somebody else's. Copies of pageable
+  /// memory block; between chunks it asks `stop` whether to leave out the rest.
+  void start(
+      ImageRange range, const std::function<bool()>& stop = [] { return false; });
   /// Blocks until all that was started up to and with the oldest call of `start` that was not
   /// waited for is done. Throws ResourceError on a fault of the device.
   void wait_oldest();

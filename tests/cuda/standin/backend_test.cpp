@@ -164,6 +164,27 @@ std::string refusal() {
   return "created";
 }
 
+TEST_F(StandinBackend, StopsBetweenChunks) {
+  for (const Scope scope : {Scope::kEndToEnd, Scope::kResident}) {
+    standin::reset(options_);
+    Config config = small(scope);
+    config.shape = {50, 400, 400, 4, 40};  // 64 MB
+    config.num_workers = 1;
+    Driven<double> driven(config);
+    const std::int64_t all = config.shape.images * config.shape.outputs();
+    driven.backend().stop_when([] { return true; });
+    EXPECT_EQ(driven.iterate().unwritten, all);
+    driven.backend().stop_when([asked = 0]() mutable { return ++asked == 3; });
+    const std::int64_t unwritten = driven.iterate().unwritten;
+    if (scope == Scope::kEndToEnd) {  // what is resident is one chunk
+      EXPECT_GT(unwritten, 0);
+      EXPECT_LT(unwritten, all);
+    }
+    driven.backend().stop_when([] { return false; });
+    expect_right(driven);
+  }
+}
+
 TEST_F(StandinBackend, SaysWhyThereIsNoDevice) {
   options_.driver = standin::Driver::kMissing;
   standin::reset(options_);
