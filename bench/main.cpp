@@ -18,12 +18,12 @@
 
 int main(int argc, char** argv) {
   using namespace convscale;
+  install_signal_handlers();
   install_last_words();
   if (!hold_standard_descriptors()) {
     std::cerr << "convscale: standard output is closed; > /dev/null would do\n";
     return static_cast<int>(ExitCode::kFailure);
   }
-  install_signal_handlers();
   const std::vector<std::string> args(argv, argv + argc);
   // A question is answered wherever it is asked, also by a task of a launcher that MPI does not
   // know.
