@@ -73,5 +73,27 @@ TEST(SpeedAgainst, AWorkTimeSaysNothingOfSpeed) {
   EXPECT_FALSE(speed_against(other, other).has_value());
 }
 
+/// An image of 64 x 64 of which `strided` needs a pixel in every 16th row and column: each lies in
+/// a line of its own.
+TEST(Rates, CountWhatTheirMethodMovesAndComputes) {
+  Record r = record_of({2});
+  r.config.shape = {.images = 3, .height = 64, .width = 64, .filter_size = 1, .stride = 16};
+  constexpr double kOutputs = 16, kPixels = 64 * 64, kLine = 64, kElement = 8;
+  r.config.method = Method::kFull;
+  EXPECT_EQ(bytes_per_s(r), 3 * kElement * (kPixels + kOutputs) / 2);
+  EXPECT_EQ(flops_per_s(r), 3 * 2 * kPixels / 2);
+  r.config.method = Method::kStrided;
+  EXPECT_EQ(bytes_per_s(r), 3 * (kLine + kElement) * kOutputs / 2);
+  EXPECT_EQ(flops_per_s(r), 3 * 2 * kOutputs / 2);
+  for (const Method method : {Method::kFull, Method::kStrided}) {
+    r.config.method = method;
+    EXPECT_EQ(images_per_s(r), 1.5);
+    EXPECT_EQ(pixels_per_s(r), 1.5 * kPixels);
+    r.facts.direct = false;
+    EXPECT_FALSE(flops_per_s(r)) << "not the direct sum's";
+    r.facts.direct = true;
+  }
+}
+
 }  // namespace
 }  // namespace convscale

@@ -113,10 +113,10 @@ TEST(CpuBackend, IntegerDigestIsTheSameForEveryKernelScheduleWorkersMethodAndDty
 TEST(CpuBackend, RandomDataVerifiesForEveryScheduleAndMoreWorkersThanRows) {
   for (const std::string& kernel : supported_kernels()) {
     for (const Schedule schedule : {Schedule::kStatic, Schedule::kDynamic, Schedule::kSplit}) {
-      for (const int workers : {1, 3, 40}) {
+      for (const int workers : {1, 3, 100}) {
         for (const Method method : {Method::kFull, Method::kStrided}) {
           Config config = small_config();
-          config.shape = {.images = 2, .height = 9, .width = 130, .filter_size = 6, .stride = 3};
+          config.shape = {.images = 19, .height = 9, .width = 70, .filter_size = 6, .stride = 3};
           config.kernel = kernel;
           config.schedule = schedule;
           config.num_workers = workers;

@@ -174,6 +174,26 @@ TEST_P(KernelTest, AllSmallShapes) {
   });
 }
 
+/// What is drawn at random may leave out a size or a stride for weeks.
+TEST_P(KernelTest, EveryFilterSizeWithEveryStride) {
+  std::mt19937_64 random(testing::test_seed());
+  for_each_dtype([&]<class T>() {
+    for (std::int64_t k = 1; k <= 31; ++k) {
+      // Large enough for a group of rows whose windows lie inside, and for sixteen such windows in
+      // a row; of all remainders of a vector.
+      Shape s{.images = 1, .height = k + 8, .width = 230 + 5 * k % 64, .filter_size = k};
+      KernelChecker<T> checker(*GetParam(), s.pixels(), s.taps(),
+                               s.full_height() * (s.full_width() + 3));
+      checker.set_data(random_values<T>(random, s.pixels(), -1, 1),
+                       random_values<T>(random, s.taps(), -1, 1), s);
+      for (s.stride = 1; s.stride <= 12; ++s.stride) {
+        checker.check_all(s);
+        if (HasFatalFailure()) return;
+      }
+    }
+  });
+}
+
 TEST_P(KernelTest, SampleOfLargerShapes) {
   std::mt19937_64 random(testing::test_seed());
   const auto between = [&](std::int64_t low, std::int64_t high) {
