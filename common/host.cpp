@@ -96,6 +96,7 @@ HostInfo host_info(const Topology& topology) {
   info.memory_bytes = total_memory_bytes();
   info.isa = instruction_sets();
   info.affinity = topology.affinity();
+  if (const auto clock = processor_clock(); clock && clock->is_most) info.max_clock_hz = clock->hz;
   info.governor = first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
   info.huge_pages = selected_word("/sys/kernel/mm/transparent_hugepage/enabled");
   info.hypervisor = hypervisor();

@@ -24,6 +24,7 @@ struct HostInfo {
   std::optional<std::int64_t> memory_bytes;
   std::vector<std::string> isa;
   std::string affinity;
+  std::optional<double> max_clock_hz;  ///< null where only a nominal clock is known
   std::optional<std::string> governor;
   std::optional<std::string> huge_pages;
   std::optional<std::string> hypervisor;

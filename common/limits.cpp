@@ -8,8 +8,10 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
+#include <locale>
 #include <sstream>
 #include <string>
+#include <system_error>
 #include <vector>
 
 namespace convscale {
@@ -110,6 +112,32 @@ std::optional<double> cpu_quota(const SystemPaths& paths) {
     take(read_number(folder / "cpu.cfs_quota_us"), read_number(folder / "cpu.cfs_period_us"));
   }
   return least;
+}
+
+std::optional<ProcessorClock> processor_clock(const SystemPaths& paths) {
+  std::optional<ProcessorClock> fastest;
+  const auto take = [&](double hz, bool is_most) {
+    if (hz > 0 && (!fastest || hz > fastest->hz)) fastest = {hz, is_most};
+  };
+  std::error_code none;
+  for (const auto& policy : fs::directory_iterator(paths.cpu / "cpufreq", none)) {
+    const auto khz = read_number(policy.path() / "cpuinfo_max_freq");
+    std::string driver;
+    std::ifstream(policy.path() / "scaling_driver") >> driver;
+    // This one knows nothing of the boost of many processors.
+    if (khz) take(1e3 * static_cast<double>(*khz), driver != "acpi-cpufreq");
+  }
+  if (fastest) return fastest;
+  std::ifstream file(paths.proc / "cpuinfo");
+  for (std::string line; std::getline(file, line);) {  // "cpu MHz\t\t: 2596.120"
+    const std::size_t colon = line.find(':');
+    if (!line.starts_with("cpu MHz") || colon == std::string::npos) continue;
+    std::istringstream number(line.substr(colon + 1));
+    number.imbue(std::locale::classic());
+    double mhz = 0;
+    if (number >> mhz) take(1e6 * mhz, false);
+  }
+  return fastest;
 }
 
 void check_memory(std::int64_t bytes, const SystemPaths& paths) {

@@ -11,6 +11,7 @@ namespace convscale {
 struct SystemPaths {
   std::filesystem::path proc = "/proc";
   std::filesystem::path cgroup = "/sys/fs/cgroup";
+  std::filesystem::path cpu = "/sys/devices/system/cpu";
 };
 
 /// Bytes that this process can still take: the kernel's MemAvailable, and in each memory cgroup
@@ -24,6 +25,21 @@ std::optional<std::int64_t> total_memory_bytes(const SystemPaths& paths = {});
 /// The CPU time that the cgroups allow, in processors (cpu.max; cpu.cfs_quota_us). Null where
 /// nothing limits it.
 std::optional<double> cpu_quota(const SystemPaths& paths = {});
+
+/// How fast a processor's clock is said to run.
+struct ProcessorClock {
+  double hz = 0;
+  bool is_most = false;  ///< no processor here runs faster; else it may, and often does
+
+  /// What no processor here exceeds, generously. The most that the driver states is that of one
+  /// busy core, and drifts by a few percent in virtual machines. A nominal clock is that of a
+  /// server's processor times 1.3 to 2, and of a small laptop's times 4.3.
+  double most_hz() const { return hz * (is_most ? 1.25 : 5); }
+};
+
+/// The highest clock of the fastest processor by the kernel's driver (cpufreq); without one what
+/// /proc/cpuinfo says, which is the nominal clock or a sample. Null if nothing is known.
+std::optional<ProcessorClock> processor_clock(const SystemPaths& paths = {});
 
 /// Throws ResourceError if `bytes` more cannot be had, before anything is taken.
 void check_memory(std::int64_t bytes, const SystemPaths& paths = {});

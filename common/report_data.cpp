@@ -41,6 +41,7 @@ Json to_json_value(const HostInfo& host) {
           {"memory_bytes", nullable(host.memory_bytes)},
           {"isa", host.isa},
           {"affinity", nullable_text(host.affinity)},
+          {"max_clock_hz", nullable(host.max_clock_hz)},
           {"governor", nullable(host.governor)},
           {"huge_pages", nullable(host.huge_pages)},
           {"hypervisor", nullable(host.hypervisor)},

@@ -12,6 +12,7 @@
 #include "cpu/convolve.hpp"
 #include "cpu/kernel_table.hpp"
 #include "cpu/placement.hpp"
+#include "cpu/plausible.hpp"
 #include "cpu/schedule.hpp"
 
 #include <fmt/format.h>
@@ -39,9 +40,10 @@ void first_touch(std::byte* begin, std::byte* end) {
 template <class T>
 class CpuBackend final : public Backend {
  public:
-  CpuBackend(const Config& config, const Kernel& kernel)
+  CpuBackend(const Config& config, const Kernel& kernel, const CeilingLoops& loops)
       : config_(config),
         kernel_(kernel),
+        loops_(loops),
         cpus_(processors_of(topology_, config)),
         scratch_shape_(config.method == Method::kFull ? full_scratch(config.shape, sizeof(T))
                                                       : ScratchShape{}),
@@ -71,6 +73,14 @@ class CpuBackend final : public Backend {
     if (const auto quota = cpu_quota(); quota && *quota < workers) {
       facts.warnings.push_back(
           fmt::format("{} workers share a cgroup quota of {:.2f} processors", workers, *quota));
+    }
+    if (meter_) {
+      const int busy_cores = std::min(config_.num_workers, topology_.cores());
+      const auto of_peak = remark_on_peak(meter_->best_flops_per_s(), busy_cores, loops_,
+                                          config_.dtype, processor_clock());
+      const auto of_reads = remark_on_reads(meter_->best_reads_per_s());
+      if (of_peak) facts.warnings.push_back(*of_peak);
+      if (of_reads) facts.warnings.push_back(*of_reads);
     }
     return facts;
   }
@@ -110,7 +120,7 @@ class CpuBackend final : public Backend {
       const PageBuffer& scratch = workers_[static_cast<std::size_t>(worker)].scratch;
       first_touch(scratch.data(), scratch.data() + scratch.bytes());
     });
-    meter_.emplace(supported_ceiling_loops(), team_, buffers.images,
+    meter_.emplace(loops_, team_, buffers.images,
                    s.images * s.pixels() * static_cast<std::int64_t>(sizeof(T)), config_.dtype,
                    CeilingMeter::Clock::now, stop_);
   }
@@ -266,6 +276,7 @@ class CpuBackend final : public Backend {
 
   const Config config_;
   const Kernel& kernel_;
+  const CeilingLoops& loops_;
   const Topology topology_;
   const std::vector<int> cpus_;  // in the order in which workers take them
   const ScratchShape scratch_shape_;
@@ -282,7 +293,8 @@ class CpuBackend final : public Backend {
 }  // namespace
 
 std::unique_ptr<Backend> make_cpu_backend(const Config& config,
-                                          std::span<const Kernel* const> kernels) {
+                                          std::span<const Kernel* const> kernels,
+                                          const CeilingLoops& loops) {
   const Kernel& kernel = find_kernel(config.kernel, kernels, instruction_sets());
   if (config.scope == Scope::kResident) {
     throw UnsupportedError(
@@ -290,7 +302,7 @@ std::unique_ptr<Backend> make_cpu_backend(const Config& config,
         "do");
   }
   return dispatch(config.dtype, [&]<class T>() -> std::unique_ptr<Backend> {
-    return std::make_unique<CpuBackend<T>>(config, kernel);
+    return std::make_unique<CpuBackend<T>>(config, kernel, loops);
   });
 }
 

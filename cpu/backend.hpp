@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/backend.hpp"
+#include "cpu/ceilings.hpp"
 #include "cpu/kernel.hpp"
 
 #include <memory>
@@ -13,8 +14,10 @@ namespace convscale {
 /// The CPU backend's line in the program's table.
 BackendEntry cpu_backend();
 
-/// A CPU backend that takes its kernel from `kernels`; `cpu_backend` is this with `cpu_kernels()`.
+/// A CPU backend that takes its kernel from `kernels` and measures ceilings with `loops`, both of
+/// which outlive it; `cpu_backend` is this with `cpu_kernels()`.
 std::unique_ptr<Backend> make_cpu_backend(const Config& config,
-                                          std::span<const Kernel* const> kernels);
+                                          std::span<const Kernel* const> kernels,
+                                          const CeilingLoops& loops = supported_ceiling_loops());
 
 }  // namespace convscale

@@ -44,11 +44,11 @@ CeilingMeter::CeilingMeter(const CeilingLoops& loops, ThreadTeam& team, const st
       now_(std::move(now)),
       stop_(std::move(stop)) {}
 
-/// Runs `body(worker)` on the first `workers` of the team and returns the seconds from the first
+/// Runs `body(worker)` on the first `workers` of the team and measures the seconds from the first
 /// one's begin to the last one's end: without the start of the team, and right also where workers
 /// share a processor and so run one after another.
 template <class Body>
-double CeilingMeter::timed_on(int workers, Body&& body) {
+CeilingMeter::Pass CeilingMeter::timed_on(int workers, Body&& body) {
   std::vector<Clock::time_point> begins(static_cast<std::size_t>(workers)), ends(begins);
   team_.run([&](int worker) {
     if (worker >= workers) return;
@@ -56,16 +56,22 @@ double CeilingMeter::timed_on(int workers, Body&& body) {
     body(worker);
     ends[static_cast<std::size_t>(worker)] = now_();
   });
-  const auto begin = *std::min_element(begins.begin(), begins.end());
-  const auto end = *std::max_element(ends.begin(), ends.end());
-  return std::chrono::duration<double>(end - begin).count();
+  const auto seconds = [](Clock::duration time) {
+    return std::chrono::duration<double>(time).count();
+  };
+  Pass pass;
+  pass.seconds = seconds(*std::max_element(ends.begin(), ends.end()) -
+                         *std::min_element(begins.begin(), begins.end()));
+  for (std::size_t worker = 0; worker < ends.size(); ++worker)
+    pass.of_worker.push_back(seconds(ends[worker] - begins[worker]));
+  return pass;
 }
 
 double CeilingMeter::read_pass(int streams) {
   const std::int64_t repeats = std::max<std::int64_t>(1, kLeastReadBytes / (lines_ * kLine));
   const auto readers = static_cast<int>(std::min<std::int64_t>(team_.size(), lines_));
   std::atomic<double> sink{0};  // keeps the sums, and so the loads, alive
-  const double seconds = timed_on(readers, [&](int worker) {
+  const Pass pass = timed_on(readers, [&](int worker) {
     const Block block = block_of(lines_, readers, worker);
     for (std::int64_t i = 0; i < repeats; ++i) {
       for (std::int64_t line = block.begin; line < block.end && !stop_(); line += kPieceLines) {
@@ -74,14 +80,23 @@ double CeilingMeter::read_pass(int streams) {
       }
     }
   });
-  return static_cast<double>(repeats * lines_ * kLine) / seconds;
+  const auto bytes_of = [&](std::int64_t lines) {
+    return static_cast<double>(repeats * lines * kLine);
+  };
+  best_reads_per_s_.resize(pass.of_worker.size());
+  for (std::size_t worker = 0; worker < pass.of_worker.size(); ++worker) {
+    const Block block = block_of(lines_, readers, static_cast<std::int64_t>(worker));
+    best_reads_per_s_[worker] =
+        std::max(best_reads_per_s_[worker], bytes_of(block.size()) / pass.of_worker[worker]);
+  }
+  return bytes_of(lines_) / pass.seconds;
 }
 
 double CeilingMeter::fma_pass() {
   const auto loop = dtype_ == Dtype::kFloat64 ? loops_.fma_float64 : loops_.fma_float32;
   std::atomic<double> flops{0};
-  const double seconds = timed_on(team_.size(), [&](int) { flops += loop(fma_rounds_); });
-  return flops / seconds;
+  const Pass pass = timed_on(team_.size(), [&](int) { flops += loop(fma_rounds_); });
+  return flops / pass.seconds;
 }
 
 /// Which number of side-by-side sequences reads fastest depends on the processor's prefetchers, so

@@ -10,6 +10,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <span>
+#include <vector>
 
 namespace convscale {
 
@@ -31,9 +33,18 @@ class CeilingMeter {
   /// the peak is the best of all passes so far, since one that lost its processor is no peak.
   Ceilings sample();
 
+  const CeilingLoops& loops() const { return loops_; }
+  double best_flops_per_s() const { return best_flops_per_s_; }
+  /// The fastest that each of the workers that read has read its part.
+  std::span<const double> best_reads_per_s() const { return best_reads_per_s_; }
+
  private:
+  struct Pass {
+    double seconds = 0;
+    std::vector<double> of_worker;  // seconds
+  };
   template <class Body>
-  double timed_on(int workers, Body&& body);
+  Pass timed_on(int workers, Body&& body);
   double read_pass(int streams);
   double fma_pass();
   void calibrate();
@@ -48,6 +59,7 @@ class CeilingMeter {
   int streams_ = 0;  // 0: not yet calibrated
   std::int64_t fma_rounds_ = 0;
   double best_flops_per_s_ = 0;
+  std::vector<double> best_reads_per_s_;
 };
 
 /// The widest loops that this machine supports.

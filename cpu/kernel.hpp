@@ -71,6 +71,7 @@ struct Kernel {
 struct CeilingLoops {
   const char* name;
   unsigned isa;
+  int vector_bytes;  ///< of the registers that they use
   /// Reads `bytes` (a multiple of 64, at a multiple of 64) once, as `streams` (1, 2, 4 or 8)
   /// sequences of 8 KiB side by side, and returns a sum of them that keeps the loads alive.
   double (*read)(const void* data, std::int64_t bytes, int streams);

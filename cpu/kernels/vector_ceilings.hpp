@@ -70,7 +70,8 @@ double fma(std::int64_t count) {
 
 template <class Float64, class Float32>
 constexpr CeilingLoops make_ceiling_loops(const char* name, unsigned isa) {
-  return {name, isa, read<Float64>, fma<Float64>, fma<Float32>};
+  constexpr int kVectorBytes = Float64::kLanes * 8;
+  return {name, isa, kVectorBytes, read<Float64>, fma<Float64>, fma<Float32>};
 }
 
 }  // namespace

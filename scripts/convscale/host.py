@@ -90,8 +90,8 @@ def host_info() -> dict[str, Any]:
             "cpu": model[1] if model else None, "sockets": None, "cores": None,
             "threads": len(cpus), "smt": None, "numa_nodes": None, "caches": None,
             "memory_bytes": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), "isa": None,
-            "affinity": ranges_text(cpus), "governor": None, "huge_pages": None,
-            "hypervisor": None, "load": os.getloadavg()[0]}
+            "affinity": ranges_text(cpus), "max_clock_hz": None, "governor": None,
+            "huge_pages": None, "hypervisor": None, "load": os.getloadavg()[0]}
 
 
 def job_nodes() -> int:

@@ -41,7 +41,8 @@ class Limits : public ::testing::Test {
   std::int64_t available() const { return available_memory_bytes(paths_).value_or(-1); }
 
   const testing::TemporaryFolder folder_;
-  const SystemPaths paths_{.proc = folder_ / "proc", .cgroup = folder_ / "cgroup"};
+  const SystemPaths paths_{
+      .proc = folder_ / "proc", .cgroup = folder_ / "cgroup", .cpu = folder_ / "cpu"};
 };
 
 TEST_F(Limits, WithoutCgroupsTheKernelSays) {
@@ -179,6 +180,31 @@ TEST_F(Limits, CheckMemoryThrowsBeyondWhatIsThere) {
   EXPECT_THROW(check_memory(1001, paths_), ResourceError);
 }
 
+TEST_F(Limits, TheDriverKnowsTheHighestClockOfTheFastestProcessor) {
+  EXPECT_FALSE(processor_clock(paths_));
+  put("cpu/cpufreq/policy0/cpuinfo_max_freq", "3800000\n");
+  put("cpu/cpufreq/policy0/scaling_driver", "intel_pstate\n");
+  put("cpu/cpufreq/policy8/cpuinfo_max_freq", "5200000\n");
+  put("cpu/cpufreq/policy8/scaling_driver", "intel_pstate\n");
+  put("cpu/cpufreq/boost", "1\n");
+  put("proc/cpuinfo", "processor\t: 0\ncpu MHz\t\t: 9000.000\n");
+  EXPECT_EQ(processor_clock(paths_)->hz, 5.2e9);
+  EXPECT_TRUE(processor_clock(paths_)->is_most);
+  EXPECT_LT(processor_clock(paths_)->most_hz(), 2 * 5.2e9);
+  put("cpu/cpufreq/policy8/scaling_driver", "acpi-cpufreq\n");
+  EXPECT_FALSE(processor_clock(paths_)->is_most) << "it does not know of boosts";
+}
+
+TEST_F(Limits, WithoutADriverAClockIsNominal) {
+  put("proc/cpuinfo",
+      "processor\t: 0\nmodel name\t: X\ncpu MHz\t\t: 2596.125\n\nprocessor\t: 1\n"
+      "cpu MHz\t\t: 2600.250\nflags\t\t: fpu\n");
+  EXPECT_EQ(processor_clock(paths_)->hz, 2600.25e6);
+  EXPECT_FALSE(processor_clock(paths_)->is_most);
+  put("proc/cpuinfo", "processor\t: 0\ncpu MHz\t\t: unknown\nBogoMIPS\t: 50.00\n");
+  EXPECT_FALSE(processor_clock(paths_)) << "as on many ARM processors";
+}
+
 TEST_F(Limits, TheLocaleDoesNotMatter) {
   struct Commas : std::numpunct<char> {
     char do_decimal_point() const override { return ','; }
@@ -189,9 +215,12 @@ TEST_F(Limits, TheLocaleDoesNotMatter) {
   const std::locale before = std::locale::global(std::locale(std::locale(), new Commas));
   const std::int64_t bytes = available();
   const std::optional<double> quota = cpu_quota(paths_);
+  put("proc/cpuinfo", "cpu MHz\t\t: 2596.125\n");
+  const auto clock = processor_clock(paths_);
   std::locale::global(before);
   EXPECT_EQ(bytes, 8'000'000 * kKib);
   EXPECT_EQ(quota, 1.5);
+  EXPECT_EQ(clock->hz, 2596.125e6);
 }
 
 TEST(LimitsOfThisMachine, AreKnown) {

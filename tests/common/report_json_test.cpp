@@ -86,7 +86,7 @@ TEST(ToJson, HasEveryFieldOfTheSchema) {
       {"/build", {"type", "compiler", "flags", "cuda", "cudnn", "mpi"}},
       {"/host",
        {"name", "os", "cpu", "sockets", "cores", "threads", "smt", "numa_nodes", "caches",
-        "memory_bytes", "isa", "affinity", "governor", "huge_pages", "hypervisor", "load"}},
+        "memory_bytes", "isa", "affinity", "max_clock_hz", "governor", "huge_pages", "hypervisor", "load"}},
       {"/records/0",
        {"status",
         "reason",
@@ -281,7 +281,7 @@ TEST(ToJson, AnUnknownHostIsNullNeverZero) {
   const Json host = json_of(report)["host"];
   for (const char* key :
        {"name", "os", "cpu", "sockets", "cores", "threads", "numa_nodes", "memory_bytes",
-        "affinity", "governor", "huge_pages", "hypervisor", "load"}) {
+        "affinity", "max_clock_hz", "governor", "huge_pages", "hypervisor", "load"}) {
     EXPECT_TRUE(host.at(key).is_null()) << key << ": " << host.at(key);
   }
 }
