@@ -13,8 +13,6 @@ namespace {
 /// Chunks that a leaf asks for at a time.
 constexpr std::size_t kWindow = 2;
 
-using Clock = std::chrono::steady_clock;
-
 using Queue = std::deque<std::unique_ptr<Message>>;
 
 /// Drops what is done from the front, and says whether that was anything: messages of one pair of
@@ -46,8 +44,9 @@ std::vector<ImageRange> chunks_of(const RankShare& share, const Config& config) 
   return chunks;
 }
 
-Exchange::Exchange(const Ranks& ranks, Config config, std::vector<RankShare> shares)
-    : ranks_(ranks), config_(std::move(config)), shares_(std::move(shares)) {
+Exchange::Exchange(const Ranks& ranks, Config config, std::vector<RankShare> shares,
+                   std::function<Clock::time_point()> now)
+    : ranks_(ranks), config_(std::move(config)), shares_(std::move(shares)), now_(std::move(now)) {
   int threads = 0;  // workers, and those that move messages
   for (int rank = 0; rank < ranks.size(); ++rank) {
     if (ranks.shares_processors(rank)) threads += 1 + share_of(rank).num_workers;
@@ -255,12 +254,12 @@ bool Exchange::exchange_by_messages(What what) const {
 double Exchange::time_bare(What what) const {
   const auto timed = [&](auto&& step) {
     ranks_.comm().barrier();
-    const auto begin = Clock::now();
+    const auto begin = now_();
     const bool was_possible = step();
     ranks_.comm().barrier();
-    const auto end = Clock::now();
+    const auto end = now_();
     ranks_.comm().barrier();  // as in the time
-    const double time_s = std::chrono::duration<double>(end - begin - (Clock::now() - end)).count();
+    const double time_s = std::chrono::duration<double>(end - begin - (now_() - end)).count();
     constexpr double kLeast = 1e-9;
     return was_possible ? std::max(time_s, kLeast) : std::numeric_limits<double>::infinity();
   };

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+// What several ranks measure of the hardware, with ranks that are threads and times of our own.
+#include "bench/exchange.hpp"
+
+#include "bench/backends.hpp"
+#include "bench/cluster_backend.hpp"
+#include "bench/thread_comm.hpp"
+#include "common/buffer.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace convscale {
+namespace {
+
+using testing::run_as_ranks;
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+/// How long an exchange takes, each way: the library's, and that of messages.
+struct Times {
+  milliseconds scatter{}, gather{}, send{}, receive{};
+};
+
+/// A network on which an exchange moves a clock by what it takes, and bytes are counted.
+class TimedComm final : public Comm {
+ public:
+  TimedComm(Comm& comm, const Times& times) : comm_(comm), times_(times) {}
+
+  int rank() const override { return comm_.rank(); }
+  int size() const override { return comm_.size(); }
+  std::string library() const override { return comm_.library(); }
+  std::vector<std::string> all_gather(const std::string& mine) override {
+    return comm_.all_gather(mine);
+  }
+  void barrier() override {
+    comm_.barrier();
+    now_ += kBarrier;
+  }
+  /// A rank that waits for several messages waits for the slowest; here, for one of them.
+  std::unique_ptr<Message> send(const std::byte* data, std::int64_t bytes, int to) override {
+    if (std::exchange(sent_bytes_, sent_bytes_ + bytes) == 0) now_ += times_.send;
+    return comm_.send(data, bytes, to);
+  }
+  std::unique_ptr<Message> receive(std::byte* data, std::int64_t bytes, int from) override {
+    if (std::exchange(received_bytes_, received_bytes_ + bytes) == 0) now_ += times_.receive;
+    return comm_.receive(data, bytes, from);
+  }
+  bool scatter(const std::byte* all, const Blocks& blocks, std::byte* mine) override {
+    scattered_bytes_ += bytes_of_others(blocks);
+    now_ += times_.scatter;
+    return comm_.scatter(all, blocks, mine);
+  }
+  bool gather(const std::byte* mine, const Blocks& blocks, std::byte* all) override {
+    gathered_bytes_ += bytes_of_others(blocks);
+    now_ += times_.gather;
+    return comm_.gather(mine, blocks, all);
+  }
+  void abort(int exit_code) override { comm_.abort(exit_code); }
+
+  Clock::time_point now() const { return now_; }
+  std::int64_t sent_bytes() const { return sent_bytes_; }
+  std::int64_t received_bytes() const { return received_bytes_; }
+  std::int64_t scattered_bytes() const { return scattered_bytes_; }
+  std::int64_t gathered_bytes() const { return gathered_bytes_; }
+
+ private:
+  static constexpr milliseconds kBarrier{7};
+
+  static std::int64_t bytes_of_others(const Blocks& blocks) {
+    std::int64_t units = 0;
+    for (std::size_t rank = 1; rank < blocks.count.size(); ++rank) units += blocks.count[rank];
+    return units * blocks.unit_bytes;
+  }
+
+  Comm& comm_;
+  const Times times_;
+  Clock::time_point now_;
+  std::int64_t sent_bytes_ = 0, received_bytes_ = 0, scattered_bytes_ = 0, gathered_bytes_ = 0;
+};
+
+Config config_of_ranks() {
+  Config config;
+  config.shape = {.images = 12, .height = 20, .width = 30, .filter_size = 4, .stride = 5};
+  config.num_workers = 3;
+  config.ranks = 3;
+  return config;
+}
+
+struct Measured {
+  Ceilings ceilings;
+  std::int64_t sent_bytes, received_bytes, scattered_bytes, gathered_bytes;
+};
+
+/// What rank 0 of three measures.
+Measured measure_exchange(const Times& times) {
+  const Config config = config_of_ranks();
+  return run_as_ranks<Measured>(
+             config.ranks,
+             [&](Comm& threads) {
+               TimedComm comm(threads, times);
+               Ranks ranks(comm, [] { return false; });
+               const PageBuffer images(config.shape.images * config.shape.pixels() * 8, "images"),
+                   filters(config.shape.images * config.shape.taps() * 8, "filters"),
+                   results(config.shape.images * config.shape.outputs() * 8, "results");
+               Exchange exchange(ranks, config, deal_shares(config.shape.images, 3, config.ranks),
+                                 [&comm] { return comm.now(); });
+               exchange.prepare({images.data(), filters.data(), results.data()}, nullptr);
+               const Ceilings ceilings = exchange.measure_ceilings();
+               return Measured{ceilings, comm.sent_bytes(), comm.received_bytes(),
+                               comm.scattered_bytes(), comm.gathered_bytes()};
+             })
+      .front();
+}
+
+TEST(Exchange, RatesAreBytesOfTheOthersOverTheTimeOfTheFasterWay) {
+  const Shape s = config_of_ranks().shape;
+  const double up = 8 * static_cast<double>(s.pixels() * 8),  // of two ranks' eight images
+      down = 8 * static_cast<double>(s.outputs() * 8);
+  const Measured library =
+      measure_exchange({milliseconds(200), milliseconds(50), milliseconds(400), milliseconds(300)});
+  EXPECT_DOUBLE_EQ(library.ceilings.scatter_bytes_per_s.value(), up / 0.200);
+  EXPECT_DOUBLE_EQ(library.ceilings.gather_bytes_per_s.value(), down / 0.050);
+  const Measured messages =
+      measure_exchange({milliseconds(200), milliseconds(50), milliseconds(100), milliseconds(10)});
+  EXPECT_DOUBLE_EQ(messages.ceilings.scatter_bytes_per_s.value(), up / 0.100);
+  EXPECT_DOUBLE_EQ(messages.ceilings.gather_bytes_per_s.value(), down / 0.010);
+  for (const Measured& measured : {library, messages}) {
+    EXPECT_EQ(static_cast<double>(measured.scattered_bytes), up);
+    EXPECT_EQ(static_cast<double>(measured.gathered_bytes), down);
+    EXPECT_EQ(static_cast<double>(measured.sent_bytes), up);
+    EXPECT_EQ(static_cast<double>(measured.received_bytes), down);
+  }
+}
+
+/// Knows its ceilings.
+class ModelBackend final : public Backend {
+ public:
+  explicit ModelBackend(double rate) : rate_(rate) {}
+  BackendFacts facts() const override { return {}; }
+  std::int64_t scratch_bytes() const override { return 0; }
+  void prepare(const HostBuffers& /*buffers*/) override {}
+  Ceilings measure_ceilings() override {
+    return {.read_bytes_per_s = rate_,
+            .peak_flops_per_s = 10 * rate_,
+            .up_bytes_per_s = 100 * rate_,
+            .down_bytes_per_s = 1e3 * rate_,
+            .duplex_bytes_per_s = 1e4 * rate_};
+  }
+  void poison() override {}
+  void start(ImageRange /*range*/) override {}
+  void wait(ImageRange /*range*/) override {}
+  Digest digest() override { return {}; }
+
+ private:
+  double rate_;
+};
+
+TEST(Cluster, CeilingsAreTheSumOfTheRanks) {
+  Config config = config_of_ranks();
+  config.distribute = Distribute::kLocal;
+  const auto sums = run_as_ranks<Ceilings>(3, [&](Comm& comm) {
+    Ranks ranks(comm, [] { return false; });
+    BackendTable table = backends();
+    table.front().create = [&](const Config&) -> std::unique_ptr<Backend> {
+      const std::vector<double> rates{3, 20, 100};
+      return std::make_unique<ModelBackend>(rates.at(static_cast<std::size_t>(comm.rank())));
+    };
+    return spread_over(ranks, table).front().create(config)->measure_ceilings();
+  });
+  for (const Ceilings& sum : sums) {
+    EXPECT_EQ(sum.read_bytes_per_s, 123);
+    EXPECT_EQ(sum.peak_flops_per_s, 1230);
+    EXPECT_EQ(sum.up_bytes_per_s, 12300);
+    EXPECT_EQ(sum.down_bytes_per_s, 123e3);
+    EXPECT_EQ(sum.duplex_bytes_per_s, 123e4);
+    EXPECT_FALSE(sum.scatter_bytes_per_s) << "nothing travels";
+  }
+}
+
+}  // namespace
+}  // namespace convscale
