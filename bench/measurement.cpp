@@ -3,6 +3,7 @@
 
 #include "bench/plan.hpp"
 #include "bench/process.hpp"
+#include "common/input_check.hpp"
 
 #include <fmt/format.h>
 
@@ -169,10 +170,19 @@ void Measurement::verify_results() {
         merge_verifications(context_.ranks, [&]() -> std::optional<Verification> {
           if (!is_source_ || held_.shape.images == 0) return std::nullopt;
           return dispatch(config().dtype, [&]<class T>() {
-            return verify<T>(
-                held_.shape, inputs_->images().as<T>().data(), inputs_->filters().as<T>().data(),
-                results_.as<T>().data(), context_.helpers,
+            const T* images = inputs_->images().as<T>().data();
+            const T* filters = inputs_->filters().as<T>().data();
+            Verification verification = verify<T>(
+                held_.shape, images, filters, results_.as<T>().data(), context_.helpers,
                 [&](double done) { return keep_going(done); }, held_.first_image);
+            if (verification.status == VerificationStatus::kSkipped) return verification;
+            const std::string changed =
+                changed_input(*workload_, images, filters, context_.helpers, held_.first_image);
+            if (!changed.empty()) {
+              verification.status = VerificationStatus::kFailed;
+              verification.failure = changed;
+            }
+            return verification;
           });
         });
   });

@@ -15,19 +15,20 @@
 namespace convscale {
 namespace {
 
-/// Pixels begin..end of an image; `begin` is even, so that each Philox block, which makes two, is
+/// Pixels begin..end of an image. Each Philox block makes two, the first of which is even, and is
 /// computed once.
 template <class T>
 void generate_pixels(Fill fill, std::uint64_t seed, std::int64_t image, std::int64_t begin,
                      std::int64_t end, T* out) {
   std::int64_t element = begin;
+  if (element % 2 != 0 && element < end) *out++ = generator::pixel<T>(fill, seed, image, element++);
   for (; element + 2 <= end; element += 2) {
     const generator::Words w =
         generator::words_of(seed, generator::Stream::kPixels, image, element / 2);
-    out[element] = generator::pixel_of<T>(fill, w.word[0], w.word[1]);
-    out[element + 1] = generator::pixel_of<T>(fill, w.word[2], w.word[3]);
+    *out++ = generator::pixel_of<T>(fill, w.word[0], w.word[1]);
+    *out++ = generator::pixel_of<T>(fill, w.word[2], w.word[3]);
   }
-  if (element < end) out[element] = generator::pixel<T>(fill, seed, image, element);
+  if (element < end) *out = generator::pixel<T>(fill, seed, image, element);
 }
 
 }  // namespace
@@ -44,6 +45,13 @@ template <class T>
 void Workload::image(std::int64_t index, T* out) const {
   if (images_) return images_->read(index, out);
   generate_pixels(fill_, seed_, index, 0, shape_.pixels(), out);
+}
+
+template <class T>
+void Workload::rows(std::int64_t index, std::int64_t row_begin, std::int64_t row_end,
+                    T* out) const {
+  if (images_) return images_->read_rows(index, row_begin, row_end, out);
+  generate_pixels(fill_, seed_, index, row_begin * shape_.width, row_end * shape_.width, out);
 }
 
 template <class T>
@@ -84,7 +92,7 @@ void Workload::fill(T* images, T* filters, ThreadTeam& team, std::int64_t first_
       images_->read_rows(first_image + image, begin / shape_.width, end / shape_.width,
                          out + begin);
     } else {
-      generate_pixels(fill_, seed_, first_image + image, begin, end, out);
+      generate_pixels(fill_, seed_, first_image + image, begin, end, out + begin);
     }
     const double done = static_cast<double>(++finished) / static_cast<double>(total);
     if (keep_going && !keep_going(done)) stopped = true;
@@ -96,6 +104,8 @@ void Workload::fill(T* images, T* filters, ThreadTeam& team, std::int64_t first_
 
 template void Workload::image(std::int64_t, double*) const;
 template void Workload::image(std::int64_t, float*) const;
+template void Workload::rows(std::int64_t, std::int64_t, std::int64_t, double*) const;
+template void Workload::rows(std::int64_t, std::int64_t, std::int64_t, float*) const;
 template void Workload::filter(std::int64_t, double*) const;
 template void Workload::filter(std::int64_t, float*) const;
 template void Workload::fill(double*, double*, ThreadTeam&, std::int64_t,

@@ -34,6 +34,9 @@ class Workload {
   /// Writes image `index`: (height, width), row-major.
   template <class T>
   void image(std::int64_t index, T* out) const;
+  /// Writes rows row_begin..row_end of it.
+  template <class T>
+  void rows(std::int64_t index, std::int64_t row_begin, std::int64_t row_end, T* out) const;
   /// Writes filter `index`: (filter_size, filter_size), row-major, not flipped.
   template <class T>
   void filter(std::int64_t index, T* out) const;

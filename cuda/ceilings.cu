@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cuda/ceilings.hpp"
+#include "cuda/fma_chains.hpp"
 #include "cuda/geometry.hpp"
 #include "cuda/launch.hpp"
 
@@ -32,22 +33,9 @@ __global__ void __launch_bounds__(kThreads)
   if (sum == 0x5C0DEAD0u && passes < 0) *d_sink = sum;
 }
 
-constexpr int kChains = 8;  ///< independent sums of a thread, to cover the latency of one
-constexpr int kFmaRounds = 4096;
-
 template <class T>
 __global__ void __launch_bounds__(kThreads) fma_all(T factor, T* d_sink) {
-  T sum[kChains];
-#pragma unroll
-  for (int c = 0; c < kChains; ++c) sum[c] = static_cast<T>(threadIdx.x) * T(0x1p-20) + T(c);
-#pragma unroll 4
-  for (int round = 0; round < kFmaRounds; ++round) {
-#pragma unroll
-    for (T& s : sum) s = s * factor + T(0.25);
-  }
-  T total = 0;
-#pragma unroll
-  for (const T s : sum) total += s;
+  const T total = fma_chains(static_cast<T>(threadIdx.x) * T(0x1p-20), factor);
   if (total < T(0)) *d_sink = total;  // it converges to a positive number
 }
 
@@ -57,7 +45,7 @@ std::int64_t queue_fmas_as(T* d_sink, const DeviceLimits& device, cudaStream_t s
   const auto fma_kernel = &fma_all<T>;
   CONVSCALE_LAUNCH(fma_kernel, dim3(static_cast<unsigned>(blocks)), dim3(kThreads), 0, stream,
                    T(0.5), d_sink);
-  return std::int64_t{2} * blocks * kThreads * kFmaRounds * kChains;
+  return std::int64_t{2} * blocks * kThreads * kFmaRounds * kFmaChains;
 }
 
 }  // namespace

@@ -19,6 +19,8 @@ enum class Fault {
   kNone,
   kWrongOutput,      ///< one output of each iteration is off
   kUnwrittenImage,   ///< the last image is never computed
+  kChangedPixel,     ///< a pixel of the last row of the last image is another before it is computed
+  kChangedTap,       ///< so is the last filter's last tap
   kDrift,            ///< an output differs in its last bit from iteration to iteration
   kDeviceFault,      ///< waiting fails, as after a failed launch
   kNoDevice,         ///< cannot be made on this machine
@@ -36,9 +38,16 @@ class FaultyBackend final : public Backend {
   std::optional<std::string> placement() const override { return backend_->placement(); }
   void prepare(const HostBuffers& buffers) override {
     results_ = reinterpret_cast<double*>(buffers.results);
+    images_ = reinterpret_cast<double*>(buffers.images);
+    filters_ = reinterpret_cast<double*>(buffers.filters);
     backend_->prepare(buffers);
   }
-  void load() override { backend_->load(); }
+  void load() override {
+    const Shape& s = config_.shape;
+    if (fault_ == Fault::kChangedPixel) images_[s.images * s.pixels() - 2] *= 2;
+    if (fault_ == Fault::kChangedTap) filters_[s.images * s.taps() - 1] *= 2;
+    backend_->load();
+  }
   Ceilings measure_ceilings() override {
     Ceilings ceilings = backend_->measure_ceilings();
     if (fault_ == Fault::kFasterThanLight) ceilings.read_bytes_per_s = 1;
@@ -64,7 +73,7 @@ class FaultyBackend final : public Backend {
   std::unique_ptr<Backend> backend_;
   Config config_;
   Fault fault_;
-  double* results_ = nullptr;
+  double *images_ = nullptr, *filters_ = nullptr, *results_ = nullptr;
   int iteration_ = 0;
 };
 

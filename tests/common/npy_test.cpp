@@ -15,6 +15,7 @@
 #include <fstream>
 #include <iterator>
 #include <limits>
+#include <numeric>
 #include <span>
 #include <string>
 #include <utility>
@@ -154,6 +155,27 @@ TEST(Npy, FortranOrder) {
   const NpyStack flat(
       put(folder, npy_prefix(dictionary("'|u1'", "(2, 3)", true)) + "\1\2\3\4\5\6"));
   EXPECT_THAT(item<double>(flat, 0), ElementsAre(1, 3, 5, 2, 4, 6));
+}
+
+TEST(Npy, RowsAreThoseOfTheWholeItem) {
+  const testing::TemporaryFolder folder;
+  std::vector<double> values(3 * 4 * 5);
+  std::iota(values.begin(), values.end(), 0.5);
+  for (const bool fortran : {false, true}) {
+    const NpyStack stack(
+        put(folder, npy_prefix(dictionary("'<f8'", "(3, 4, 5)", fortran)) + bytes_of(values)));
+    for (std::int64_t item = 0; item < 3; ++item) {
+      std::vector<double> whole(20);
+      stack.read(item, whole.data());
+      for (std::int64_t begin = 0; begin < 4; ++begin) {
+        for (std::int64_t end = begin + 1; end <= 4; ++end) {
+          std::vector<double> rows(static_cast<std::size_t>(5 * (end - begin)));
+          stack.read_rows(item, begin, end, rows.data());
+          EXPECT_EQ(rows, std::vector<double>(whole.begin() + 5 * begin, whole.begin() + 5 * end));
+        }
+      }
+    }
+  }
 }
 
 TEST(Npy, OddDataOffsetAndOtherKeyOrder) {

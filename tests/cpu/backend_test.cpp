@@ -15,7 +15,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <numeric>
 #include <random>
 #include <set>
 #include <utility>
@@ -201,17 +200,19 @@ TEST(CpuBackend, PreparingKeepsWhatTheBuffersHold) {
     Config config = small_config();
     config.schedule = schedule;
     config.num_workers = 3;
-    const auto count = static_cast<std::size_t>(config.shape.images * config.shape.pixels());
-    std::vector<double> images(count), filters(7 * 16, 3.0), results(7 * 13 * 10);
-    std::iota(images.begin(), images.end(), 1.0);
-    const std::vector<double> before = images;
-    const auto bytes = [](std::vector<double>& data) {
-      return reinterpret_cast<std::byte*>(data.data());
+    const auto bytes = [&](std::int64_t elements) {
+      std::vector<std::byte> data(static_cast<std::size_t>(config.shape.images * elements * 8));
+      for (std::size_t i = 0; i < data.size(); ++i) data[i] = std::byte(1 + i % 251);  // no zeros
+      return data;
     };
+    std::vector<std::byte> images = bytes(config.shape.pixels()),
+                           filters = bytes(config.shape.taps()),
+                           results = bytes(config.shape.outputs());
     make_cpu_backend(config, cpu_kernels())
-        ->prepare({bytes(images), bytes(filters), bytes(results)});
-    EXPECT_EQ(images, before);
-    EXPECT_EQ(filters, std::vector<double>(7 * 16, 3.0));
+        ->prepare({images.data(), filters.data(), results.data()});
+    EXPECT_EQ(images, bytes(config.shape.pixels()));
+    EXPECT_EQ(filters, bytes(config.shape.taps()));
+    EXPECT_EQ(results, bytes(config.shape.outputs()));
   }
 }
 

@@ -67,10 +67,12 @@ void Runtime::reset(const Options& new_options) {
   registrations.clear();
   shared_limits.clear();
   planned.clear();
+  lost_uploads.clear();
   calls.clear();
   faults.clear();
   launches.clear();
   copied = {};
+  device_loaded_bytes = 0;
   failure_of_next = cudaSuccess;
   options = new_options;
   random = Random(options.seed);
@@ -126,6 +128,14 @@ void fail_later(std::string_view call, cudaError_t error, int nth) {
   const std::scoped_lock lock(runtime.mutex);
   runtime.planned.push_back({std::string(call), error, nth, /*later=*/true});
 }
+
+void lose_uploads(std::string_view call) {
+  Runtime& runtime = Runtime::instance();
+  const std::scoped_lock lock(runtime.mutex);
+  runtime.lost_uploads.emplace(call);
+}
+
+std::int64_t loaded_bytes() { return device_loaded_bytes; }
 
 Live live() {
   Runtime& runtime = Runtime::instance();

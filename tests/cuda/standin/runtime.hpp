@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -152,6 +153,7 @@ class Runtime {
   std::map<std::uintptr_t, std::size_t> registrations;
   std::map<const void*, std::size_t> shared_limits;  ///< by kernel
   std::vector<Planned> planned;
+  std::set<std::string, std::less<>> lost_uploads;  ///< calls
   std::map<std::string, std::int64_t, std::less<>> calls;
   std::vector<std::string> faults;
   std::vector<Launch> launches;

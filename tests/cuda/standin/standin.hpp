@@ -59,6 +59,8 @@ struct Options {
   /// 0: threads, blocks and streams in their own order. Else in one that is drawn from it.
   std::uint64_t seed = 0;
   Progress progress = Progress::kLate;
+  /// Between any two events, so that a rate is an amount; 0: what it took.
+  float elapsed_ms = 0;
 };
 
 /// Begins anew: nothing is allocated, queued, counted or failed. Handles and pointers from before
@@ -70,6 +72,10 @@ void reset(const Options& options = {});
 void fail(std::string_view call, cudaError_t error, int nth = 1);
 /// The `nth` such call queues work that fails with `error` when it runs.
 void fail_later(std::string_view call, cudaError_t error, int nth = 1);
+
+/// From now on copies to a device that `call` ("cudaMemcpyAsync") queues are lost, and it says that
+/// all is well.
+void lose_uploads(std::string_view call);
 
 /// What exists now: nothing, unless it leaks.
 struct Live {
@@ -91,6 +97,9 @@ struct Copied {
   bool operator==(const Copied&) const = default;
 };
 Copied copied();
+
+/// Bytes that device code has read with __ldg so far.
+std::int64_t loaded_bytes();
 
 /// A launch that has run.
 struct Launch {

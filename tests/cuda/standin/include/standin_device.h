@@ -151,6 +151,17 @@ inline void __nanosleep(unsigned) {}
 }
 long long clock64();
 
+namespace convscale::standin {
+inline std::atomic<std::int64_t> device_loaded_bytes{0};  // by __ldg
+}  // namespace convscale::standin
+
+template <class T>
+T __ldg(const T* address) {
+  convscale::standin::device_loaded_bytes.fetch_add(sizeof(T), std::memory_order_relaxed);
+  const T& value = *address;  // checked for alignment by compilers
+  return value;
+}
+
 // Loads and stores with a hint.
 #define CONVSCALE_STANDIN_LOAD(name)                                    \
   template <class T>                                                    \
@@ -163,7 +174,6 @@ long long clock64();
   void name(T* address, std::type_identity_t<T> value) { \
     *address = value;                                    \
   }
-CONVSCALE_STANDIN_LOAD(__ldg)
 CONVSCALE_STANDIN_LOAD(__ldca)
 CONVSCALE_STANDIN_LOAD(__ldcg)
 CONVSCALE_STANDIN_LOAD(__ldcs)
