@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "common/host_device.hpp"
+#include <cuda_runtime.h>
 
 /// The arithmetic of one thread of the loop that measures the peak.
 namespace convscale::cuda {
@@ -12,7 +12,7 @@ constexpr int kFmaRounds = 4096;
 /// kFmaRounds rounds of a multiply-add in each of kFmaChains sums that begin with `begin`, `begin`
 /// + 1 and so on; returns the sum of them.
 template <class T>
-CONVSCALE_HOST_DEVICE inline T fma_chains(T begin, T factor) {
+__device__ inline T fma_chains(T begin, T factor) {
   T sum[kFmaChains];
 #pragma unroll
   for (int c = 0; c < kFmaChains; ++c) sum[c] = begin + T(c);

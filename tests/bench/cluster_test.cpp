@@ -224,41 +224,23 @@ TEST(Cluster, OutputsThatCannotBeWrittenAreFoundBeforeTheRun) {
 }
 
 /// Loses the others at one of its collective calls.
-class LostComm final : public Comm {
+class LostComm final : public testing::CommAround {
  public:
-  LostComm(Comm& comm, int at_call) : comm_(comm), at_call_(at_call) {}
-  int rank() const override { return comm_.rank(); }
-  int size() const override { return comm_.size(); }
-  std::string library() const override { return comm_.library(); }
+  LostComm(Comm& comm, int at_call) : CommAround(comm), at_call_(at_call) {}
   void barrier() override {
     count();
-    comm_.barrier();
+    CommAround::barrier();
   }
   std::vector<std::string> all_gather(const std::string& mine) override {
     count();
-    return comm_.all_gather(mine);
+    return CommAround::all_gather(mine);
   }
-  std::unique_ptr<Message> send(const std::byte* data, std::int64_t bytes, int to) override {
-    return comm_.send(data, bytes, to);
-  }
-  std::unique_ptr<Message> receive(std::byte* data, std::int64_t bytes, int from) override {
-    return comm_.receive(data, bytes, from);
-  }
-  bool scatter(const std::byte* all, const Blocks& blocks, std::byte* mine) override {
-    return comm_.scatter(all, blocks, mine);
-  }
-  bool gather(const std::byte* mine, const Blocks& blocks, std::byte* all) override {
-    return comm_.gather(mine, blocks, all);
-  }
-  void abort(int exit_code) override { comm_.abort(exit_code); }
-
   int calls() const { return calls_; }
 
  private:
   void count() {
     if (++calls_ == at_call_) throw CommError("MPI_Call: the network is down");
   }
-  Comm& comm_;
   const int at_call_;
   int calls_ = 0;
 };
@@ -293,6 +275,48 @@ TEST(Cluster, ARankThatLosesTheOthersAbortsThemWhereverItIs) {
     EXPECT_THAT(outcomes, Each(Field(&Outcome::code, 5))) << "call " << call;
     EXPECT_THAT(outcomes[1].err, HasSubstr("rank 1: MPI_Call: the network is down")) << call;
     EXPECT_TRUE(std::filesystem::is_empty(folder.path())) << "call " << call;
+  }
+}
+
+/// Says that it received messages of `bytes` bytes when it did not, but for the first ones.
+class LossyComm final : public testing::CommAround {
+ public:
+  LossyComm(Comm& comm, std::int64_t bytes, int spared)
+      : CommAround(comm), bytes_(bytes), spared_(spared) {}
+  std::unique_ptr<Message> receive(std::byte* data, std::int64_t bytes, int from) override {
+    if (bytes == bytes_ && --spared_ < 0) {
+      lost_.resize(static_cast<std::size_t>(bytes));
+      data = lost_.data();
+    }
+    return CommAround::receive(data, bytes, from);
+  }
+
+ private:
+  const std::int64_t bytes_;
+  int spared_;
+  std::vector<std::byte> lost_;
+};
+
+/// The buffers hold the data of the iteration before, or of a bare exchange, unless they are wiped.
+TEST(Cluster, WhatDidNotArriveIsFound) {
+  struct Lost {
+    const char* what;
+    int at_rank;
+    std::int64_t bytes;
+  };
+  // Rank 1 has four of the images.
+  for (const auto& [what, at_rank, bytes] : {Lost{"images", 1, 4 * 20 * 30 * 8},
+                                             {"filters", 1, 4 * 4 * 4 * 8},
+                                             {"results", 0, 4 * 5 * 7 * 8}}) {
+    const auto outcomes = run_as_ranks<Outcome>(2, [&](Comm& comm) {
+      LossyComm lossy(comm, comm.rank() == at_rank ? bytes : -1, /*spared=*/3);
+      Args args = small("scatter", {"--json", "-"});
+      args.insert(args.begin(), "convscale");
+      std::ostringstream out, err;
+      const int code = run_program(args, backends(), lossy, out, err);
+      return Outcome{code, out.str(), err.str()};
+    });
+    EXPECT_THAT(outcomes, Each(Field(&Outcome::code, 4))) << what << outcomes.front().err;
   }
 }
 

@@ -32,40 +32,33 @@ struct Times {
 };
 
 /// A network on which an exchange moves a clock by what it takes, and bytes are counted.
-class TimedComm final : public Comm {
+class TimedComm final : public testing::CommAround {
  public:
-  TimedComm(Comm& comm, const Times& times) : comm_(comm), times_(times) {}
+  TimedComm(Comm& comm, const Times& times) : CommAround(comm), times_(times) {}
 
-  int rank() const override { return comm_.rank(); }
-  int size() const override { return comm_.size(); }
-  std::string library() const override { return comm_.library(); }
-  std::vector<std::string> all_gather(const std::string& mine) override {
-    return comm_.all_gather(mine);
-  }
   void barrier() override {
-    comm_.barrier();
+    CommAround::barrier();
     now_ += kBarrier;
   }
   /// A rank that waits for several messages waits for the slowest; here, for one of them.
   std::unique_ptr<Message> send(const std::byte* data, std::int64_t bytes, int to) override {
     if (std::exchange(sent_bytes_, sent_bytes_ + bytes) == 0) now_ += times_.send;
-    return comm_.send(data, bytes, to);
+    return CommAround::send(data, bytes, to);
   }
   std::unique_ptr<Message> receive(std::byte* data, std::int64_t bytes, int from) override {
     if (std::exchange(received_bytes_, received_bytes_ + bytes) == 0) now_ += times_.receive;
-    return comm_.receive(data, bytes, from);
+    return CommAround::receive(data, bytes, from);
   }
   bool scatter(const std::byte* all, const Blocks& blocks, std::byte* mine) override {
     scattered_bytes_ += bytes_of_others(blocks);
     now_ += times_.scatter;
-    return comm_.scatter(all, blocks, mine);
+    return CommAround::scatter(all, blocks, mine);
   }
   bool gather(const std::byte* mine, const Blocks& blocks, std::byte* all) override {
     gathered_bytes_ += bytes_of_others(blocks);
     now_ += times_.gather;
-    return comm_.gather(mine, blocks, all);
+    return CommAround::gather(mine, blocks, all);
   }
-  void abort(int exit_code) override { comm_.abort(exit_code); }
 
   Clock::time_point now() const { return now_; }
   std::int64_t sent_bytes() const { return sent_bytes_; }
@@ -82,7 +75,6 @@ class TimedComm final : public Comm {
     return units * blocks.unit_bytes;
   }
 
-  Comm& comm_;
   const Times times_;
   Clock::time_point now_;
   std::int64_t sent_bytes_ = 0, received_bytes_ = 0, scattered_bytes_ = 0, gathered_bytes_ = 0;

@@ -201,6 +201,35 @@ class ThreadComm final : public Comm {
   const int rank_;
 };
 
+/// Another's ranks; tests change a part of what they do.
+class CommAround : public Comm {
+ public:
+  explicit CommAround(Comm& comm) : comm_(comm) {}
+  int rank() const override { return comm_.rank(); }
+  int size() const override { return comm_.size(); }
+  std::string library() const override { return comm_.library(); }
+  void barrier() override { comm_.barrier(); }
+  std::vector<std::string> all_gather(const std::string& mine) override {
+    return comm_.all_gather(mine);
+  }
+  std::unique_ptr<Message> send(const std::byte* data, std::int64_t bytes, int to) override {
+    return comm_.send(data, bytes, to);
+  }
+  std::unique_ptr<Message> receive(std::byte* data, std::int64_t bytes, int from) override {
+    return comm_.receive(data, bytes, from);
+  }
+  bool scatter(const std::byte* all, const Blocks& blocks, std::byte* mine) override {
+    return comm_.scatter(all, blocks, mine);
+  }
+  bool gather(const std::byte* mine, const Blocks& blocks, std::byte* all) override {
+    return comm_.gather(mine, blocks, all);
+  }
+  void abort(int exit_code) override { comm_.abort(exit_code); }
+
+ private:
+  Comm& comm_;
+};
+
 /// Runs `body` as each of `size` ranks, and returns what they return. An exception of one ends the
 /// others, and is thrown.
 template <class Result>
