@@ -4,45 +4,99 @@
 #include "common/error.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <hwloc.h>
+#include <sched.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <map>
 #include <new>
+#include <set>
+#include <vector>
 
 namespace convscale {
 namespace {
 
-hwloc_topology_t load(const std::string* synthetic) {
+enum class Source { kThisMachine, kXml, kSynthetic, kFlat };
+
+/// What hwloc makes of `source`; null where it cannot. `text` is the XML, or synthetic notation.
+hwloc_topology_t try_to_load(Source source, const std::string& text) {
   hwloc_topology_t topology = nullptr;
   if (hwloc_topology_init(&topology) != 0) throw ResourceError("hwloc cannot start: out of memory");
-  if (synthetic != nullptr) {
-    if (hwloc_topology_set_synthetic(topology, synthetic->c_str()) != 0) {
-      hwloc_topology_destroy(topology);
-      throw UsageError(fmt::format("'{}' is no synthetic hwloc topology", *synthetic));
-    }
-  } else {
-    // The cpuset cgroup restricts the topology by itself, the affinity mask only on request.
-    hwloc_topology_set_flags(
-        topology, HWLOC_TOPOLOGY_FLAG_IS_THISSYSTEM | HWLOC_TOPOLOGY_FLAG_RESTRICT_TO_CPUBINDING);
+  int failed = 0;
+  if (source == Source::kXml) {
+    failed =
+        hwloc_topology_set_xmlbuffer(topology, text.c_str(), static_cast<int>(text.size() + 1));
+  } else if (source != Source::kThisMachine) {
+    failed = hwloc_topology_set_synthetic(topology, text.c_str());
   }
-  if (hwloc_topology_load(topology) != 0) {
-    hwloc_topology_destroy(topology);
-    throw ResourceError(
-        fmt::format("hwloc cannot read this machine's topology: {}", std::strerror(errno)));
+  unsigned long flags = 0;
+  // The cpuset cgroup restricts the topology by itself, the affinity mask only on request.
+  if (source == Source::kThisMachine)
+    flags = HWLOC_TOPOLOGY_FLAG_IS_THISSYSTEM | HWLOC_TOPOLOGY_FLAG_RESTRICT_TO_CPUBINDING;
+  if (source == Source::kFlat) flags = HWLOC_TOPOLOGY_FLAG_IS_THISSYSTEM;
+  if (failed == 0 && hwloc_topology_set_flags(topology, flags) == 0 &&
+      hwloc_topology_load(topology) == 0) {
+    return topology;
   }
-  return topology;
+  hwloc_topology_destroy(topology);
+  return nullptr;
+}
+
+/// The processors of this process, of which nothing else is known.
+std::string flat_machine() {
+  cpu_set_t mask;
+  CPU_ZERO(&mask);
+  std::vector<std::size_t> cpus;
+  sched_getaffinity(0, sizeof(mask), &mask);
+  for (std::size_t cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (CPU_ISSET(cpu, &mask)) cpus.push_back(cpu);
+  }
+  return fmt::format("pu:{}(indexes={})", cpus.size(), fmt::join(cpus, ","));
+}
+
+hwloc_topology_t load_this_machine() {
+  errno = 0;
+  if (hwloc_topology_t topology = try_to_load(Source::kThisMachine, "")) return topology;
+  const int error = errno;
+  if (hwloc_topology_t topology = try_to_load(Source::kFlat, flat_machine())) return topology;
+  throw ResourceError(fmt::format("hwloc cannot read this machine's topology{}",
+                                  error == 0 ? "" : fmt::format(": {}", std::strerror(error))));
+}
+
+hwloc_topology_t load(const std::string& machine) {
+  const bool is_xml = machine.starts_with('<');
+  if (hwloc_topology_t topology = try_to_load(is_xml ? Source::kXml : Source::kSynthetic, machine))
+    return topology;
+  throw UsageError(
+      fmt::format("'{}' is no {} of hwloc's", machine, is_xml ? "XML" : "synthetic topology"));
 }
 
 /// The first NUMA node of a processor.
 int node_of(hwloc_obj_t pu) {
-  return pu != nullptr && pu->nodeset != nullptr ? hwloc_bitmap_first(pu->nodeset) : 0;
+  const int node = pu != nullptr && pu->nodeset != nullptr ? hwloc_bitmap_first(pu->nodeset) : 0;
+  return std::max(node, 0);
+}
+
+/// Calls `body` for each object of `type` that has a processor of ours.
+template <class Body>
+void for_each(hwloc_topology_t topology, hwloc_obj_type_t type, Body&& body) {
+  for (hwloc_obj_t object = nullptr;
+       (object = hwloc_get_next_obj_by_type(topology, type, object)) != nullptr;) {
+    if (object->cpuset != nullptr && hwloc_bitmap_iszero(object->cpuset) == 0) body(object);
+  }
 }
 
 int count(hwloc_topology_t topology, hwloc_obj_type_t type) {
-  const int n = hwloc_get_nbobjs_by_type(topology, type);
-  return n > 0 ? n : 0;
+  int n = 0;
+  for_each(topology, type, [&](hwloc_obj_t) { ++n; });
+  return n;
+}
+
+std::int64_t cache_bytes(hwloc_obj_t cache) {
+  return static_cast<std::int64_t>(cache->attr->cache.size);
 }
 
 }  // namespace
@@ -51,13 +105,21 @@ void Topology::Destroy::operator()(hwloc_topology* topology) const {
   hwloc_topology_destroy(topology);
 }
 
-Topology::Topology() : topology_(load(nullptr)) {}
-Topology::Topology(const std::string& synthetic) : topology_(load(&synthetic)) {}
+Topology::Topology() : topology_(load_this_machine()) {}
+Topology::Topology(const std::string& machine) : topology_(load(machine)) {}
 
-int Topology::sockets() const { return count(topology_.get(), HWLOC_OBJ_PACKAGE); }
-int Topology::cores() const { return count(topology_.get(), HWLOC_OBJ_CORE); }
+int Topology::sockets() const { return std::max(1, count(topology_.get(), HWLOC_OBJ_PACKAGE)); }
+int Topology::cores() const {
+  int cores = count(topology_.get(), HWLOC_OBJ_CORE);
+  for_each(topology_.get(), HWLOC_OBJ_PU, [&](hwloc_obj_t pu) {
+    if (hwloc_get_ancestor_obj_by_type(topology_.get(), HWLOC_OBJ_CORE, pu) == nullptr) ++cores;
+  });
+  return cores;
+}
 int Topology::threads() const { return count(topology_.get(), HWLOC_OBJ_PU); }
-int Topology::numa_nodes() const { return count(topology_.get(), HWLOC_OBJ_NUMANODE); }
+int Topology::numa_nodes() const {
+  return std::max(1, hwloc_get_nbobjs_by_type(topology_.get(), HWLOC_OBJ_NUMANODE));
+}
 
 std::string Topology::cpu_model() const {
   for (const hwloc_obj_type_t type : {HWLOC_OBJ_PACKAGE, HWLOC_OBJ_MACHINE}) {
@@ -75,20 +137,38 @@ std::vector<Cache> Topology::caches() const {
   } kLevels[] = {{HWLOC_OBJ_L1CACHE, "L1d"},
                  {HWLOC_OBJ_L2CACHE, "L2"},
                  {HWLOC_OBJ_L3CACHE, "L3"},
-                 {HWLOC_OBJ_L4CACHE, "L4"}};
+                 {HWLOC_OBJ_L4CACHE, "L4"},
+                 {HWLOC_OBJ_L5CACHE, "L5"}};
   std::vector<Cache> caches;
   for (const auto& level : kLevels) {
-    if (hwloc_obj_t object = hwloc_get_obj_by_type(topology_.get(), level.type, 0)) {
-      caches.push_back({level.name, static_cast<std::int64_t>(object->attr->cache.size),
-                        count(topology_.get(), level.type)});
-    }
+    const auto first = std::ssize(caches);
+    for_each(topology_.get(), level.type, [&](hwloc_obj_t object) {
+      const std::int64_t bytes = cache_bytes(object);
+      if (bytes == 0) return;  // not known
+      const auto known = std::find_if(caches.begin() + first, caches.end(),
+                                      [&](const Cache& cache) { return cache.bytes == bytes; });
+      if (known == caches.end()) {
+        caches.push_back({level.name, bytes, 1});
+      } else {
+        ++known->count;
+      }
+    });
   }
   return caches;
 }
 
 std::int64_t Topology::last_cache_bytes() const {
-  const std::vector<Cache> all = caches();
-  return all.empty() ? 0 : all.back().bytes * all.back().count;
+  std::set<hwloc_obj_t> last;
+  for_each(topology_.get(), HWLOC_OBJ_PU, [&](hwloc_obj_t pu) {
+    hwloc_obj_t outermost = nullptr;
+    for (hwloc_obj_t above = pu->parent; above != nullptr; above = above->parent) {
+      if (hwloc_obj_type_is_dcache(above->type) != 0 && cache_bytes(above) > 0) outermost = above;
+    }
+    if (outermost != nullptr) last.insert(outermost);
+  });
+  std::int64_t bytes = 0;
+  for (hwloc_obj_t cache : last) bytes += cache_bytes(cache);
+  return bytes;
 }
 
 std::string Topology::affinity() const {

@@ -14,7 +14,8 @@ struct hwloc_topology;
 
 namespace convscale {
 
-/// One cache level as the operating system reports it.
+/// The caches of one level and size, as the operating system reports them. A level may have several
+/// sizes: a die with stacked cache beside one without, fast cores beside slow ones.
 struct Cache {
   std::string name;        ///< "L1d", "L2", "L3", ...
   std::int64_t bytes = 0;  ///< of one instance
@@ -26,17 +27,21 @@ class Topology {
  public:
   /// The machine that we run on.
   Topology();
-  /// A synthetic machine in hwloc's notation, for tests: "pack:2 [numa] core:4 pu:2".
-  explicit Topology(const std::string& synthetic);
+  /// Another machine, for tests: a synthetic one in hwloc's notation, "pack:2 [numa] core:4 pu:2",
+  /// or one in hwloc's XML, which begins with '<'.
+  explicit Topology(const std::string& machine);
 
+  // Where the system tells of no package or NUMA node, all processors are of one; a processor that
+  // it puts into no core is one of its own.
   int sockets() const;
   int cores() const;
   int threads() const;
   int numa_nodes() const;
   std::string cpu_model() const;  ///< empty if unknown
   std::vector<Cache> caches() const;
-  std::int64_t last_cache_bytes()
-      const;                     ///< of all instances of the last level together; 0 if unknown
+  /// Of all caches together that are the last on the way from one of our processors to memory; 0 if
+  /// unknown.
+  std::int64_t last_cache_bytes() const;
   std::string affinity() const;  ///< as a list: "0-3,8"
 
   /// Processors (operating system's numbers) in the order in which workers take them. `spread`: one

@@ -321,7 +321,8 @@ BackendEntry cpu_backend() {
     const Topology topology;
     return std::vector<Listing>{
         {"cpu",
-         fmt::format("{}, {} sockets, {} cores, {} threads, processors {}", topology.cpu_model(),
+         fmt::format("{}, {} sockets, {} cores, {} threads, processors {}",
+                     topology.cpu_model().empty() ? "unknown model" : topology.cpu_model(),
                      topology.sockets(), topology.cores(), topology.threads(), topology.affinity()),
          ""}};
   };

@@ -2,6 +2,8 @@
 #include "common/topology.hpp"
 
 #include "common/error.hpp"
+#include "machines.hpp"
+#include "support.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,7 +11,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <fstream>
 #include <numeric>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -107,6 +112,101 @@ TEST(Topology, OrdersArePermutations) {
   }
 }
 
+cpu_set_t mask_of_this_thread() {
+  cpu_set_t mask;
+  CPU_ZERO(&mask);
+  EXPECT_EQ(sched_getaffinity(0, sizeof(mask), &mask), 0);
+  return mask;
+}
+
+std::string text_of(const Cache& cache) {
+  return cache.name + " " + std::to_string(cache.bytes) + " " + std::to_string(cache.count);
+}
+
+std::vector<std::string> texts_of(const std::vector<Cache>& caches) {
+  std::vector<std::string> texts;
+  for (const Cache& cache : caches) texts.push_back(text_of(cache));
+  return texts;
+}
+
+TEST(OddMachine, CachesOfOneLevelMayDiffer) {
+  const Topology machine(testing::unequal_caches());
+  EXPECT_THAT(texts_of(machine.caches()),
+              ElementsAre("L2 1048576 4", "L3 100663296 1", "L3 33554432 1"));
+  EXPECT_EQ(machine.last_cache_bytes(), 128 << 20);
+}
+
+TEST(OddMachine, ProcessorsWithoutCoresAreTheirOwn) {
+  const Topology machine(testing::only_processors());
+  EXPECT_EQ(machine.sockets(), 1);
+  EXPECT_EQ(machine.cores(), 4);
+  EXPECT_EQ(machine.threads(), 4);
+  EXPECT_EQ(machine.numa_nodes(), 1);
+  EXPECT_THAT(machine.caches(), IsEmpty());
+  EXPECT_EQ(machine.last_cache_bytes(), 0);
+  EXPECT_THAT(machine.order(Bind::kSpread), ElementsAre(0, 1, 2, 3));
+}
+
+TEST(OddMachine, WithoutHardwareThreadsNumbersHaveGaps) {
+  const Topology machine(testing::smt_off());
+  EXPECT_EQ(machine.cores(), 3);
+  EXPECT_EQ(machine.threads(), 3);
+  EXPECT_EQ(machine.affinity(), "0,2,4");
+  for (const Bind bind : {Bind::kSpread, Bind::kCompact})
+    EXPECT_THAT(machine.order(bind), ElementsAre(0, 2, 4));
+}
+
+TEST(OddMachine, FastAndSlowCores) {
+  const Topology machine(testing::fast_and_slow_cores());
+  EXPECT_EQ(machine.cores(), 8);
+  EXPECT_EQ(machine.threads(), 10);
+  EXPECT_THAT(texts_of(machine.caches()), ElementsAre("L1d 49152 2", "L1d 32768 6", "L2 2097152 3",
+                                                      "L2 4194304 1", "L3 25165824 1"));
+  // Two slow cores have no third level: their second is the last.
+  EXPECT_EQ(machine.last_cache_bytes(), (24 + 2) << 20);
+  EXPECT_THAT(machine.order(Bind::kSpread), ElementsAre(0, 2, 4, 5, 6, 7, 8, 9, 1, 3));
+  EXPECT_THAT(machine.order(Bind::kCompact), ElementsAre(0, 1, 2, 3, 4, 5, 6, 7, 8, 9));
+}
+
+TEST(OddMachine, WhatIsOfflineDoesNotCount) {
+  const Topology machine(testing::offline_processors());
+  EXPECT_EQ(machine.sockets(), 2);
+  EXPECT_EQ(machine.cores(), 3);
+  EXPECT_EQ(machine.threads(), 3);
+  EXPECT_EQ(machine.affinity(), "0,2-3");
+  EXPECT_EQ(machine.last_cache_bytes(), 32 << 20);
+  EXPECT_THAT(machine.order(Bind::kCompact), ElementsAre(0, 2, 3));
+  EXPECT_EQ(machine.numa_node_of(1), 0) << "that is offline";
+}
+
+TEST(OddMachine, CachesOfUnknownSizeAreUnknown) {
+  const Topology machine(testing::caches_of_unknown_size());
+  EXPECT_THAT(machine.caches(), IsEmpty());
+  EXPECT_EQ(machine.last_cache_bytes(), 0);
+}
+
+/// Where hwloc cannot read the machine, its processors are known all the same.
+TEST(OddMachine, OneThatHwlocCannotReadHasProcessors) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const testing::TemporaryFolder folder;
+  const std::string path = (folder / "machine.xml").string();
+  std::ofstream(path) << testing::no_numa_node();
+  EXPECT_EXIT(
+      {
+        const cpu_set_t mask = mask_of_this_thread();
+        setenv("HWLOC_XMLFILE", path.c_str(), 1);
+        const Topology machine;
+        const int cpus = CPU_COUNT(&mask);
+        const std::vector<int> order = machine.order(Bind::kSpread);
+        const bool right = machine.threads() == cpus && machine.cores() == cpus &&
+                           machine.numa_nodes() == 1 && std::ssize(order) == cpus &&
+                           CPU_ISSET(static_cast<std::size_t>(order.back()), &mask);
+        machine.pin(order.back());
+        _exit(right && sched_getcpu() == order.back() ? 0 : 1);
+      },
+      ::testing::ExitedWithCode(0), "");
+}
+
 TEST(Topology, NonsenseIsAUsageError) {
   try {
     const Topology machine("a machine of steam");
@@ -114,13 +214,6 @@ TEST(Topology, NonsenseIsAUsageError) {
   } catch (const UsageError& error) {
     EXPECT_THAT(error.what(), HasSubstr("a machine of steam"));
   }
-}
-
-cpu_set_t mask_of_this_thread() {
-  cpu_set_t mask;
-  CPU_ZERO(&mask);
-  EXPECT_EQ(sched_getaffinity(0, sizeof(mask), &mask), 0);
-  return mask;
 }
 
 TEST(Topology, ThisMachineIsTheAffinityMask) {
