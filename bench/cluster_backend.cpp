@@ -20,10 +20,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Json = nlohmann::json;
 
-double seconds_since(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
-
 template <class T>
 Json nullable(const std::optional<T>& value) {
   return value ? Json(*value) : Json(nullptr);
@@ -97,6 +93,9 @@ class ClusterBackend final : public Backend {
   std::optional<RankTimes> rank_times() const override { return times_; }
 
  private:
+  double seconds_since(Clock::time_point begin) const {
+    return std::chrono::duration<double>(ranks_.comm().now() - begin).count();
+  }
   bool is_first_on_host(int rank) const {
     int first = 0;  // of those with images
     while (!ranks_.are_on_one_host(first, rank) ||
@@ -293,7 +292,7 @@ void ClusterBackend::poison() {
   run_s_.reset();
   error_ = nullptr;
   ranks_.comm().barrier();
-  const auto begin = Clock::now();
+  const auto begin = ranks_.comm().now();
   ranks_.comm().barrier();
   barrier_s_ = seconds_since(begin);
 }
@@ -305,7 +304,7 @@ void ClusterBackend::require_all(ImageRange range) const {
 
 void ClusterBackend::start(ImageRange range) {
   require_all(range);
-  began_ = Clock::now();
+  began_ = ranks_.comm().now();
   if (scatters_) return exchange_.start();
   try {
     if (local_) local_->start({0, mine().count()});

@@ -169,7 +169,7 @@ bool Exchange::advance_root() {
   if (!done && !error_) return moved;
   attempt([&] { local_->wait(in_share(computing_.front())); });
   computing_.pop_front();
-  ended_ = Clock::now();
+  ended_ = ranks_.comm().now();
   return true;
 }
 
@@ -212,12 +212,12 @@ void Exchange::pause() const {
 }
 
 void Exchange::finish() {
-  ended_ = Clock::now();
+  ended_ = ranks_.comm().now();
   while (!is_over()) {
     const bool moved = ranks_.is_root() ? advance_root() : advance_leaf();
     if (!moved) pause();
   }
-  if (!ranks_.is_root()) ended_ = Clock::now();
+  if (!ranks_.is_root()) ended_ = ranks_.comm().now();
 }
 
 bool Exchange::exchange_by_library(What what) const {
@@ -254,12 +254,12 @@ bool Exchange::exchange_by_messages(What what) const {
 double Exchange::time_bare(What what) const {
   const auto timed = [&](auto&& step) {
     ranks_.comm().barrier();
-    const auto begin = now_();
+    const auto begin = ranks_.comm().now();
     const bool was_possible = step();
     ranks_.comm().barrier();
-    const auto end = now_();
+    const auto end = ranks_.comm().now();
     ranks_.comm().barrier();  // as in the time
-    const double time_s = std::chrono::duration<double>(end - begin - (now_() - end)).count();
+    const double time_s = std::chrono::duration<double>(end - begin - (ranks_.comm().now() - end)).count();
     constexpr double kLeast = 1e-9;
     return was_possible ? std::max(time_s, kLeast) : std::numeric_limits<double>::infinity();
   };

@@ -223,6 +223,12 @@ void Measurement::warn() {
   }
 }
 
+/// All iterations were done, and the results compared: a signal that comes later takes nothing away.
+bool Measurement::is_whole() const {
+  return has_enough() &&
+         (!config().verify || record_.verification.status == VerificationStatus::kPassed);
+}
+
 void Measurement::conclude() {
   if (record_.verification.status == VerificationStatus::kFailed) {
     record_.status = Status::kFailed;
@@ -232,7 +238,7 @@ void Measurement::conclude() {
     record_.verification.status = VerificationStatus::kFailed;
     record_.verification.failure = samples_.failure();
     record_.reason = "verification failed: " + samples_.failure();
-  } else if (is_interrupted()) {
+  } else if (!is_whole() && is_interrupted()) {
     record_.status = Status::kInterrupted;
     record_.reason = "interrupted by a signal";
   } else {

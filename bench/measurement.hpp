@@ -93,6 +93,7 @@ class Measurement {
   bool keep_going(double done) const;
   HostBuffers buffers() const;
   void remember_median() const;
+  bool is_whole() const;
   void verify_results();
   void warn();
   void conclude();

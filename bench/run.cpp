@@ -36,7 +36,8 @@ ExitCode worse(ExitCode a, ExitCode b) {
 }
 
 bool has_verdict(const Record& record) {
-  return record.summary || record.verification.status == VerificationStatus::kFailed;
+  return record.summary || record.status == Status::kInterrupted ||
+         record.verification.status == VerificationStatus::kFailed;
 }
 
 /// What a row costs, for the progress bar: the pixels that go through it.
@@ -72,7 +73,7 @@ class Run {
   }
 
   ExitCode run() {
-    const auto begin = std::chrono::steady_clock::now();
+    const auto begin = ranks_.comm().now();
     ExitCode worst = is_list() && options_.interleave ? run_interleaved() : run_in_order();
     if (!ranks_.is_interrupted()) worst = worse(worst, measure_break_even());
     if (!save_error_.empty()) {
@@ -81,9 +82,12 @@ class Run {
     }
     progress_.clear();
     report_.wall_s =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+        std::chrono::duration<double>(ranks_.comm().now() - begin).count();
     report_.interrupted = ranks_.is_interrupted();
-    if (report_.interrupted) worst = ExitCode::kInterrupted;
+    if (report_.interrupted) {
+      worst = ExitCode::kInterrupted;
+      say_where_it_ended();
+    }
     print();
     try {
       outputs_->write(report_);
@@ -176,7 +180,8 @@ class Run {
             .ranks = ranks_,
             .signalled = interrupted,
             .on_results = [this](const Config& config, ImageRange held,
-                                 const HostBuffers& buffers) { save(config, held, buffers); }};
+                                 const HostBuffers& buffers) { save(config, held, buffers); },
+            .now = [this] { return ranks_.comm().now(); }};
   }
 
   void save(const Config& config, ImageRange held, const HostBuffers& buffers) {
@@ -209,7 +214,7 @@ class Run {
 
   ExitCode measure_break_even() {
     ExitCode worst = ExitCode::kOk;
-    const auto begin = std::chrono::steady_clock::now();
+    const auto begin = ranks_.comm().now();
     report_.break_even = find_break_even(report_.records, [&](const Config& config) {
       if (ranks_.is_interrupted()) return not_measured(config, Status::kInterrupted, "interrupted");
       auto [record, code] = attempt(config, "break-even", 0);
@@ -219,9 +224,21 @@ class Run {
     });
     if (!report_.break_even.empty()) {
       report_.break_even_s =
-          std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+          std::chrono::duration<double>(ranks_.comm().now() - begin).count();
     }
     return worst;
+  }
+
+  /// An interrupted row has said so itself.
+  void say_where_it_ended() {
+    const std::size_t measured = report_.records.size();
+    if (std::any_of(report_.records.begin(), report_.records.end(),
+                    [](const Record& r) { return r.status == Status::kInterrupted; })) {
+      return;
+    }
+    say(measured < rows_.size()
+            ? fmt::format("interrupted by a signal before row {} of {}", measured + 1, rows_.size())
+            : "interrupted by a signal when all was measured");
   }
 
   bool any_ran() const {

@@ -3,6 +3,7 @@
 
 #include "common/error.hpp"
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -49,6 +50,10 @@ class Comm {
   virtual int size() const = 0;
   /// What carries the messages: "Open MPI 4.1.4"; empty for a process of its own.
   virtual std::string library() const = 0;
+  /// The clock of this process, by which all times are taken; tests have one that only they move.
+  virtual std::chrono::steady_clock::time_point now() const {
+    return std::chrono::steady_clock::now();
+  }
 
   /// Collective: returns once all ranks have called it.
   virtual void barrier() = 0;

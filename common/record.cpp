@@ -91,7 +91,7 @@ bool is_impossible(const Record& r) {
 
 std::optional<Speedup> speed_against(const Record& first, const Record& record) {
   const auto has_speed = [](const Record& r) {
-    return r.status != Status::kFailed && pixels_per_s(r).has_value();
+    return r.status == Status::kOk && pixels_per_s(r).has_value();
   };
   const bool alike =
       first.config.method == record.config.method && first.config.scope == record.config.scope;

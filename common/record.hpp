@@ -93,8 +93,8 @@ struct Speedup {
 };
 
 /// How many times as many pixels a second `record` did as `first`; with the same shape, the ratio
-/// of their medians. Null where one of them failed or has no times, and between methods, which are
-/// never compared.
+/// of their medians. Null where one of them failed, was interrupted or has no times, and between
+/// methods, which are never compared.
 ///
 /// Of two interleaved rows it is the median of the ratios of iterations that ran side by side, with
 /// that median's interval. Of others the medians' intervals are combined on a logarithmic scale

@@ -23,7 +23,8 @@ std::string to_csv(const Report& report);
 std::string to_markdown(const Report& report);
 
 /// The original's four lines for one record, with those of its iterations before the last two if
-/// `with_iterations`. Times have two significant digits of the standard deviation.
+/// `with_iterations`. Times have two significant digits of the standard deviation. Without times,
+/// and where it was interrupted or failed, the first two alone.
 std::string original_lines(const Record& record, bool with_iterations = false);
 
 /// The terminal's table of all records and, for a single one, its details; for several, why rows
@@ -48,7 +49,8 @@ void add_remark(Remarks& remarks, const std::string& text, std::size_t row);
 std::string rows_label(const std::vector<std::size_t>& rows);
 
 /// "Verification: ..." and "FOM: ..." of one record; the latter only if it has times and is right.
-/// `row`, from 1 on, says which of several it is of; 0: there is only one.
+/// "Interrupted: ..." in place of both where it is not whole. `row`, from 1 on, says which of
+/// several it is of; 0: there is only one.
 std::string verdict_lines(const Record& record, std::size_t row = 0);
 
 /// "Time for iteration 0 is 0.0112 seconds", of each iteration, burns included, as the original's

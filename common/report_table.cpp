@@ -85,6 +85,12 @@ std::vector<Column> setting_columns() {
          return r.config.ranks > 1 ? std::string(name_of(r.config.distribute)) : "-";
        },
        "-"},
+      // Figures that are not those of a whole, right measurement.
+      {"status", false, Shown::kOption,
+       [](const Record& r) {
+         return r.summary && r.status != Status::kOk ? std::string(name_of(r.status)) : "-";
+       },
+       "-"},
   };
 }
 
@@ -186,7 +192,8 @@ std::string reasons(const std::vector<Record>& records) {
   Remarks remarks;
   for (std::size_t i = 0; i < records.size(); ++i) {
     const Record& r = records[i];
-    if (!r.reason.empty())
+    // What was interrupted says so where it would have its verdict.
+    if (!r.reason.empty() && r.status != Status::kInterrupted)
       add_remark(remarks, fmt::format("{}: {}", name_of(r.status), r.reason), i + 1);
   }
   std::string text;

@@ -213,7 +213,8 @@ std::string original_lines(const Record& r, bool with_iterations) {
   std::string text = fmt::format("Number of workers: {}\nNumber of images: {}\n",
                                  r.config.num_workers, r.config.shape.images);
   if (with_iterations) text += iteration_lines(r);
-  if (!r.summary) return text;
+  // What parses them takes the average for that of a whole, right measurement.
+  if (!r.summary || r.status != Status::kOk) return text;
   constexpr int kNanoseconds = 9;
   const int decimals = std::clamp(
       std::max(decimals_of(r.summary->std, 2), decimals_of(r.summary->mean, 3)), 0, kNanoseconds);
@@ -274,6 +275,12 @@ std::string sweep_text(const Report& report) {
 std::string verdict_lines(const Record& r, std::size_t row) {
   const Verification& v = r.verification;
   const std::string which = row > 0 ? fmt::format(" (row {})", row) : "";
+  if (r.status == Status::kInterrupted) {
+    const bool has_end = !r.config.stop.min_time_s && !r.config.stop.max_noise;
+    return fmt::format("Interrupted: after {}{} iterations; not verified, no FOM{}\n",
+                       r.times_s.size(), has_end ? fmt::format(" of {}", r.config.iterations) : "",
+                       which);
+  }
   std::string text = "Verification: ";
   if (v.status == VerificationStatus::kPassed) {
     text += fmt::format("passed ({} outputs, max error {:.2g} of the bound){}\n", v.outputs,

@@ -111,7 +111,10 @@ class _Printer:
         if self._is_table:
             if self._before or records:
                 self._print(table_text([*self._before, *records]))
-        elif records and records[0]["times_s"]:
+        elif records and records[0]["status"] == "interrupted":
+            self._print(f"Interrupted: after {len(records[0]['times_s'])} of "
+                        f"{records[0]['iterations']} iterations\n")
+        elif records and records[0]["status"] == "ok":
             self._print(f"Average time: {_seconds(records[0]['mean_s'])} second(s)\n"
                         f"Standard deviation: {_seconds(records[0]['std_s'])} second(s)\n")
         for record in records:

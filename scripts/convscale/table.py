@@ -36,7 +36,7 @@ def _scaled(value: Optional[float], factor: float, digits: int) -> str:
 
 
 def _is_comparable(first: Row, row: Row) -> bool:
-    return (first["status"] != "failed" and row["status"] != "failed" and
+    return (first["status"] == "ok" and row["status"] == "ok" and
             bool(first["median_s"]) and bool(row["median_s"]) and
             all(first.get(name) == row.get(name) for name in ("method", "scope", "work_time")))
 
@@ -102,6 +102,9 @@ def _columns(rows: Sequence[Row]) -> list[_Column]:
         _Column("ranks", lambda row: str(row.get("ranks") or 1), _OPTION, "1"),
         _Column("distribute", _of("distribute"), _OPTION, "-", left=True),
         _Column("work time", lambda row: f"{row.get('work_time') or 0:g} s", _OPTION, "0 s"),
+        # Figures that are not those of a whole, right measurement.
+        _Column("status", lambda row: "-" if row["status"] == "ok" or row["median_s"] is None
+                else str(row["status"]), _OPTION, "-", left=True),
         _Column("median", lambda r: "-" if r["median_s"] is None else time_text(r["median_s"])),
         _Column("cv", lambda r: "-" if r.get("cv") is None else f"{100 * r['cv']:.1f}%"),
         _Column("images/s", lambda row: _scaled(row.get("images_per_s"), 1, 1)),

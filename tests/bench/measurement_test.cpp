@@ -3,6 +3,7 @@
 #include "bench/measurement.hpp"
 
 #include "bench/backends.hpp"
+#include "bench/clocked.hpp"
 #include "bench/options.hpp"
 #include "bench/runner.hpp"
 #include "common/thread_team.hpp"
@@ -12,10 +13,8 @@
 
 #include <chrono>
 #include <functional>
-#include <memory>
 #include <sstream>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace convscale {
@@ -23,55 +22,23 @@ namespace {
 
 using std::chrono::milliseconds;
 using ::testing::AllOf;
+using testing::clocked;
+using testing::ClockedComm;
 using ::testing::Each;
+using ::testing::ElementsAre;
 using ::testing::SizeIs;
-using Clock = std::chrono::steady_clock;
+using testing::Steps;
 
-/// How long an iteration of a configuration takes; its first one is number 0.
-using IterationTime = std::function<milliseconds(const Config&, int number)>;
-
-/// The CPU's backend, whose iterations move `clock` by what they are said to take.
-class ClockedBackend final : public Backend {
- public:
-  ClockedBackend(std::unique_ptr<Backend> backend, Config config, IterationTime time,
-                 Clock::time_point& clock)
-      : backend_(std::move(backend)),
-        config_(std::move(config)),
-        time_(std::move(time)),
-        clock_(clock) {}
-
-  BackendFacts facts() const override { return backend_->facts(); }
-  std::int64_t scratch_bytes() const override { return backend_->scratch_bytes(); }
-  std::optional<std::string> placement() const override { return backend_->placement(); }
-  void prepare(const HostBuffers& buffers) override { backend_->prepare(buffers); }
-  Ceilings measure_ceilings() override { return {}; }
-  void poison() override { backend_->poison(); }
-  void start(ImageRange range) override { backend_->start(range); }
-  void wait(ImageRange range) override {
-    backend_->wait(range);
-    clock_ += time_(config_, iteration_++);
-  }
-  Digest digest() override { return backend_->digest(); }
-
- private:
-  std::unique_ptr<Backend> backend_;
-  Config config_;
-  IterationTime time_;
-  Clock::time_point& clock_;
-  int iteration_ = 0;
-};
-
-/// The records of the configurations of `args`, measured in turn if they say so.
-std::vector<Record> measured(std::vector<std::string> args, const IterationTime& time) {
+/// The records of the configurations of `args`, measured in turn if they say so. Whoever looks
+/// whether there was a signal takes `look`.
+std::vector<Record> measured(std::vector<std::string> args, const Steps& steps,
+                             const std::function<void(ClockedComm&)>& look = {}) {
   args.insert(args.begin(), {"convscale", "--size", "20x30", "-w", "1"});
   const Options options = parse_options(args);
-  Clock::time_point clock;
-  BackendTable table = backends();
-  table.front().create = [&, create = table.front().create](const Config& config) {
-    return std::make_unique<ClockedBackend>(create(config), config, time, clock);
-  };
-  const auto comm = make_self_comm();
-  Ranks ranks(*comm, [] { return false; });
+  const auto alone = make_self_comm();
+  ClockedComm comm(*alone, {});
+  const BackendTable table = clocked(backends(), steps, comm);
+  Ranks ranks(comm, [] { return false; });
   ThreadTeam helpers(1);
   InputStore inputs;
   std::ostringstream terminal;
@@ -81,9 +48,13 @@ std::vector<Record> measured(std::vector<std::string> args, const IterationTime&
                            .inputs = inputs,
                            .progress = progress,
                            .ranks = ranks,
-                           .signalled = [] { return false; },
+                           .signalled =
+                               [&] {
+                                 if (look) look(comm);
+                                 return false;
+                               },
                            .on_results = [](const Config&, ImageRange, const HostBuffers&) {},
-                           .now = [&clock] { return clock; }};
+                           .now = [&comm] { return comm.now(); }};
   const auto workload_of = [](const Config& config) {
     return Workload(config.shape, config.fill, config.seed);
   };
@@ -102,20 +73,63 @@ std::vector<Record> measured(std::vector<std::string> args, const IterationTime&
   return records;
 }
 
-milliseconds one_ms_an_image(const Config& config, int /*number*/) {
-  return milliseconds(config.shape.images);
+const Steps one_ms_an_image{
+    .compute = [](const Config& config, int) { return milliseconds(config.shape.images); }};
+
+const Steps one_and_three_ms{
+    .compute = [](const Config&, int number) { return milliseconds(number % 2 == 0 ? 1 : 3); }};
+
+/// Each step a time of its own. An iteration takes 3 ms to start, and runs on for 40, 50, 60, ...
+Steps different_steps() {
+  return {.create = milliseconds(1'000'000),
+          .prepare = milliseconds(2'000'000),
+          .load = milliseconds(4'000'000),
+          .ceilings = milliseconds(10'000),
+          .poison = milliseconds(200),
+          .start = milliseconds(3),
+          .digest = milliseconds(1000),
+          .collect = milliseconds(90'000'000),
+          .compute = [](const Config&, int number) { return milliseconds(40 + 10 * number); }};
 }
 
-milliseconds one_and_three_ms(const Config& /*config*/, int number) {
-  return milliseconds(number % 2 == 0 ? 1 : 3);
+const std::vector<std::string> kThree{"--mem", "3000", "--iterations", "3", "--burns", "2"};
+
+TEST(Clock, CoversStartAndWaitAndNothingElse) {
+  const Record r = measured(kThree, different_steps()).front();
+  EXPECT_THAT(r.burn_times_s, ElementsAre(0.043, 0.053));
+  EXPECT_THAT(r.times_s, ElementsAre(0.063, 0.073, 0.083));
+  EXPECT_EQ(r.stopped_by, StoppedBy::kIterations);
 }
 
-TEST(Measurement, TimesAreThoseOfTheIterations) {
-  const auto records =
-      measured({"--mem", "3000", "--iterations", "3", "--burns", "2"}, one_ms_an_image);
-  EXPECT_THAT(records[0].times_s, AllOf(SizeIs(3), Each(0.005)));
-  EXPECT_THAT(records[0].burn_times_s, AllOf(SizeIs(2), Each(0.005)));
-  EXPECT_EQ(records[0].stopped_by, StoppedBy::kIterations);
+TEST(Clock, WhatIsNotTimedIsInItsOwnFigure) {
+  const Record r = measured(kThree, different_steps()).front();
+  EXPECT_DOUBLE_EQ(r.setup_s.value_or(0), 7000);
+  EXPECT_DOUBLE_EQ(r.ceilings_s.value_or(0), 5 * 10);
+  EXPECT_DOUBLE_EQ(r.checks_s.value_or(0), 5 * 1.2);
+  EXPECT_FALSE(r.load_s.has_value());
+  std::vector<std::string> args = kThree;
+  args.insert(args.end(), {"--scope", "resident"});
+  const Record resident = measured(args, different_steps()).front();
+  EXPECT_DOUBLE_EQ(resident.load_s.value_or(0), 4000);
+  EXPECT_DOUBLE_EQ(resident.setup_s.value_or(0), 7000) << "with the loading";
+}
+
+TEST(Clock, GenerationAndVerificationAreTheirOwn) {
+  int looks = 0, generating = 0;
+  Steps steps = different_steps();
+  steps.compute = [&](const Config&, int number) {
+    if (number == 0) generating = looks;
+    return milliseconds(40);
+  };
+  const Record r = measured(kThree, steps, [&](ClockedComm& comm) {
+                     ++looks;
+                     comm.pass(milliseconds(7));
+                   }).front();
+  EXPECT_GT(generating, 0);
+  EXPECT_GT(looks, generating);
+  EXPECT_DOUBLE_EQ(r.generation_s.value_or(0), 0.007 * generating);
+  EXPECT_DOUBLE_EQ(r.verification_s.value_or(0), 0.007 * (looks - generating));
+  EXPECT_DOUBLE_EQ(r.setup_s.value_or(0), 7000) << "without the generation";
 }
 
 TEST(Measurement, OutOfTimeWhatIsLeftOfTheBurnsIsLeftOut) {

@@ -316,7 +316,7 @@ def test_an_interrupt_leaves_what_was_measured(start: Any, tmp_path: Path, kerne
     process = start("--kernel", kernel, *ENDLESS, "--json", tmp_path / "run.json")
     wait_for_iterations(process, 2)
     to(process.pid, number)  # as a terminal does: the workers get it, too; kill does not
-    _, err = process.communicate(timeout=240)
+    out, err = process.communicate(timeout=240)
     assert process.returncode == 130
     lines = [line for line in err.splitlines() if "warning" not in line]
     assert lines == ["baseline.py: interrupted by a signal"]
@@ -324,6 +324,9 @@ def test_an_interrupt_leaves_what_was_measured(start: Any, tmp_path: Path, kerne
     record = document["records"][0]
     assert document["interrupted"] and record["status"] == "interrupted"
     assert len(record["times_s"]) >= 2 and record["digest"] is None
+    assert out.splitlines()[-1] == (f"Interrupted: after {len(record['times_s'])} of "
+                                    f"{record['iterations']} iterations")
+    assert "Average" not in out
     assert not workers_of(process)
 
 

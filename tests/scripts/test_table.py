@@ -50,6 +50,18 @@ def test_rows_are_compared_with_the_first_of_their_method() -> None:
     assert "vs first" not in table_text([skipped])
 
 
+def test_what_is_not_whole_is_marked_and_compared_with_nothing() -> None:
+    cut_short = row(status="interrupted", reason="interrupted by a signal", median_s=0.001)
+    wrong = row(status="failed", reason="wrong")
+    assert versus(cut_short, row(), wrong, row(median_s=0.005)) == ["-", "1.00", "-", "2.00"]
+    lines = table_text([cut_short, row(), wrong]).splitlines()
+    assert "  status  " in lines[1]
+    assert [re.split(r"  +", line.strip())[-9] for line in lines[2:5]] == [
+        "interrupted", "-", "failed"]
+    skipped = row(status="skipped", reason="not here", median_s=None, cv=None)
+    assert "status" not in table_text([skipped, row()])
+
+
 def test_work_times_that_differ_are_never_compared() -> None:
     assert versus(row(), row(work_time=0.5, median_s=2), row(work_time=0.25),
                   row(work_time=0.5, median_s=1)) == ["1.00", "1.00", "1.00", "2.00"]
