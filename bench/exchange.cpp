@@ -259,7 +259,8 @@ double Exchange::time_bare(What what) const {
     ranks_.comm().barrier();
     const auto end = ranks_.comm().now();
     ranks_.comm().barrier();  // as in the time
-    const double time_s = std::chrono::duration<double>(end - begin - (ranks_.comm().now() - end)).count();
+    const double time_s =
+        std::chrono::duration<double>(end - begin - (ranks_.comm().now() - end)).count();
     constexpr double kLeast = 1e-9;
     return was_possible ? std::max(time_s, kLeast) : std::numeric_limits<double>::infinity();
   };

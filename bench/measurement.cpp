@@ -223,7 +223,8 @@ void Measurement::warn() {
   }
 }
 
-/// All iterations were done, and the results compared: a signal that comes later takes nothing away.
+/// All iterations were done, and the results compared: a signal that comes later takes nothing
+/// away.
 bool Measurement::is_whole() const {
   return has_enough() &&
          (!config().verify || record_.verification.status == VerificationStatus::kPassed);
