@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the JSON says of devices and of moving to them.
+#include "common/all_figures.hpp"
 #include "common/report.hpp"
 
 #include <gmock/gmock.h>
@@ -13,26 +14,9 @@
 namespace convscale {
 namespace {
 
+using testing::a_device;
 using ::testing::SizeIs;
 using Json = nlohmann::ordered_json;
-
-DeviceInfo full_device() {
-  return {.index = 1,
-          .name = "Card",
-          .compute_capability = "9.0",
-          .pci_bus_id = "0000:3b:00.0",
-          .memory_bytes = 11,
-          .l2_bytes = 22,
-          .multiprocessors = 33,
-          .numa_node = 0,
-          .driver = "13.1",
-          .runtime = "13.0",
-          .driver_version = "580.65.06",
-          .sm_clock_hz = 4e9,
-          .max_sm_clock_hz = 5e9,
-          .memory_clock_hz = 6e9,
-          .power_limit_w = 700};
-}
 
 Json json_of(std::vector<Record> records, std::vector<BreakEven> break_even = {}) {
   Report report;
@@ -48,11 +32,11 @@ Record record_with(const std::vector<DeviceInfo>& devices) {
 }
 
 TEST(DevicesJson, HasEveryField) {
-  const Json devices = json_of({record_with({full_device()})})["devices"];
+  const Json devices = json_of({record_with({a_device()})})["devices"];
   EXPECT_EQ(devices, Json::parse(R"([{"index": 1, "name": "Card", "compute_capability": "9.0",
-    "pci_bus_id": "0000:3b:00.0", "memory_bytes": 11, "l2_bytes": 22, "multiprocessors": 33,
+    "pci_bus_id": "0000:3b:00.0", "memory_bytes": 150000000000, "l2_bytes": 22, "multiprocessors": 33,
     "numa_node": 0, "driver": "13.1", "runtime": "13.0", "driver_version": "580.65.06",
-    "sm_clock_hz": 4e9, "max_sm_clock_hz": 5e9, "memory_clock_hz": 6e9, "power_limit_w": 700.0}])"));
+    "sm_clock_hz": 1.5e9, "max_sm_clock_hz": 1.98e9, "memory_clock_hz": 3.2e9, "power_limit_w": 700.0}])"));
 }
 
 TEST(DevicesJson, WhatIsUnknownIsNull) {
@@ -63,14 +47,14 @@ TEST(DevicesJson, WhatIsUnknownIsNull) {
 }
 
 TEST(DevicesJson, HasEachDeviceOnceAsItWasSeenAtWork) {
-  DeviceInfo idle = full_device(), other = full_device(), twin = full_device();
+  DeviceInfo idle = a_device(), other = a_device(), twin = a_device();
   idle.sm_clock_hz.reset();
   other.index = 2;
   twin.pci_bus_id = "0000:5e:00.0";
-  const Json devices = json_of({Record{}, record_with({idle, other}), record_with({full_device()}),
+  const Json devices = json_of({Record{}, record_with({idle, other}), record_with({a_device()}),
                                 record_with({idle, twin})})["devices"];
   ASSERT_THAT(devices, SizeIs(3));
-  EXPECT_EQ(devices[0]["sm_clock_hz"], 4e9);
+  EXPECT_EQ(devices[0]["sm_clock_hz"], 1.5e9);
   EXPECT_EQ(devices[1]["index"], 2);
   EXPECT_EQ(devices[2]["pci_bus_id"], "0000:5e:00.0");
 }
