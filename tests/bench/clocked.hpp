@@ -3,15 +3,19 @@
 // program says of them can be told exactly on any machine.
 #pragma once
 
+#include "bench/runner.hpp"
 #include "common/backend.hpp"
 #include "common/comm.hpp"
+#include "common/thread_team.hpp"
 
 #include <fmt/format.h>
+#include <gtest/gtest.h>
 
 #include <algorithm>
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -182,6 +186,46 @@ inline BackendTable clocked(BackendTable table, const Steps& steps, ClockedComm&
     };
   }
   return table;
+}
+
+/// The records of `configs` by the clock of `comm`, measured in turn if `interleave`. `look` is
+/// called wherever a generation or a verification looks whether there was a signal.
+inline std::vector<Record> measured(
+    const std::vector<Config>& configs, bool interleave, const BackendTable& table,
+    ClockedComm& comm, const std::function<void()>& look = [] {}) {
+  Ranks ranks(comm, [] { return false; });
+  ThreadTeam helpers(1);
+  InputStore inputs;
+  std::ostringstream terminal;
+  Progress progress(terminal, false);
+  const RunContext context{.backends = table,
+                           .helpers = helpers,
+                           .inputs = inputs,
+                           .progress = progress,
+                           .ranks = ranks,
+                           .signalled =
+                               [&] {
+                                 look();
+                                 return false;
+                               },
+                           .on_results = [](const Config&, ImageRange, const HostBuffers&) {},
+                           .now = [&comm] { return comm.now(); }};
+  const auto workload_of = [](const Config& config) {
+    return Workload(config.shape, config.fill, config.seed);
+  };
+  std::vector<convscale::Outcome> outcomes;
+  if (interleave) {
+    outcomes = measure_interleaved(configs, workload_of, context);
+  } else {
+    for (const Config& config : configs)
+      outcomes.push_back(measure(config, workload_of(config), context));
+  }
+  std::vector<Record> records;
+  for (const convscale::Outcome& outcome : outcomes) {
+    EXPECT_EQ(outcome.code, ExitCode::kOk) << outcome.record.reason;
+    records.push_back(outcome.record);
+  }
+  return records;
 }
 
 }  // namespace convscale::testing

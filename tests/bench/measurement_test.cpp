@@ -5,15 +5,12 @@
 #include "bench/backends.hpp"
 #include "bench/clocked.hpp"
 #include "bench/options.hpp"
-#include "bench/runner.hpp"
-#include "common/thread_team.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
 #include <functional>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -29,48 +26,18 @@ using ::testing::ElementsAre;
 using ::testing::SizeIs;
 using testing::Steps;
 
-/// The records of the configurations of `args`, measured in turn if they say so. Whoever looks
-/// whether there was a signal takes `look`.
+/// The records of the configurations of `args`. Whoever looks whether there was a signal takes
+/// `look`.
 std::vector<Record> measured(std::vector<std::string> args, const Steps& steps,
                              const std::function<void(ClockedComm&)>& look = {}) {
   args.insert(args.begin(), {"convscale", "--size", "20x30", "-w", "1"});
   const Options options = parse_options(args);
   const auto alone = make_self_comm();
   ClockedComm comm(*alone, {});
-  const BackendTable table = clocked(backends(), steps, comm);
-  Ranks ranks(comm, [] { return false; });
-  ThreadTeam helpers(1);
-  InputStore inputs;
-  std::ostringstream terminal;
-  Progress progress(terminal, false);
-  const RunContext context{.backends = table,
-                           .helpers = helpers,
-                           .inputs = inputs,
-                           .progress = progress,
-                           .ranks = ranks,
-                           .signalled =
-                               [&] {
-                                 if (look) look(comm);
-                                 return false;
-                               },
-                           .on_results = [](const Config&, ImageRange, const HostBuffers&) {},
-                           .now = [&comm] { return comm.now(); }};
-  const auto workload_of = [](const Config& config) {
-    return Workload(config.shape, config.fill, config.seed);
-  };
-  std::vector<Outcome> outcomes;
-  if (options.interleave) {
-    outcomes = measure_interleaved(options.configs, workload_of, context);
-  } else {
-    for (const Config& config : options.configs)
-      outcomes.push_back(measure(config, workload_of(config), context));
-  }
-  std::vector<Record> records;
-  for (const Outcome& outcome : outcomes) {
-    EXPECT_EQ(outcome.code, ExitCode::kOk) << outcome.record.reason;
-    records.push_back(outcome.record);
-  }
-  return records;
+  return testing::measured(options.configs, options.interleave, clocked(backends(), steps, comm),
+                           comm, [&] {
+                             if (look) look(comm);
+                           });
 }
 
 const Steps one_ms_an_image{

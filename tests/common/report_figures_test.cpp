@@ -3,12 +3,12 @@
 // formats against that. What is expected here is worked out by hand, in all_figures.hpp.
 #include "common/all_figures.hpp"
 #include "common/report.hpp"
+#include "json_alike.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
 #include <cmath>
 #include <string>
 #include <utility>
@@ -18,30 +18,11 @@ namespace convscale {
 namespace {
 
 using testing::all_figures;
+using testing::expect_alike;
 using ::testing::HasSubstr;
 using testing::more_figures;
 using testing::report_of;
 using Json = nlohmann::ordered_json;
-
-/// The same but for the rounding of numbers that are no whole ones.
-void expect_alike(const Json& got, const Json& expected, const std::string& where) {
-  if (expected.is_object() && got.is_object()) {
-    std::vector<std::string> keys, expected_keys;
-    for (const auto& [key, value] : got.items()) keys.push_back(key);
-    for (const auto& [key, value] : expected.items()) expected_keys.push_back(key);
-    ASSERT_EQ(keys, expected_keys) << where;
-    for (const auto& [key, value] : expected.items())
-      expect_alike(got.at(key), value, where + "." + key);
-  } else if (expected.is_array() && got.is_array()) {
-    ASSERT_EQ(got.size(), expected.size()) << where;
-    for (std::size_t i = 0; i < expected.size(); ++i)
-      expect_alike(got[i], expected[i], where + "[" + std::to_string(i) + "]");
-  } else if (expected.is_number_float() && got.is_number_float()) {
-    EXPECT_DOUBLE_EQ(got.get<double>(), expected.get<double>()) << where;
-  } else {
-    EXPECT_EQ(got, expected) << where;
-  }
-}
 
 TEST(AllFigures, InJson) {
   const Json document = Json::parse(to_json(report_of({all_figures()})));
