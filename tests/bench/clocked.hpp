@@ -176,8 +176,9 @@ class ClockedBackend : public Backend {
 
 /// `table` with all its backends in the times of `steps`, and by the CPU's arithmetic.
 inline BackendTable clocked(BackendTable table, const Steps& steps, ClockedComm& comm) {
+  const auto create = table.front().create;
   for (BackendEntry& entry : table) {
-    entry.create = [steps, &comm, create = table.front().create](const Config& config) {
+    entry.create = [steps, &comm, create](const Config& config) {
       Config on_host = config;
       on_host.backend = "cpu";
       on_host.kernel = "scalar";

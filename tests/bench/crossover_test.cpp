@@ -29,7 +29,7 @@ Record measured(const Config& config, double seconds) {
   Record record;
   record.config = config;
   record.facts.kernel = config.kernel == "auto" ? "best" : config.kernel;
-  record.times_s = {seconds};
+  record.times_s = {3 * seconds, 0.5 * seconds, seconds};  // only the median is the model's
   record.summary = summarize(record.times_s);
   record.bound = Bound{};
   if (config.backend == "cuda") record.bound->ceilings.up_bytes_per_s = 1e4;

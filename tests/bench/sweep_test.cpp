@@ -252,19 +252,5 @@ TEST(StoppedBy, IsOfRowsThatEndedWell) {
   EXPECT_TRUE(records_of(outcome)[0]["stopped_by"].is_null());
 }
 
-TEST(Sweep, SaysWhereTheTimeWent) {
-  const Outcome outcome = run(quick({"--kernel", "scalar,eigen", "--json", "-"}));
-  ASSERT_EQ(outcome.code, 0);
-  EXPECT_THAT(outcome.err, HasSubstr("\nTook "));
-  const Json document = Json::parse(outcome.out);
-  double known = 0;
-  for (const Json& record : document["records"]) {
-    for (const char* part : {"setup_s", "ceilings_s", "checks_s", "verification_s"})
-      known += record[part].get<double>();
-    for (const double time_s : record["times_s"]) known += time_s;
-  }
-  EXPECT_LE(known, document["wall_s"].get<double>());
-}
-
 }  // namespace
 }  // namespace convscale
