@@ -23,6 +23,7 @@ using testing::clocked;
 using testing::ClockedComm;
 using ::testing::Each;
 using ::testing::ElementsAre;
+using ::testing::Le;
 using ::testing::SizeIs;
 using testing::Steps;
 
@@ -125,6 +126,36 @@ TEST(Measurement, GoesOnUntilTheTimeIsUpWhereTheNoiseStaysHigh) {
   EXPECT_THAT(records[0].times_s, SizeIs(50)) << "of 2 ms";
   EXPECT_EQ(records[0].stopped_by, StoppedBy::kTimeout);
   EXPECT_GT(records[0].summary->noise(), 0.2);
+}
+
+/// The workers' own clocks cannot be moved from here. An image takes `--work_time` at least, and no
+/// worker is busy for longer than the iteration lasts.
+TEST(BusyTimes, AreThoseOfTheWorkersOwnImages) {
+  const Options options = parse_options({"convscale", "--size", "20x30", "--mem", "1800", "-w", "2",
+                                         "--work_time", "0.03", "--kernel", "scalar"});
+  const Config& config = options.configs.front();
+  const auto backend = backends().front().create(config);
+  const Shape& s = config.shape;
+  ASSERT_EQ(s.images, 3);
+  std::vector<double> images(static_cast<std::size_t>(s.images * s.pixels())),
+      filters(static_cast<std::size_t>(s.images * s.taps())),
+      results(static_cast<std::size_t>(s.images * s.outputs()));
+  const auto bytes = [](std::vector<double>& data) {
+    return reinterpret_cast<std::byte*>(data.data());
+  };
+  backend->prepare({bytes(images), bytes(filters), bytes(results)});
+  for (int iteration = 0; iteration < 2; ++iteration) {
+    backend->poison();
+    const auto begin = testing::Clock::now();
+    backend->start({0, 3});
+    backend->wait({0, 3});
+    const double lasted_s = std::chrono::duration<double>(testing::Clock::now() - begin).count();
+    const std::vector<double> busy_s = backend->busy_s();
+    ASSERT_THAT(busy_s, SizeIs(2));
+    EXPECT_GE(busy_s[0], 0.06) << "two images";
+    EXPECT_GE(busy_s[1], 0.03);
+    EXPECT_THAT(busy_s, Each(Le(lasted_s)));
+  }
 }
 
 TEST(Interleave, AllRowsHaveTheSameNumberOfTimes) {
