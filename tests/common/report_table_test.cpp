@@ -155,6 +155,8 @@ TEST(TableText, ComparesWithinAMethodAndNoFailedRows) {
   records[2].config.method = Method::kStrided;
   records[3].status = Status::kFailed;
   const auto lines = lines_of(records);
+  EXPECT_THAT(lines[1], HasSubstr("  status  "));
+  EXPECT_THAT(lines[2], HasSubstr("  failed   9.000 s  "));
   EXPECT_EQ(words(lines[2]).back(), "-");
   EXPECT_EQ(words(lines[3]).back(), "1.00");
   EXPECT_EQ(words(lines[4]).back(), "1.00") << "the first of its method";

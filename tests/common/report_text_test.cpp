@@ -84,6 +84,14 @@ TEST(OriginalLines, WithoutTimesThereAreTwo) {
   EXPECT_EQ(original_lines(r), "Number of workers: 4\nNumber of images: 33\n");
 }
 
+TEST(OriginalLines, HaveNoAverageOfWhatIsNotWholeOrNotRight) {
+  for (const Status status : {Status::kInterrupted, Status::kFailed}) {
+    Record r = all_figures();
+    r.status = status;
+    EXPECT_EQ(original_lines(r), "Number of workers: 6\nNumber of images: 250\n");
+  }
+}
+
 TEST(FormatTime, HasAUnitAndFourDigits) {
   EXPECT_EQ(format_time(0.00712), "7.120 ms");
   EXPECT_EQ(format_time(1.5), "1.500 s");
