@@ -97,6 +97,15 @@ TEST(ToJson, UnknownFiguresAreNullNeverZero) {
   EXPECT_EQ(r.at("times_s"), Json::array());
 }
 
+TEST(ToJson, AnIntervalThatTooFewTimesHaveIsNull) {
+  Record record = skipped_record();
+  record.summary = summarize(std::vector{0.25, 0.5});
+  const Json r = json_of(record);
+  EXPECT_EQ(r.at("median_s"), 0.375);
+  for (const char* key : {"median_low_s", "median_high_s", "noise"})
+    EXPECT_TRUE(r.at(key).is_null()) << key << ": " << r.at(key);
+}
+
 TEST(ToJson, AnUnknownHostIsNullNeverZero) {
   Report report = report_of({});
   report.host = {};

@@ -76,14 +76,16 @@ TYPED_TEST(WorkloadOf, FillIsTheGeneratorForAnyNumberOfThreads) {
 TYPED_TEST(WorkloadOf, ImageAndFilterByIndexAreThoseOfFill) {
   const Shape s{.images = 4, .height = 7, .width = 9, .filter_size = 3};
   const Workload workload(s, Fill::kRandom, 7);
-  Data<TypeParam> all(s), one_by_one(s);
   ThreadTeam team(2);
-  workload.fill(all.images.data(), all.filters.data(), team);
-  for (std::int64_t i = s.images - 1; i >= 0; --i) {
-    workload.image(i, one_by_one.images.data() + i * s.pixels());
-    workload.filter(i, one_by_one.filters.data() + i * s.taps());
+  for (const std::int64_t first : {0, 3}) {
+    Data<TypeParam> all(s), one_by_one(s);
+    workload.fill(all.images.data(), all.filters.data(), team, first);
+    for (std::int64_t i = s.images - 1; i >= 0; --i) {
+      workload.image(first + i, one_by_one.images.data() + i * s.pixels());
+      workload.filter(first + i, one_by_one.filters.data() + i * s.taps());
+    }
+    EXPECT_TRUE(all == one_by_one) << "from image " << first;
   }
-  EXPECT_TRUE(all == one_by_one);
   EXPECT_EQ(workload.shape(), s);
 }
 

@@ -40,8 +40,10 @@ Config small(Scope scope = Scope::kEndToEnd) {
 }
 
 void expect_right(Driven<double>& driven) {
-  EXPECT_EQ(driven.iterate().unwritten, 0);
+  const Digest digest = driven.iterate();
+  EXPECT_EQ(digest.unwritten, 0);
   driven.backend().collect();
+  EXPECT_EQ(digest, driven.digest_of_results());
   const Verification verification = driven.verified();
   EXPECT_EQ(verification.status, VerificationStatus::kPassed) << verification.failure;
 }
