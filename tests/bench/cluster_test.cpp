@@ -175,6 +175,10 @@ TEST_P(Distributed, AnUnwrittenImageIsFound) {
   const auto outcomes = run_on(2, small(GetParam(), {}, "2"), fault_on(1, Fault::kUnwrittenImage));
   EXPECT_THAT(outcomes, Each(Field(&Outcome::code, 4))) << outcomes.front().err;
   EXPECT_THAT(outcomes.front().err, HasSubstr("image 9, output (0, 0): got nothing"));
+  const auto unverified =
+      run_on(2, small(GetParam(), {"--no-verify"}, "2"), fault_on(1, Fault::kUnwrittenImage));
+  EXPECT_THAT(unverified, Each(Field(&Outcome::code, 4)));
+  EXPECT_THAT(unverified.front().err, HasSubstr(" left 35 outputs unwritten"));
 }
 
 TEST_P(Distributed, SavesWhatOneProcessSaves) {

@@ -49,6 +49,13 @@ class Workplace:
 
     def copy(self, root: Path, paths: Iterable[str]) -> None:
         """Makes the copy that of `root`, and touches only what differs."""
+        # CMake knows its folders and its compiler for ever.
+        made_for, wanted_for = self._folder / "made_for.txt", " ".join(
+            [str(self._folder), *(os.environ.get(name, "") for name in ("CXX", "CXXFLAGS"))])
+        if not made_for.exists() or made_for.read_text(encoding="utf-8") != wanted_for:
+            for old in (self._folder / "cc", self._clean):
+                shutil.rmtree(old, ignore_errors=True)
+            made_for.write_text(wanted_for, encoding="utf-8")
         if self._complete.exists():
             self.restore()  # what an interrupted run may have left
             self._complete.unlink()
