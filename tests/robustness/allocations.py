@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lets requests for memory fail, one a run, or all from one on, and looks how the program takes it:
+it ends with 5 and a line, or copes; and nothing that was measured is lost without a word.
+"""
+from __future__ import annotations
+
+import random
+import re
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import Iterator, Sequence
+
+from harness import Campaign, Ended, Place, document_of, faults_of, parser_of, run, skip
+from shim import Log, Shim, Unusable
+
+_SMALL = ["--size", "16", "--mem", "512", "--iterations", "2", "--burns", "1", "--num_workers", "2"]
+_FILES = ["--json", "run.json", "--csv", "run.csv", "--md", "run.md"]
+KINDS: dict[str, list[str]] = {
+    "plain": [*_SMALL, *_FILES],
+    "list": [*_SMALL, "--method", "full,strided", "--json", "run.json"],
+    "interleave": [*_SMALL, "--kernel", "auto,scalar", "--interleave", "--json", "-"],
+    "save": [*_SMALL, "--save", "arrays", "--json", "run.json"],
+    "load": ["--images", "../in/images.npy", "--filters", "../in/filters.npy", "--json",
+             "run.json"],
+    "listing": ["--list"],
+    "help": ["--help"],
+    "refused": [*_SMALL, "--kernel", "no such"],
+}
+# A figure of a measurement, whichever way it is said.
+_FIGURE = re.compile(r"Average time: |FOM: |[0-9] ?(s|ms|us|ns|images/s)\b")
+
+
+def _is_kept(ended: Ended, folder: Path) -> bool:
+    """Whether a measurement can be found anywhere."""
+    said = (ended.out + ended.err).decode(errors="replace")
+    return bool(_FIGURE.search(said)) or any(
+        isinstance(document := document_of(path), dict)
+        and any(record["times_s"] for record in document["records"])
+        for path in folder.glob("run.json"))
+
+
+def judge(kind: str, ended: Ended, log: Log, folder: Path) -> Iterator[str]:
+    """What is wrong with a run of which some requests for memory failed."""
+    codes = (2, 5) if kind == "refused" else (0, 5)
+    yield from faults_of(ended, folder, codes)
+    if ended.hung or ended.code not in codes:
+        return
+    if ended.code != 0 and len(ended.errors) != 1:
+        yield f"{len(ended.errors)} lines on standard error"
+    if ended.code == 0 and kind == "help" and b"--num_workers" not in ended.out:
+        yield "exit code 0 without the help"
+    if ended.code == 0 and kind == "listing" and b"kernel" not in ended.out:
+        yield "exit code 0 without the listing"
+    if kind in ("help", "listing", "refused"):
+        return
+    if "-" in KINDS[kind]:
+        (folder / "run.json").write_bytes(ended.out)
+    if ended.code == 0 or (folder / "run.json").exists() and ended.out:
+        document = document_of(folder / "run.json")
+        if isinstance(document, str):
+            yield f"exit code {ended.code}, and {document}"
+        elif ended.code == 0 and any(one["status"] != "ok" for one in document["records"]):
+            yield "exit code 0, and a record that is not ok"
+    if ended.code == 5 and log.released_before and not _is_kept(ended, folder):
+        yield "what was measured is lost without a word"
+
+
+def _pick(kinds: Sequence[str], counts: dict[str, int], count: int,
+          rng: random.Random) -> list[tuple[str, int, int]]:
+    """(kind, request, whether all after it fail, too): `count` of each kind, or all if 0."""
+    picked = []
+    for kind in kinds:
+        for all_after in (0, 1):
+            numbers = range(1, counts[kind] + 1)
+            chosen = sorted(rng.sample(numbers, min(count, len(numbers)))) if count else numbers
+            picked += [(kind, number, all_after) for number in chosen]
+    return picked
+
+
+def main() -> None:
+    parser = parser_of(__doc__ or "", count=12)
+    parser.add_argument("--kinds", default=",".join(KINDS), help="of runs (default: all of them)")
+    parser.add_argument("--number", type=int, help="let only this request fail, in all kinds")
+    parser.add_argument("--crashes", type=Path, metavar="FILE",
+                        help="write where the program crashed, with call stacks")
+    options = parser.parse_args()
+    kinds = options.kinds.split(",")
+    program, rng = options.program.resolve(), random.Random(options.seed)
+    campaign = Campaign("allocations")
+    crashes: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    with Place() as place:
+        try:
+            shim = Shim(program, place.beside)
+        except Unusable as reason:
+            skip(str(reason))
+        run([program, *_SMALL, "--save", "in"], place.beside)
+        counts = {}
+        for kind in kinds:
+            run([program, *KINDS[kind]], place.empty(), env=shim.environment(ALLOCATION=0))
+            counts[kind] = shim.log().count
+        print("requests for memory:", ", ".join(f"{kind} {n}" for kind, n in counts.items()))
+        picked = _pick(kinds, counts, options.count, rng)
+        if options.number is not None:
+            picked = [(kind, options.number, all_after) for kind in kinds for all_after in (0, 1)]
+        for kind, number, all_after in picked:
+            folder = place.empty()
+            ended = run([program, *KINDS[kind]], folder,
+                        env=shim.environment(ALLOCATION=number, FROM=all_after))
+            log = shim.log()
+            faults = list(judge(kind, ended, log, folder))
+            how = f"--kinds {kind} --number {number}" + (" and all after it" if all_after else "")
+            where = " < ".join(shim.names_of(log.failed_in)[:8]) if faults else ""
+            campaign.add(ended, faults, f"{how}\n      {log.failed} failed in {where}")
+            if ended.code < 0 or ended.hung:
+                crashes[(f"{log.failed} failed in", *log.failed_in, "crashed in", *log.crashed_in)
+                        ].append(how)
+        if options.crashes is not None:
+            _write_crashes(options.crashes, crashes, shim)
+    campaign.finish()
+
+
+def _write_crashes(path: Path, crashes: dict[tuple[str, ...], list[str]], shim: Shim) -> None:
+    """By call stack, the most frequent first."""
+    blocks: dict[str, list[str]] = defaultdict(list)
+    for stack, hows in crashes.items():
+        blocks["\n".join(f"    {name}" for name in shim.names_of(stack))] += hows
+    path.write_text("".join(
+        f"{len(hows)} times: {'; '.join(hows[:8])}\n{stack}\n\n"
+        for stack, hows in sorted(blocks.items(), key=lambda block: -len(block[1]))))
+
+
+if __name__ == "__main__":
+    main()
