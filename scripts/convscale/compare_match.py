@@ -175,11 +175,7 @@ def _interrupted(documents: Sequence[Document]) -> Optional[str]:
 
 
 def _machines(before: Sequence[Document], after: Sequence[Document]) -> Optional[str]:
-    def machine(document: Document) -> str:
-        host = part(document, "host")
-        return f"{host.get('name')} ({host.get('cpu')})"
-
-    one, other = _distinct(machine, before), _distinct(machine, after)
+    one, other = (_distinct(lambda document: document.machine, side) for side in (before, after))
     if one == other and len(one) == 1:
         return None
     return f"different machines: {_few(one)} before, {_few(other)} after"

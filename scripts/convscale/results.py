@@ -105,6 +105,17 @@ class Document:
         return int(self.raw.get("ranks") or 1)
 
     @property
+    def host(self) -> str:
+        """The name of its machine, rank 0's."""
+        return str((self.raw.get("host") or {}).get("name") or "an unknown host")
+
+    @property
+    def machine(self) -> str:
+        """Host and processor."""
+        cpu = (self.raw.get("host") or {}).get("cpu")
+        return f"{self.host} ({cpu})" if cpu else self.host
+
+    @property
     def is_interrupted(self) -> bool:
         return bool(self.raw.get("interrupted"))
 

@@ -188,7 +188,7 @@ def spoil(document: Json, rng: random.Random, mildly: bool) -> None:
         elif how == "scale" and isinstance(value, list):
             parent[one[-1]] = [v * factor if isinstance(v, float) else v for v in value]
         elif how == "type":
-            parent[one[-1]] = rng.choice((str(value), [value], {"it": value}))
+            parent[one[-1]] = rng.choice((json.dumps(value), [value], {"it": value}))
         elif how == "shuffle" and isinstance(parent, list):
             rng.shuffle(parent)
         elif how == "deep":

@@ -169,6 +169,16 @@ def test_results_that_are_none(bench: Bench) -> None:
     assert "record 1: has no proper status" in errors
 
 
+def test_a_slowest_rank_without_a_host(bench: Bench) -> None:
+    bench.run(0)
+    raw = json.loads(bench.results("2x4-local").read_text())
+    for record in raw["records"]:
+        record["slowest_rank"]["host"] = None
+    bench.results("2x4-local").write_text(json.dumps(raw))
+    bench.run(0, "--collect")
+    assert "an unknown host (+50.0 %)" in (bench.out / "report.md").read_text()
+
+
 @pytest.mark.parametrize("code, ends", [(2, 2), (3, 5), (4, 4), (5, 5), (137, 5), (124, 5)])
 def test_a_run_without_results(bench: Bench, code: int, ends: int) -> None:
     bench.behave(exit={"2x4-scatter": code})

@@ -99,6 +99,13 @@ def contradictions(text: str) -> tuple[list[str], int]:
     return wrong, compared
 
 
+def test_a_file_that_does_not_say_what_measured_where(model: Model) -> None:
+    path = Path(model.file(*ALL))
+    raw = json.loads(path.read_text())
+    path.write_text(json.dumps({**raw, "program": None, "host": None, "started_at": None}))
+    assert "an unknown program on an unknown host, an unknown day" in model.run(0, str(path))[0]
+
+
 def test_the_crossovers_do_not_contradict_the_times(model: Model) -> None:
     out, _ = model.run(0, model.file(*ALL), "--links", "0.1,10,25,100,200,1000,100000")
     assert contradictions(out) == ([], 8)

@@ -56,6 +56,15 @@ def test_what_the_program_writes_is_read(program: Path, tmp_path: Path) -> None:
     assert record.is_measured and len(record.times_s) == 3 and record.size == "20x20"
 
 
+@pytest.mark.parametrize("host, machine", [
+    (None, "an unknown host"), ({}, "an unknown host"), ({"name": "n1"}, "n1"),
+    ({"cpu": "a cpu"}, "an unknown host (a cpu)"), ({"name": "n1", "cpu": "a cpu"}, "n1 (a cpu)")])
+def test_where_it_was_measured(tmp_path: Path, host: Any, machine: str) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(document(RECORD, host=host)))
+    assert results.load(path).machine == machine
+
+
 def test_no_records_and_rows_without_times_are_fine(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_text(json.dumps(document()))

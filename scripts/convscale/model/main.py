@@ -133,8 +133,8 @@ def _sources(documents: Sequence[Document]) -> str:
     """Program, machine and day of each."""
     names = []
     for document in documents:
-        program, host = document.raw.get("program") or {}, document.raw.get("host") or {}
-        day = str(document.raw.get("started_at") or "an unknown day")[:10]
-        names.append(f"{program.get('name')} {program.get('version')} on {host.get('name')} "
-                     f"({host.get('cpu')}), {day}")
+        program = document.raw.get("program") or {}
+        day = str(document.raw.get("started_at") or "")[:10] or "an unknown day"
+        name = " ".join(str(program[part]) for part in ("name", "version") if program.get(part))
+        names.append(f"{name or 'an unknown program'} on {document.machine}, {day}")
     return escape_markdown(printable("; ".join(dict.fromkeys(names))))

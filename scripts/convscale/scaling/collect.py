@@ -72,8 +72,7 @@ def collect(request: Request, steps: Sequence[Step], folder: Folder, state: Stat
     problems += _each_once(found)[1]
     merged = merge(request, found)
     records = [Record(raw, "results.json", index) for index, raw in enumerate(merged["records"])]
-    hosts = list(dict.fromkeys(str((document.raw.get("host") or {}).get("name"))
-                               for _, document in found))
+    hosts = list(dict.fromkeys(document.host for _, document in found))
     return Sweep(request, merged, records, problems, hosts, codes)
 
 

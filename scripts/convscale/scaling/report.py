@@ -89,7 +89,8 @@ def _facts(sweep: Sweep, host: dict[str, Any]) -> list[tuple[str, str]]:
     cores = [plural(host["cores"], "core") if host.get("cores") else "",
              plural(host["threads"], "thread") if host.get("threads") else "",
              f"affinity {host['affinity']}" if host.get("affinity") else ""]
-    devices = [str(device.get("name")) for device in sweep.document["devices"]]
+    devices = [str(device.get("name") or "unknown")
+               for device in sweep.document["devices"]]
     measured = sum(record.is_measured for record in sweep.records)
     request = sweep.request
     facts = [

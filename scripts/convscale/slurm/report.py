@@ -109,7 +109,7 @@ def _slowest(row: _Row) -> str:
     if not slowest or not fastest or not slowest.get("run_s") or not fastest.get("run_s"):
         return "-"
     more = slowest["run_s"] / fastest["run_s"] - 1
-    return f"{printable(slowest['host'])} (+{percent_text(more)})"
+    return f"{printable(slowest.get('host') or 'an unknown host')} (+{percent_text(more)})"
 
 
 def _against_dragon(row: _Row) -> str:
