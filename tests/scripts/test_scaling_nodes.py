@@ -18,7 +18,6 @@ from scaling_model import request
 from convscale.cli import UsageError
 from convscale.results import load
 from convscale.scaling.options import Request, parse_options
-from convscale.scaling.placement import read_hostfile
 from convscale.scaling.plan import make_steps
 
 __all__ = ["bench", "cluster"]  # fixtures
@@ -93,27 +92,6 @@ def test_an_odd_plan_over_nodes_is_refused(change: dict[str, object]) -> None:
 
 
 # --- Where nodes come from
-
-
-def test_hosts_are_read_once_each_in_their_order(tmp_path: Path) -> None:
-    path = tmp_path / "hosts"
-    path.write_text("# all\nb slots=4 max_slots=8\na slots = 4\n\nb\n")
-    assert read_hostfile(path) == (("b", "a"), 4)
-    path.write_text("b slots=4\na\n")
-    assert read_hostfile(path) == (("b", "a"), None)
-
-
-@pytest.mark.parametrize("text, message", [
-    ("", "names no host"), ("# h1\n", "names no host"), ("h1\n--oversubscribe\n", "line 2 begins"),
-    ("h1,h2\n", "line 1 begins")])
-def test_a_bad_hostfile_is_one_line(tmp_path: Path, text: str, message: str) -> None:
-    path = tmp_path / "hosts"
-    path.write_text(text)
-    with pytest.raises(UsageError, match=message) as caught:
-        read_hostfile(path)
-    assert "\n" not in str(caught.value)
-    with pytest.raises(UsageError, match="No such file"):
-        read_hostfile(tmp_path / "missing")
 
 
 def parsed(cluster: Bench, *options: str) -> Request:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Callable, Mapping, Optional, Sequence
 
 from convscale.cli import UnsupportedError, UsageError
+from convscale.scaling.hostfile import read_hostfile
 from convscale.slurm.job import LAUNCHERS, Site, split_options
 from convscale.text import printable
 
@@ -25,7 +26,7 @@ class Placement:
 
     kind: str = HERE
     hosts: tuple[str, ...] = ()  # of a hostfile, in its order, each once
-    slots: Optional[int] = None  # of each of them, if they say the same
+    slots: Optional[int] = None  # of the one that has the fewest, if all say how many
     allocated: Optional[int] = None  # nodes of the allocation that this runs in
     site: Site = Site()
 
@@ -33,7 +34,7 @@ class Placement:
 def add_options(add: Callable[..., object]) -> None:
     """Those that say where nodes come from."""
     add("--hostfile", metavar="FILE", help="launch steps with Open MPI's mpirun on the first hosts "
-        "of this file, one a line")
+        "of this file, one a line, as Open MPI, MPICH or Slurm take it")
     add("--slurm", action="store_true", help="submit a Slurm job for each step, and wait for them; "
         "without this, inside an allocation, steps are launched in it")
     add("--partition", metavar="NAME", help="of the Slurm jobs")
@@ -108,30 +109,6 @@ def workers_of_node(placement: Placement, environment: Mapping[str, str] = os.en
     if placement.kind == SLURM:
         return _cores_of_partition(placement.site.partition)
     return len(os.sched_getaffinity(0))
-
-
-def read_hostfile(path: Path) -> tuple[tuple[str, ...], Optional[int]]:
-    """The hosts of an Open MPI hostfile, and the slots of each if all have as many."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "is no text"
-        raise UsageError(f"--hostfile {path}: {reason}; give a file with a host a line") from error
-    slots: dict[str, int] = {}
-    for number, line in enumerate(lines, 1):
-        words = line.split("#")[0].split()
-        if not words:
-            continue
-        found = re.search(r"\bslots\s*=\s*(\d{1,6})", line.split("#")[0])
-        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", words[0]):
-            raise UsageError(f"--hostfile {path}: line {number} begins with no host's name; write "
-                             "a host a line, such as: node1 slots=64")
-        slots[words[0]] = slots.get(words[0], 0) + (int(found[1]) if found else 0)
-    if not slots:
-        raise UsageError(f"--hostfile {path}: names no host; write a host a line, such as: node1 "
-                         "slots=64")
-    alike = set(slots.values())
-    return tuple(slots), (alike.pop() or None) if len(alike) == 1 else None
 
 
 def _kind(given: argparse.Namespace, environment: Mapping[str, str]) -> str:
