@@ -4,7 +4,7 @@
 mpirun and srun start one made-up program with MADE_UP_HOSTS set, in place of the ranks, and note
 their arguments in launches.txt. sbatch runs the script at once, unless behaviour.json beside them
 says {"hold": TEXT of the script's name} (it stays in the queue), {"lose": TEXT} (it has ended, and
-left nothing) or {"refuse": TEXT}.
+left nothing) or {"refuse": TEXT}. NAME.env has the environment of the last call of each.
 """
 from __future__ import annotations
 
@@ -94,4 +94,6 @@ def sinfo(_args: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(globals()[Path(sys.argv[0]).name](sys.argv[1:]))
+    program = Path(sys.argv[0]).name
+    (HERE / f"{program}.env").write_text(json.dumps(dict(os.environ)))
+    sys.exit(globals()[program](sys.argv[1:]))

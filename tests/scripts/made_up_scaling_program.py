@@ -47,6 +47,9 @@ def records_of(options: dict[str, str], reason: str) -> list[dict[str, Any]]:
 
 def main() -> int:
     args = sys.argv[1:]
+    if "SLURM_PROCID" in os.environ or "PMIX_RANK" in os.environ:
+        print("convscale: would be a rank of a made-up launcher", file=sys.stderr)
+        return 2
     behaviour = json.loads((HERE / "behaviour.json").read_text())
     version = behaviour.get("version", "9.9.9")
     if args == ["--list"]:

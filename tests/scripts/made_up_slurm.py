@@ -5,7 +5,8 @@ submitted, in the foreground.
 slurm.json beside it says what goes wrong, by the experiment's name: {"refuse": NAME (by the check),
 "reject": NAME (when it is submitted), "hold": NAME (it stays in the queue), "lose": NAME (it ends
 without running), "silent": true (squeue does not answer), "forget": true (squeue knows no jobs)}.
-jobs.json beside it holds the state of each job.
+jobs.json beside it holds the state of each job, and "sbatch --parsable.env" and the like the
+environment of the last call with that first argument.
 """
 from __future__ import annotations
 
@@ -91,6 +92,7 @@ def main() -> int:
     with open(HERE / "slurm_calls.txt", "a", encoding="utf-8") as calls:
         calls.write(f"{program} {' '.join(sys.argv[1:])}\n")
     args = sys.argv[1:]
+    (HERE / f"{' '.join([program, *args[:1]])}.env").write_text(json.dumps(dict(os.environ)))
     if program == "srun":
         return srun(args)
     return sbatch(args, told) if program == "sbatch" else squeue(args, told)

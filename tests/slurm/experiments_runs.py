@@ -27,20 +27,21 @@ class Experiments:
         self.cluster, self.out, self.program = cluster, out, program
 
     def run(self, code: Union[int, tuple[int, ...]],
-            *options: str) -> subprocess.CompletedProcess[str]:
-        """Must end with `code`, or one of them, and never with a traceback."""
+            *options: str, before: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+        """Must end with `code`, or one of them, and never with a traceback. `before` are words of
+        the command that starts it."""
         codes = code if isinstance(code, tuple) else (code,)
         program = () if "--collect" in options else ("--program", str(self.program))
-        done = self.cluster.run(sys.executable, "-B", str(SCRIPT), "--out", str(self.out),
+        done = self.cluster.run(*before, sys.executable, "-B", str(SCRIPT), "--out", str(self.out),
                                 *program, *options, timeout=240)
         assert done.returncode in codes, done.stderr + self.printed()
         assert "Traceback" not in done.stderr
         return done
 
-    def start(self, *options: str) -> str:
+    def start(self, *options: str, before: tuple[str, ...] = ()) -> str:
         """Submits one experiment of two ranks that does not end, waits until it has begun, and
         returns the number of the job."""
-        self.run(0, "--experiment", "2x4", *ENDLESS, *options)
+        self.run(0, "--experiment", "2x4", *ENDLESS, *options, before=before)
         number = str(json.loads((self.out / "experiments.json").read_text())["jobs"]["2x4"])
         wait_until(lambda: bool(self.rank(number, 1)), "the second rank runs")
         wait_until(lambda: list(self.out.glob("runs/2x4-scatter.json.*")), "results are opened")
@@ -59,6 +60,11 @@ class Experiments:
                     and f"SLURM_PROCID={rank}".encode() in words):
                 return int(process.name)
         return 0
+
+    def environment(self, job: str, rank: int) -> dict[str, str]:
+        """Of a rank that runs."""
+        text = Path(f"/proc/{self.rank(job, rank)}/environ").read_bytes().decode(errors="replace")
+        return dict(word.split("=", 1) for word in text.split("\0") if "=" in word)
 
     def kill(self, job: str, rank: int) -> None:
         os.kill(self.rank(job, rank), signal.SIGKILL)

@@ -57,6 +57,22 @@ def test_experiments_come_back(experiments: Experiments) -> None:
     assert again.stderr.count(": complete") == 4 and "submitted" not in again.stderr
 
 
+INSIDE = ("salloc", "--quiet", "--nodes=1", "--ntasks=2", "--mem-per-cpu=16", "--cpus-per-task=1",
+          "srun", "--mpi=pmix", "--ntasks=1", "--overlap", "--cpu-bind=map_cpu:1")
+
+
+def test_a_job_is_nothing_of_the_rank_that_submits_it(experiments: Experiments) -> None:
+    """It has none of its memory and binding."""
+    job = experiments.start(before=INSIDE)
+    seen = experiments.environment(job, 0)
+    experiments.cluster.run("scancel", job)
+    experiments.wait_for_end(job)
+    assert seen["SLURM_JOB_ID"] == job and seen["SLURM_STEP_NUM_TASKS"] == "2"
+    for name in ("SLURM_MEM_PER_CPU", "SLURM_CPUS_PER_TASK", "SRUN_CPUS_PER_TASK"):
+        assert name not in seen
+    assert "map_cpu" not in seen.get("SLURM_CPU_BIND", "")
+
+
 def test_open_mpis_own_launcher(experiments: Experiments) -> None:
     experiments.run(0, "--experiment", "2x4", "--launcher", "mpirun", "--method", "full",
                     *SMALL, "--wait")

@@ -20,6 +20,7 @@ from convscale.scaling.plan import Step
 from convscale.scaling.runs import Tools, begin, end, is_complete, results_path
 from convscale.slurm import job as slurm_job
 from convscale.slurm import submit
+from convscale.slurm.environment import shell_function
 
 # A shared folder may show the file later than Slurm says that the job has ended.
 _LOOKS, _PAUSE_S = 10, 0.5
@@ -42,12 +43,12 @@ def job_text(placement: Placement, step: Step, folder: Folder, command: Sequence
 def dry_jobs(steps: Sequence[Step], folder: Folder, program: Path, placement: Placement) -> str:
     """Each script, as a shell would write and submit it."""
     tools = Tools(program.resolve(), "", None, None)
-    lines = [shlex.join(["mkdir", "-p", "--", str(folder.runs)])]
-    for step in steps:
+    texts = [job_text(placement, step, folder, tools.command(step, results_path(step, folder)))
+             for step in steps]
+    lines = [shlex.join(["mkdir", "-p", "--", str(folder.runs)]), shell_function(texts[0])]
+    for step, text in zip(steps, texts):
         script = shlex.quote(str(folder.script_of(step)))
-        text = job_text(placement, step, folder, tools.command(step, results_path(step, folder)))
-        lines += [f"cat > {script} <<'END_OF_JOB'", f"{text}END_OF_JOB",
-                  f"sbatch --parsable {script}"]
+        lines += [f"cat > {script} <<'END_OF_JOB'", f"{text}END_OF_JOB", f"submit_script {script}"]
     return "\n".join(lines) + "\n"
 
 

@@ -11,11 +11,12 @@ import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Mapping, Optional, Protocol, Sequence
+from typing import Mapping, Protocol, Sequence
 
 from convscale.cli import INTERRUPTED, UnsupportedError
 from convscale.scaling.placement import ALLOCATION, HOSTFILE, Placement
 from convscale.scaling.plan import Step
+from convscale.slurm.environment import without_rank
 from convscale.slurm.job import SRUN_ENVIRONMENT, Site, launch_command, seconds_of
 
 _GRACE_S = "30"  # from the end of a step's time to the end of what does not heed it
@@ -44,7 +45,8 @@ class LocalLauncher:
 
     def run(self, step: Step, command: Sequence[str], output: Path) -> int:
         """See Launcher."""
-        return _run(self.command(step, command), output, to_group=True)
+        return _run(self.command(step, command), output, to_group=True,
+                    environment=without_rank(os.environ))
 
 
 class NodeLauncher:
@@ -79,7 +81,7 @@ class NodeLauncher:
     def run(self, step: Step, command: Sequence[str], output: Path) -> int:
         """See Launcher."""
         return _run(self.command(step, command), output, to_group=False,
-                    environment={**SRUN_ENVIRONMENT, **os.environ})
+                    environment={**SRUN_ENVIRONMENT, **without_rank(os.environ)})
 
 
 def launcher_of(placement: Placement, check: bool = True) -> Launcher:
@@ -101,7 +103,8 @@ def check_mpirun() -> None:
     """Raises UnsupportedError where `mpirun` is not Open MPI's: others take other options."""
     try:
         done = subprocess.run(["mpirun", "--version"], capture_output=True, text=True, timeout=60,
-                              stdin=subprocess.DEVNULL, check=False, errors="replace")
+                              stdin=subprocess.DEVNULL, check=False, errors="replace",
+                              env=without_rank(os.environ))
         version = done.stdout
     except (OSError, subprocess.TimeoutExpired):
         version = ""
@@ -111,7 +114,7 @@ def check_mpirun() -> None:
 
 
 def _run(command: Sequence[str], output: Path, to_group: bool,
-         environment: Optional[Mapping[str, str]] = None) -> int:
+         environment: Mapping[str, str]) -> int:
     """`to_group`: whether an interrupt goes to all of its processes, or to the first."""
     with open(output, "wb") as file:
         # A group of its own: a signal from the terminal reaches it through us, once, as a

@@ -12,6 +12,7 @@ from typing import Callable, Mapping, Optional, Sequence
 
 from convscale.cli import UnsupportedError, UsageError
 from convscale.scaling.hostfile import read_hostfile
+from convscale.slurm.environment import outside_of_jobs
 from convscale.slurm.job import LAUNCHERS, Site, split_options
 from convscale.text import printable
 
@@ -134,12 +135,13 @@ def _allocated(environment: Mapping[str, str]) -> Optional[int]:
 
 
 def _cores_of_partition(partition: Optional[str]) -> int:
+    partition = partition or os.environ.get("SBATCH_PARTITION")  # where the jobs would go
     command = ["sinfo", "--noheader", "--format=%c"]
     command += [f"--partition={partition}"] if partition else []
     advice = "say with --workers-per-node how many a node shall have"
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False,
-                              stdin=subprocess.DEVNULL)
+                              stdin=subprocess.DEVNULL, env=outside_of_jobs(os.environ))
     except FileNotFoundError as error:
         raise UnsupportedError("--slurm: there is no sinfo here, so no Slurm; start this on a "
                                "node that submits jobs, or give --hostfile") from error

@@ -18,6 +18,7 @@ from convscale.scaling.folder import Folder, State
 from convscale.scaling.launch import Launcher, say
 from convscale.scaling.options import Request
 from convscale.scaling.plan import BASELINE, Step
+from convscale.slurm.environment import without_rank
 from convscale.software import software
 
 BASELINE_SCRIPT = Path(__file__).resolve().parents[2] / "baseline.py"
@@ -50,7 +51,8 @@ def find_tools(program: Path, with_baseline: bool) -> Tools:
                                "it with --program")
     try:
         done = subprocess.run([str(program.resolve()), "--version"], capture_output=True, text=True,
-                              timeout=60, stdin=subprocess.DEVNULL, check=False)
+                              timeout=60, stdin=subprocess.DEVNULL, check=False,
+                              env=without_rank(os.environ))
     except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "no answer to --version"
         raise UnsupportedError(f"{program}: cannot be run here ({reason}); name another with "
@@ -66,7 +68,8 @@ def check_kernels(tools: Tools, request: Request) -> None:
     """Raises UsageError for a kernel that no backend of the request has: every step would end with
     that. Says nothing where the program does not list them."""
     done = subprocess.run([str(tools.program), "--list"], capture_output=True, text=True,
-                          timeout=60, stdin=subprocess.DEVNULL, check=False, errors="replace")
+                          timeout=60, stdin=subprocess.DEVNULL, check=False, errors="replace",
+                          env=without_rank(os.environ))
     listed = re.findall(r"^(\S+) +kernel +(\S+)", done.stdout, re.MULTILINE)
     known = ["auto"] + [name for backend, name in listed if backend in request.backends]
     unknown = [name for name in request.kernels if name not in known]

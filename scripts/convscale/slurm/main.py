@@ -18,6 +18,7 @@ from convscale.results import Document
 from convscale.scaling.runs import Tools, find_tools, results_if_whole
 from convscale.slurm import submit
 from convscale.slurm.collect import document_of, exit_code, outcomes_of
+from convscale.slurm.environment import shell_function, without_rank
 from convscale.slurm.folder import Folder, load_folder, merged
 from convscale.slurm.job import Job, script_of
 from convscale.slurm.options import Experiment, Options, Request, parse_options
@@ -56,9 +57,10 @@ def _warn(request: Request) -> None:
 _DRY_SUBMIT = """\
 jobs={jobs}
 
+{submit_script}
 # submit NAME SCRIPT: experiments.json gets the job's number, for --collect.
 submit() {{
-  job=$(sbatch --parsable "$2") || return
+  job=$(submit_script "$2") || return
   job=${{job%%;*}}  # without the name of the cluster
   echo "$1: job $job"
   jobs="$jobs${{jobs:+, }}\\"$1\\": $job"
@@ -75,15 +77,16 @@ def _dry_run(options: Options, request: Request) -> str:
                                      if name not in names}
     folder = Folder(options.out, request if options.fresh else there.request)
     before, after = folder.state_text().rsplit("{}", 1)
+    jobs = [job_of(request, experiment, runs_of(request, experiment, options.dragon),
+                   options.program) for experiment in request.experiments]
+    scripts = [script_of(job, options.site, folder.runs) for job in jobs]
     text = f"{shlex.join(['mkdir', '-p', '--', str(folder.runs)])}\n" + _DRY_SUBMIT.format(
+        submit_script=shell_function(scripts[0]),
         jobs=shlex.quote(json.dumps(kept)[1:-1]), before=shlex.quote(before + "{"),
         after=shlex.quote("}" + after), state=shlex.quote(str(folder.state)))
-    for experiment in request.experiments:
-        job = job_of(request, experiment, runs_of(request, experiment, options.dragon),
-                     options.program)
+    for job, script in zip(jobs, scripts):
         path = shlex.quote(str(folder.script(job.name)))
-        text += (f"\ncat >{path} <<'END OF THE SCRIPT'\n"
-                 f"{script_of(job, options.site, folder.runs)}END OF THE SCRIPT\n"
+        text += (f"\ncat >{path} <<'END OF THE SCRIPT'\n{script}END OF THE SCRIPT\n"
                  f"submit {job.name} {path}\n")
     return text
 
@@ -137,7 +140,8 @@ def _tools(options: Options, request: Request) -> Tools:
 
 def _check_mpi(program: Path) -> None:
     done = subprocess.run([str(program), "--version"], capture_output=True, text=True, timeout=60,
-                          stdin=subprocess.DEVNULL, check=False, errors="replace")
+                          stdin=subprocess.DEVNULL, check=False, errors="replace",
+                          env=without_rank(os.environ))
     if "without MPI" in done.stdout:
         raise UnsupportedError(f"{program}: was built without MPI, and can be one rank only; build "
                                "it where there is an MPI, or take --experiment 1x4 alone")

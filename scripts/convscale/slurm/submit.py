@@ -2,6 +2,7 @@
 """Handing job scripts to Slurm, and asking it how they are."""
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Callable, Optional, Sequence
 
 from convscale.cli import Error, UnsupportedError, UsageError
+from convscale.slurm.environment import outside_of_jobs
 
 _ANSWER_S = 60.0
 _FIRST_POLL_S, _LONGEST_POLL_S, _POLL_GROWTH = 0.5, 30.0, 1.3
@@ -55,9 +57,11 @@ def check_script(option: str, text: str) -> None:
 
 def submit(script: Path) -> int:
     """The number of the new job. Raises Error."""
+    text = script.read_text(encoding="utf-8", errors="replace")
     # A group of its own: an interrupt must not come between the job and its number.
     done = subprocess.run(["sbatch", "--parsable", str(script)], capture_output=True, text=True,
-                          errors="replace", stdin=subprocess.DEVNULL, process_group=0, check=False)
+                          errors="replace", stdin=subprocess.DEVNULL, process_group=0, check=False,
+                          env=outside_of_jobs(os.environ, text))
     found = re.match(r"([0-9]+)", done.stdout)
     if done.returncode != 0 or found is None:
         raise Error(f"{script}: sbatch took it not: {_said(done)}")
@@ -105,7 +109,8 @@ def wait_for(jobs: Sequence[int], on_change: Callable[[int, State], None]) -> No
 def _run(command: Sequence[str], text: str = "") -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(command, input=text, capture_output=True, text=True,
-                              errors="replace", timeout=_ANSWER_S, check=False)
+                              errors="replace", timeout=_ANSWER_S, check=False,
+                              env=outside_of_jobs(os.environ, text))
     except FileNotFoundError as error:
         raise UnsupportedError(f"there is no {command[0]} here") from error
     except (OSError, subprocess.TimeoutExpired) as error:
