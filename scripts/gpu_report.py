@@ -6,12 +6,13 @@
 
 Needs Python 3.6 and nothing else. Figures are the records' own, or quotients of them.
 """
+import re
 import sys
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Optional
 
-from gpu_report_records import (Case, Folder, Judge, Record, best, clock_s, fraction, is_measured,
-                                is_ours, kernel_s, ratio, workload_of)
+from gpu_report_records import (IMPOSSIBLE, Case, Folder, Judge, Record, best, clock_s, fraction,
+                                is_measured, is_ours, kernel_s, ratio, workload_of)
 
 
 # --- Writing
@@ -28,6 +29,11 @@ def seconds(value: Optional[float]) -> str:
 
 def decimal(value: Optional[float], form: str = "{:.2f}") -> str:
     return "" if value is None else form.format(value)
+
+
+def share(value: Optional[float]) -> str:
+    """Of a bound; marked where it is more than the hardware can do."""
+    return decimal(value) + ("!" if value is not None and value > IMPOSSIBLE else "")
 
 
 def giga(value: Optional[float]) -> str:
@@ -89,8 +95,9 @@ def targets_part(folder: Folder) -> List[str]:
     return ["## Targets", "",
             "The best of our kernels whose results are known to be right, pinned host memory.", ""
             ] + table("target | workload | dtype | >asked | >measured | verdict | how",
-                      ((t.name, t.workload, t.dtype, decimal(t.least), decimal(t.figure), t.verdict,
-                        t.how) for t in targets)) + [""]
+                      ((t.name, t.workload, t.dtype, decimal(t.least),
+                        share(t.figure) if t.is_fraction else decimal(t.figure), t.verdict, t.how)
+                       for t in targets)) + [""]
 
 
 def steps_part(folder: Folder) -> List[str]:
@@ -141,7 +148,7 @@ def best_part(folder: Folder) -> List[str]:
             continue
         rows.append((workload_of(ours), ours["method"], ours["scope"], ours["dtype"],
                      ours["kernel"], ours["num_workers"], seconds(clock_s(ours)),
-                     decimal(fraction(ours, clock_s)), ours["vouched"],
+                     share(fraction(ours, clock_s)), ours["vouched"],
                      seconds(clock_s(theirs) if theirs else None),
                      decimal(ratio(theirs, ours, clock_s), "{:.1f}")))
     if not rows:
@@ -166,9 +173,9 @@ def measurements_part(folder: Folder) -> List[str]:
             ">of bound | limit | >GB/s | >kernel_s | >bound / kernel_s | verification",
             ((r["method"], r["scope"], r["dtype"], r["backend"], r["kernel"], r["num_workers"],
               r["host_memory"] or "", seconds(clock_s(r)), decimal(r["cv"], "{:.1%}"),
-              decimal(fraction(r, clock_s)), r["bound"]["limit"] or "", giga(r["bytes_per_s"]),
+              share(fraction(r, clock_s)), r["bound"]["limit"] or "", giga(r["bytes_per_s"]),
               seconds(kernel_s(r)),
-              decimal(fraction(r, kernel_s)) if r["scope"] == "resident" else "", r["vouched"])
+              share(fraction(r, kernel_s)) if r["scope"] == "resident" else "", r["vouched"])
              for r in rows)) + [""]
     return lines
 
@@ -264,6 +271,9 @@ def report(path: Path) -> str:
         lines += ["\"not verified\": all results of the first workload and of `auto` are compared "
                   "with the reference; of the large batches' other rows only the digests, with "
                   "those.", ""]
+    if any(re.search(r"\| [0-9.]+! \|", line) for line in lines):
+        lines += ["\"!\": more than the hardware can do; the measurement or its ceiling was "
+                  "disturbed.", ""]
     return "\n".join(lines)
 
 

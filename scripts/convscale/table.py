@@ -9,8 +9,7 @@ from typing import Any, Callable, Optional, Sequence
 import numpy as np
 
 from convscale.statistics import Interval, interval_of_median
-from convscale.text import printable, time_text
-from convscale.vocabulary import CREDIBLE
+from convscale.text import fraction_text, printable, time_text
 
 Row = dict[str, Any]
 
@@ -24,11 +23,6 @@ class _Column:
     shown: int = _ALWAYS  # a setting: only where rows differ, else in the line above the table
     usual: str = ""  # of an option: a setting that is named nowhere while all rows have this
     left: bool = False
-
-
-def _fraction(row: Row) -> str:
-    fraction = (row.get("bound") or {}).get("fraction")
-    return _scaled(fraction, 1, 2) + ("!" if fraction is not None and fraction > CREDIBLE else "")
 
 
 def _scaled(value: Optional[float], factor: float, digits: int) -> str:
@@ -110,7 +104,7 @@ def _columns(rows: Sequence[Row]) -> list[_Column]:
         _Column("images/s", lambda row: _scaled(row.get("images_per_s"), 1, 1)),
         _Column("GB/s", lambda row: _scaled(row.get("bytes_per_s"), 1e-9, 2)),
         _Column("GFLOP/s", lambda row: _scaled(row.get("flops_per_s"), 1e-9, 1)),
-        _Column("of bound", _fraction),
+        _Column("of bound", lambda row: fraction_text((row.get("bound") or {}).get("fraction"))),
         _Column("limit", lambda row: (row.get("bound") or {}).get("limit") or "-", left=True),
     ]
     if any(_is_comparable(row, row) for row in rows):

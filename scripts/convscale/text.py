@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import math
 import re
+from typing import Optional
+
+from convscale.vocabulary import CREDIBLE
 
 TIME_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))  # seconds, and name
+
+# Below tables in which one of fraction_text has it.
+IMPOSSIBLE_NOTE = "!: more than the hardware can do; the measurement or its ceiling was disturbed"
 
 _DIGITS = 4
 
@@ -36,6 +42,18 @@ def time_text(seconds: float) -> str:
         return f"{value:.{_DIGITS - 1}e} {unit}"
     value = _rounded(value)
     return f"{value:.{min(3, _decimals_of(value))}f} {unit}"
+
+
+def is_impossible(fraction: Optional[float]) -> bool:
+    """Whether this fraction of a bound is more than the hardware can do."""
+    return fraction is not None and fraction > CREDIBLE
+
+
+def fraction_text(fraction: Optional[float]) -> str:
+    """Of the bound, as the program: "0.74", or "1.05!" where it is more than the hardware can do."""
+    if fraction is None:
+        return "-"
+    return f"{fraction:.2f}" + ("!" if is_impossible(fraction) else "")
 
 
 def escape_markdown(text: str) -> str:

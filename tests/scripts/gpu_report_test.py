@@ -137,8 +137,18 @@ class GpuReportTest(unittest.TestCase):
 
     def test_more_than_the_hardware_can_do_meets_no_target(self) -> None:
         self.behave(efficiency={"vector": 1.2})
-        self.assert_row(self.report(0), "resident strided", "33 x 1000^2", "1.20",
+        text = self.report(0)
+        self.assert_row(text, "resident strided", "33 x 1000^2", "1.20!",
                         "doubtful: more than the hardware can do")
+        # By its own clock the launch is counted, too.
+        self.assert_row(text, "strided", "resident", "float64", "cuda", "vector", "1.20!")
+        self.assert_row(text, "8192 x 256^2", "strided", "resident", "float64", "vector", "1.19!")
+        self.assertIn('\n"!": more than the hardware can do', text)
+
+    def test_what_can_be_carries_no_mark(self) -> None:
+        text = self.report(0)
+        self.assertIn("of bound", text)
+        self.assertNotRegex(text, "[0-9]!|^\"!\"")
 
     def test_an_unverified_row_meets_no_target(self) -> None:
         self.behave(efficiency={"tiled": 1.0}, kernel_with_digests_of_its_own="tiled")

@@ -39,6 +39,16 @@ def test_experiments_are_submitted_and_collected(bench: Bench) -> None:
     assert lines[3].split()[:8] == ["2", "4", "16", "64x64", "made-up", "full", "scatter", "4.000"]
 
 
+def test_more_than_the_hardware_can_do_is_marked(bench: Bench) -> None:
+    bench.run(0, *QUICK, "--wait")
+    assert "!" not in bench.printed
+    bench.behave(fast="--distribute local")
+    bench.run(0, *QUICK, "--wait", "--fresh")
+    for text in (bench.printed, (bench.out / "report.md").read_text()):
+        assert text.count(" 1.05! ") == 1 and text.count(" 0.50 ") == 5
+        assert "\n!: more than the hardware can do; " in text
+
+
 def test_without_waiting_it_says_how_to_collect(bench: Bench) -> None:
     bench.slurm(hold="2x4")
     errors = bench.run(0)

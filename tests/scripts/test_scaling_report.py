@@ -74,6 +74,23 @@ def test_more_than_the_hardware_can_do_is_said() -> None:
     assert "of the bound is more than the hardware can do" in text
 
 
+@pytest.mark.parametrize("mode", ["strong", "weak", "throughput"])
+def test_more_than_the_hardware_can_do_is_marked(mode: str) -> None:
+    asked = request("--mode", mode, "--num_workers", "4", "--method", "full", "--sizes", "1000",
+                    "--mem-per-worker", "33M", "--mem", "33M")
+    row = record(images=132 if mode == "weak" else 33)
+    fitting = sweep(asked, document([row]))
+    wrong = sweep(asked, document([{**row, "median_s": row["bound"]["time_s"] / 1.0301}]))
+    for made, is_marked in ((fitting, False), (wrong, True)):
+        report = make_report(made)
+        cells = [row[table.header.index("of bound")] for table in report.tables
+                 for row in table.rows]
+        assert [cell == "1.03!" for cell in cells] == [is_marked]
+        for text in (markdown(report), page(report, [])):
+            assert ("!: more than the hardware can do" in text) == is_marked
+            assert ("1.03!" in text) == is_marked
+
+
 def test_weak_and_sizes() -> None:
     asked = request("--mode", "weak,throughput", "--num_workers", "1,2", "--method", "full",
                     "--size", "100", "--sizes", "100,200", "--mem", "80k")

@@ -2,9 +2,11 @@
 """convscale.text: what the scripts print looks the same everywhere."""
 from __future__ import annotations
 
+import gpu_report_records
 import pytest
 
-from convscale.text import escape_markdown, printable, time_text, time_unit
+from convscale.text import escape_markdown, fraction_text, printable, time_text, time_unit
+from convscale.vocabulary import CREDIBLE
 
 
 @pytest.mark.parametrize("seconds,text", [
@@ -20,6 +22,12 @@ def test_times_have_four_digits(seconds: float, text: str) -> None:
 def test_the_unit_of_an_axis_is_that_of_its_times() -> None:
     assert [time_unit(seconds) for seconds in (2.0, 0.99999, 2e-5, 1e-12)] == [
         (1.0, "s"), (1.0, "s"), (1e-6, "us"), (1e-9, "ns")]
+
+
+def test_more_than_the_hardware_can_do_is_marked() -> None:
+    assert [fraction_text(value) for value in (None, 0.744, 1.02, 1.0201, 12.3)] == [
+        "-", "0.74", "1.02", "1.02!", "12.30!"]
+    assert gpu_report_records.IMPOSSIBLE == CREDIBLE  # that script does without the package
 
 
 def test_markdown_means_what_it_says() -> None:

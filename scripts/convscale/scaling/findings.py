@@ -14,6 +14,7 @@ from convscale.scaling.numbers import (count_text, digits, percent_text, plural,
 from convscale.scaling.series import (Along, Series, Workload, along_of, balance, efficiency,
                                       fraction, is_in_turn_with_others, key_of, rate, series_of,
                                       size_of, speedup, workloads)
+from convscale.text import IMPOSSIBLE_NOTE, is_impossible
 from convscale.vocabulary import CREDIBLE
 
 
@@ -71,7 +72,7 @@ def _best_sentence(record: Record, workload: Workload, along: Along) -> str:
     share = fraction(record)
     if share is None:
         return text + "."
-    if share > CREDIBLE:
+    if is_impossible(share):
         return f"{text}: {ratio_text(share)} of the bound is more than the hardware can do."
     limit = (record.raw["bound"] or {}).get("limit")
     return f"{text}: {ratio_text(share)} of the bound, set by {limit}."
@@ -180,6 +181,10 @@ def warnings(sweep: Sweep) -> list[str]:
         suffix = "" if len(different) == 1 else f", such as: {different[0]}"
         lines.append(f"{different[0]} ({plural(len(alike), 'row')})" if not suffix
                      else f"{count_text(len(alike))} rows{suffix}")
+    impossible = sum(record.is_measured and is_impossible(fraction(record))
+                     for record in sweep.records)
+    if impossible:
+        lines.insert(0, f"{IMPOSSIBLE_NOTE} ({plural(impossible, 'row')})")
     lines = ranks.host_warnings(sweep.records, sweep.request.ranks_per_node) + lines
     if len(sweep.hosts) > 1:
         lines.insert(0, f"the steps ran on different hosts: {', '.join(sweep.hosts)}")

@@ -12,6 +12,7 @@ from convscale.scaling.numbers import (count_text, percent_text, rate_text, rati
                                        workload_text)
 from convscale.scaling.series import (Series, along_of, balance, efficiency, fraction, key_of,
                                       rate, series_of, size_of, speedup, workloads)
+from convscale.text import fraction_text
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def _common_cells(record: Record) -> list[str]:
 
 
 def _bound_cells(record: Record) -> list[str]:
-    return [ratio_text(fraction(record)), str((record.raw["bound"] or {}).get("limit") or "-")]
+    return [fraction_text(fraction(record)), str((record.raw["bound"] or {}).get("limit") or "-")]
 
 
 def _strong_cells(series: Series, record: Record) -> list[str]:

@@ -9,7 +9,8 @@ from convscale.results import Record
 from convscale.scaling.numbers import percent_text, rate_text, ratio_text, time_text
 from convscale.slurm.collect import Outcome
 from convscale.slurm.options import ORIGINAL, Experiment
-from convscale.text import escape_markdown, printable
+from convscale.text import (IMPOSSIBLE_NOTE, escape_markdown, fraction_text, is_impossible,
+                            printable)
 
 _KERNELS = {"multiprocessing": "scipy-spawn", "Dragon 0.3": "scipy-dragon"}
 # By kernel and experiment.
@@ -44,7 +45,7 @@ def table_text(outcomes: Sequence[Outcome]) -> str:
     lines = ["  ".join(text.ljust(width) if column.is_text else text.rjust(width)
                        for text, width, column in zip(line, widths, columns)).rstrip()
              for line in cells]
-    return "\n".join([*lines, *(f"\n{note}" for note in _notes(columns))]) + "\n"
+    return "\n".join([*lines, *(f"\n{note}" for note in _notes(columns, rows))]) + "\n"
 
 
 def markdown(outcomes: Sequence[Outcome]) -> str:
@@ -56,7 +57,7 @@ def markdown(outcomes: Sequence[Outcome]) -> str:
         lines = [_line([column.title for column in columns]),
                  "|" + "|".join("---" if column.is_text else "---:" for column in columns) + "|",
                  *(_line([column.cell(row) for column in columns]) for row in rows)]
-        parts += ["\n".join(lines), *(escape_markdown(note) for note in _notes(columns))]
+        parts += ["\n".join(lines), *(escape_markdown(note) for note in _notes(columns, rows))]
     missing = [f"* {escape_markdown(f'{outcome.run.name}: {outcome.problem}')}"
                for outcome in outcomes if outcome.problem is not None]
     if missing:
@@ -89,7 +90,7 @@ def _columns(rows: Sequence[_Row]) -> list[_Column]:
         _Column("median", lambda row: time_text(row.record.median_s)),
         _Column("cv", lambda row: percent_text(row.record.raw.get("cv"))),
         _Column("images/s", lambda row: rate_text(row.record.raw.get("images_per_s"))),
-        _Column("of bound", lambda row: ratio_text(
+        _Column("of bound", lambda row: fraction_text(
             (row.record.raw["bound"] or {}).get("fraction"))),
         _Column("communication", lambda row: percent_text(
             row.record.raw.get("communication_share"))),
@@ -125,7 +126,9 @@ def _published(row: _Row) -> str:
     return f"{known.average_s:g} s \N{PLUS-MINUS SIGN} {known.std_s:g}"
 
 
-def _notes(columns: Sequence[_Column]) -> list[str]:
+def _notes(columns: Sequence[_Column], rows: Sequence[_Row]) -> list[str]:
     titles = [column.title for column in columns]
-    notes = ["against Dragon: how many times as fast"] if "against Dragon" in titles else []
+    notes = [IMPOSSIBLE_NOTE] if any(is_impossible(
+        (row.record.raw["bound"] or {}).get("fraction")) for row in rows) else []
+    notes += ["against Dragon: how many times as fast"] if "against Dragon" in titles else []
     return notes + ([SOURCE] if "published" in titles else [])

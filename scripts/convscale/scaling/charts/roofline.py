@@ -11,7 +11,7 @@ from convscale.results import Record
 from convscale.scaling.charts.common import Styles
 from convscale.scaling.numbers import plural, ratio_text
 from convscale.scaling.series import figure, key_of
-from convscale.vocabulary import CREDIBLE
+from convscale.text import is_impossible
 
 _ROOFS = (Style(INK, "", (), 1.6), Style(INK, "", (6, 3), 1.6), Style(INK, "", (2, 2), 1.6))
 
@@ -81,7 +81,7 @@ def _title(placed: Sequence[tuple[float, float, Record]],
     """Says the share of the roof that is drawn."""
     shares = [(share, record) for intensity, rate, record in placed
               if (roof := roofs.get(record.raw["backend"])) is not None
-              and (share := rate / min(roof[2], intensity * roof[1])) <= CREDIBLE]
+              and not is_impossible(share := rate / min(roof[2], intensity * roof[1]))]
     share, best = max(shares, key=lambda item: item[0], default=(0.0, None))
     if best is None:
         return f"What the hardware allows, and what is reached ({dtype})"
