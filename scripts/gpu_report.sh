@@ -62,7 +62,8 @@ out=${out:-${folder}gpu-report-$(uname -n)-$(date -u +%Y%m%dT%H%M%SZ)}
 if [[ -e $out && ! -d $out ]] || [[ -d $out && -n $(ls -A -- "$out") ]]; then
   usage_error "--out $out: is there and not empty"
 fi
-mkdir -p -- "$out/runs" || usage_error "--out $out: cannot be made"
+mkdir -p -- "$out" || usage_error "--out $out: cannot be made"
+mkdir -- "$out/runs" || usage_error "--out $out: cannot be written, or another report began there"
 out=$(cd -- "$out" && pwd)
 log=$out/report.log steps=$out/steps.tsv
 : >"$log"

@@ -194,7 +194,7 @@ def test_what_still_runs_is_ended_before_slurm_does() -> None:
     (["--time", "soon"], "--time soon: expected a time"), (["--time", "0:30"], "at least a minute"),
     (["--time", "UNLIMITED"], "expected a time"), (["--time", "1:2:3:4"], "expected a time"),
     (["--collect", "--wait"], "--wait beside --collect"),
-    (["--collect", "--experiment", "1x4"], "--experiment beside --collect"),
+    (["--collect", "--fresh"], "--fresh beside --collect"),
     (["--frobnicate"], "--frobnicate")])
 def test_bad_options(given: list[str], says: str) -> None:
     with pytest.raises(UsageError) as error:

@@ -134,7 +134,7 @@ def test_a_node_has_all_its_cores(cluster: Bench) -> None:
     (["HOSTFILE"], "--hostfile without --nodes"), (["--slurm"], "--slurm without --nodes"),
     (["--distribute", "local"], "--distribute without --nodes"),
     (["--ranks-per-node", "2"], "--ranks-per-node without --nodes"),
-    (["--report-only", "--nodes", "2"], "--nodes beside --report-only")])
+    (["--report-only", "--nodes", "x"], "--nodes x: expected a whole number")])
 def test_bad_options_over_nodes_are_one_line(cluster: Bench, options: list[str],
                                              message: str) -> None:
     words = [word for option in options

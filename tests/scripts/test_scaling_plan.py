@@ -197,9 +197,9 @@ def test_a_request_of_another_version_is_refused(change: dict[str, Any]) -> None
     (["--num_workers", "65537"], "--num_workers 65537: expected a whole number from 1 to 65536"),
     (["--out", ""], "--out: is empty"),
     (["--program", ""], "--program: is empty"),
-    (["--report-only", "--sizes", ""], "--sizes beside --report-only"),
+    (["--report-only", "--sizes", ""], "--sizes: the list is empty"),
     (["--baseline", "scipy-spawn", "--method", "strided"], "--baseline beside --method strided"),
-    (["--report-only", "--sizes", "64"], "--sizes beside --report-only"),
+    (["--report-only", "--dry-run"], "--dry-run beside --report-only"),
     (["--report-only", "--fresh"], "--fresh beside --report-only"),
     (["--what"], "unrecognized arguments: --what"),
 ])

@@ -15,7 +15,7 @@ from scaling_bench import OPTIONS, SCALING, STEPS, Bench, bench
 
 from convscale.results import load
 from convscale.scaling.collect import collect
-from convscale.scaling.folder import Folder, State, load_state, open_folder
+from convscale.scaling.folder import Folder, State, load_state, reported_request
 from convscale.scaling.options import Request
 from convscale.scaling.plan import Step, make_steps
 
@@ -206,7 +206,8 @@ def test_rows_in_turn_and_alone_are_not_compared(bench: Bench) -> None:
 
 
 def opened(bench: Bench) -> tuple[Request, list[Step], Folder, State]:
-    folder, asked = open_folder(bench.out, None, False)
+    folder = Folder(bench.out)
+    asked = reported_request(folder, {})
     return asked, make_steps(asked), folder, load_state(folder)
 
 

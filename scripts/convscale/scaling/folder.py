@@ -6,8 +6,9 @@ import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Mapping, Optional
 
+from convscale import lock
 from convscale.cli import UsageError, write_text
 from convscale.scaling.options import Request, option_of, value_text
 from convscale.scaling.plan import Step, make_steps
@@ -67,41 +68,55 @@ class State:
         write_text(folder.state, _json({**raw, "jobs": self.jobs} if self.jobs else raw))
 
 
-def open_folder(path: Path, request: Optional[Request], fresh: bool) -> tuple[Folder, Request]:
-    """Makes the folder, or goes on with the sweep that is in it; `request` None takes that sweep's.
+def open_folder(path: Path, request: Request, fresh: bool) -> Folder:
+    """Makes the folder, or goes on with the sweep that is in it.
 
     Raises UsageError where the folder is somebody else's or holds another sweep. With `fresh` the
     files of the sweep that is there are deleted, and no others.
     """
     folder = Folder(path)
-    if path.exists() and not path.is_dir():
-        raise UsageError(f"--out {path}: is a file; give a folder")
     there = stored_request(folder)
-    if request is None:
-        if there is None:
-            raise UsageError(f"--out {path}: holds no sweep; run scaling.py without --report-only "
-                             "first")
-        return folder, there
     if there is not None and fresh:
         _delete(folder, there)
         there = None
     if there is not None and there != request:
-        raise UsageError(f"--out {path}: holds a sweep with {_differences(there, request)}; give "
-                         "the same options to go on, --fresh to start again, or another folder")
+        differences = _differences(there, request.to_json())
+        raise UsageError(f"--out {path}: holds a sweep with {differences}; give the same options "
+                         "to go on, --fresh to start again, or another folder")
     if there is None:
         folder.runs.mkdir(parents=True, exist_ok=True)
         write_text(folder.plan, _json({"kind": _KIND, "format": _FORMAT,
                                        "request": request.to_json(),
                                        "steps": [step.name for step in make_steps(request)]}))
     folder.runs.mkdir(exist_ok=True)  # it may have been emptied
-    return folder, request
+    return folder
+
+
+def reported_request(folder: Folder, given: Mapping[str, Any]) -> Request:
+    """That of the sweep that is there. Raises UsageError where there is none, and where one of the
+    `given` fields of a request is another."""
+    there = stored_request(folder)
+    if there is None:
+        raise UsageError(f"--out {folder.path}: holds no sweep; run scaling.py without "
+                         "--report-only first")
+    differences = _differences(there, given)
+    if differences:
+        raise UsageError(f"--out {folder.path}: holds a sweep with {differences}; --report-only "
+                         "reports what was measured, and needs no option but --out")
+    return there
 
 
 def stored_request(folder: Folder) -> Optional[Request]:
-    """That of the sweep in the folder; None if the folder is empty or missing."""
+    """That of the sweep in the folder; None if the folder is empty or missing. Raises UsageError
+    where it is no sweep's."""
     path = folder.path
-    if not path.exists() or not any(path.iterdir()):
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"--out {path}: is a file; give a folder")
+    if not path.exists() or all(file.name == lock.NAME for file in path.iterdir()):
         return None
+    if (path / "experiments.json").is_file() and not folder.plan.is_file():
+        raise UsageError(f"--out {path}: holds experiments, not a sweep; experiments.py --collect "
+                         "reports them; give another folder")
     if not folder.plan.is_file():
         raise UsageError(f"--out {path}: is not empty and holds no plan.json, so it is not a "
                          "sweep's; give another folder")
@@ -149,11 +164,11 @@ def _delete(folder: Folder, request: Request) -> None:
             empty.rmdir()
 
 
-def _differences(there: Request, asked: Request) -> str:
-    """ "--size 1000x1000 (now 500x500)" for each option that differs."""
-    old, new = there.to_json(), asked.to_json()
+def _differences(there: Request, new: Mapping[str, Any]) -> str:
+    """ "--size 1000x1000 (now 500x500)" for each option that differs; those not in `new` do not."""
+    old = there.to_json()
     return ", ".join(f"{option_of(name)} {_value(name, old[name])} (now {_value(name, new[name])})"
-                     for name in old if old[name] != new[name])
+                     for name in old if name in new and old[name] != new[name])
 
 
 def _value(name: str, value: Any) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Mapping, Protocol, Sequence
 
 from convscale.cli import INTERRUPTED, UnsupportedError
+from convscale.lock import held
 from convscale.scaling.placement import ALLOCATION, HOSTFILE, Placement
 from convscale.scaling.plan import Step
 from convscale.slurm.environment import without_rank
@@ -120,7 +121,7 @@ def _run(command: Sequence[str], output: Path, to_group: bool,
         # A group of its own: a signal from the terminal reaches it through us, once, as a
         # second one would end the program before it has written what it measured.
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file,
-                                   process_group=0, env=environment)
+                                   process_group=0, env=environment, pass_fds=held())
     interrupted = False
     while True:
         try:

@@ -2,13 +2,18 @@
 """scaling.py from its options to its exit code."""
 from __future__ import annotations
 
+import errno
+import importlib
 import os
 import sys
+from contextlib import ExitStack
 from typing import Sequence
 
 from convscale.cli import Error, interrupt_on_termination
-from convscale.scaling.collect import collect
-from convscale.scaling.folder import Folder, State, load_state, open_folder
+from convscale.lock import InUse, only_one
+from convscale.scaling.collect import Sweep, collect
+from convscale.scaling.folder import (Folder, State, load_state, open_folder, reported_request,
+                                      stored_request)
 from convscale.scaling.jobs import check_no_jobs, dry_jobs, run_jobs
 from convscale.scaling.launch import Launcher, launcher_of, say
 from convscale.scaling.options import Options, parse_options
@@ -26,7 +31,7 @@ def main(args: Sequence[str]) -> int:
     if options.dry_run:
         sys.stdout.buffer.write(os.fsencode(_dry_run(options)))  # names of files may hold anything
         return 0
-    return _sweep(options)
+    return _report(options) if options.report_only else _sweep(options)
 
 
 def _dry_run(options: Options) -> str:
@@ -38,31 +43,60 @@ def _dry_run(options: Options) -> str:
 
 def _sweep(options: Options) -> int:
     # Needs matplotlib, which is better missed before anything is measured.
-    from convscale.scaling.write import write_outputs
-    tools = None if options.report_only else find_tools(
-        options.program, with_baseline=bool(options.request.baseline))
+    importlib.import_module("convscale.scaling.write")
+    tools = find_tools(options.program, with_baseline=bool(options.request.baseline))
     launcher = launcher_of(options.placement)
     if options.placement.kind == SLURM:
         check_commands()
-    if tools is not None:
-        check_kernels(tools, options.request)
-    try:
-        if tools is not None and (options.fresh or options.placement.kind != SLURM):
-            check_no_jobs(Folder(options.out), load_state(Folder(options.out)))
-        folder, request = open_folder(options.out,
-                                      None if options.report_only else options.request,
-                                      options.fresh)
-    except OSError as error:
-        raise Error(f"--out {options.out}: {error.strerror or error}; give a folder that "
-                           "can be made and written") from error
-    steps = make_steps(request)
-    state = load_state(folder)
-    if tools is not None:
+    check_kernels(tools, options.request)
+    with ExitStack() as stack:
+        try:
+            stored_request(Folder(options.out))  # before anything is written into a stranger's
+            stack.enter_context(only_one(options.out, "scaling.py"))
+            if options.fresh or options.placement.kind != SLURM:
+                check_no_jobs(Folder(options.out), load_state(Folder(options.out)))
+            folder = open_folder(options.out, options.request, options.fresh)
+        except OSError as error:
+            raise Error(f"--out {options.out}: {error.strerror or error}; give a folder that can "
+                        "be made and written") from error
+        state = load_state(folder)
+        steps = make_steps(options.request)
         _measure(steps, folder, tools, state, options, launcher)
-    sweep = collect(request, steps, folder, state)
-    write_outputs(sweep, folder, state)
-    say(f"wrote {folder.path / 'index.html'}, report.md, results.json and "
-        f"{len(state.plots)} plots")
+        sweep = collect(options.request, steps, folder, state)
+        code = _write(sweep, folder, state, is_ours=True)
+    return code
+
+
+def _report(options: Options) -> int:
+    """Of what is there, also while a sweep is at work on more of it."""
+    folder = Folder(options.out)
+    request = reported_request(folder, options.given)
+    with ExitStack() as stack:
+        is_ours = False
+        try:
+            stack.enter_context(only_one(folder.path, "scaling.py --report-only",
+                                         is_brief=True))
+            is_ours = True
+        except InUse as error:
+            say(f"{error} (this reports what is there now)")
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise
+        state = load_state(folder)
+        sweep = collect(request, make_steps(request), folder, state)
+        code = _write(sweep, folder, state, is_ours)
+    return code
+
+
+def _write(sweep: Sweep, folder: Folder, state: State, is_ours: bool) -> int:
+    from convscale.scaling.write import report_text, write_outputs
+    if os.access(folder.path, os.W_OK):
+        write_outputs(sweep, folder, state, is_ours)
+        say(f"wrote {folder.path / 'index.html'}, report.md, results.json and "
+            f"{len(state.plots)} plots")
+    else:
+        say(f"{folder.path} cannot be written; the report goes to standard output")
+        sys.stdout.write(report_text(sweep))
     for line in sweep.problems:
         say(line)
     return exit_code(sweep.codes, any(record.is_measured for record in sweep.records))

@@ -7,7 +7,7 @@ import os
 import re
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Callable, Optional, Sequence, TypeVar
+from typing import Any, Callable, Mapping, Optional, Sequence, TypeVar
 
 from convscale.cli import (Parser, UsageError, parse_choice, parse_count, parse_list,
                            parse_percent, parse_pixels, parse_seconds, parse_size)
@@ -94,6 +94,7 @@ class Options:
     program: Path
     request: Request
     placement: Placement
+    given: Mapping[str, Any]  # of the request's fields, with --report-only: those that options say
     yes: bool  # steps may have many rows
     fresh: bool
     report_only: bool
@@ -140,8 +141,8 @@ def parse_options(args: Sequence[str]) -> Options:
         if path == "":
             raise UsageError(f"{option}: is empty; give a path")
     if given.report_only:
-        _only_for_measuring(given)
-    placement = Placement() if given.report_only else parse_placement(given)
+        return _report_only(given)
+    placement = parse_placement(given)
     per_node = None
     if given.nodes is not None and given.workers_per_node is None:
         per_node = workers_of_node(placement)
@@ -149,8 +150,22 @@ def parse_options(args: Sequence[str]) -> Options:
     if request.nodes:
         check_nodes(placement, request.nodes, request.ranks_per_node)
     return Options(out=Path(given.out), program=Path(given.program or DEFAULT_PROGRAM),
-                   request=request, placement=placement, yes=given.yes, fresh=given.fresh,
-                   report_only=given.report_only, dry_run=given.dry_run)
+                   request=request, placement=placement, given={}, yes=given.yes,
+                   fresh=given.fresh, report_only=False, dry_run=given.dry_run)
+
+
+def _report_only(given: argparse.Namespace) -> Options:
+    """The options of the sweep that is reported may stand beside it."""
+    for option, is_given in (("--fresh", given.fresh), ("--dry-run", given.dry_run)):
+        if is_given:
+            raise UsageError(f"{option} beside --report-only: it reports what was measured; leave "
+                             "one of them out")
+    request = _request(given, 1)  # how many workers a node has does not matter unless it is said
+    said = {field.name: getattr(request, field.name) for field in fields(Request)
+            if getattr(given, option_of(field.name)[2:].replace("-", "_")) not in (None, False)}
+    return Options(out=Path(given.out), program=DEFAULT_PROGRAM, request=request,
+                   placement=Placement(), given=said, yes=True, fresh=False, report_only=True,
+                   dry_run=False)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -193,17 +208,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--yes", action="store_true",
         help=f"do measure what makes more than {MOST_ROWS} rows in a step")
     add("--fresh", action="store_true", help="delete the sweep that is in the folder, and start")
-    add("--report-only", action="store_true", help="measure nothing; report what is there")
+    add("--report-only", action="store_true", help="measure nothing; report what is there, "
+        "also while it is measured")
     add("--dry-run", action="store_true", help="print the commands and do nothing")
     return parser
-
-
-def _only_for_measuring(given: argparse.Namespace) -> None:
-    for name, value in vars(given).items():
-        if value not in (None, False) and name not in ("out", "program", "report_only"):
-            option = "--" + (name if name == "num_workers" else name.replace("_", "-"))
-            raise UsageError(f"{option} beside --report-only: it reports what was measured; leave "
-                             "one of them out")
 
 
 def _request(given: argparse.Namespace, workers_per_node: Optional[int]) -> Request:

@@ -6,8 +6,9 @@ import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Optional
+from typing import Mapping, Optional
 
+from convscale import lock
 from convscale.cli import UsageError, write_text
 from convscale.slurm.options import Request, request_of
 
@@ -75,9 +76,12 @@ def load_folder(path: Path) -> Optional[Folder]:
     """None where the folder is empty or missing. Raises UsageError where it is not ours."""
     if path.exists() and not path.is_dir():
         raise UsageError(f"--out {path}: is a file; give a folder")
-    if not path.exists() or not any(path.iterdir()):
+    if not path.exists() or all(file.name == lock.NAME for file in path.iterdir()):
         return None
     file = _file(path)
+    if (path / "plan.json").is_file() and not file.is_file():
+        raise UsageError(f"--out {path}: holds a sweep, not experiments; scaling.py --report-only "
+                         "reports it; give another folder")
     if not file.is_file():
         raise UsageError(f"--out {path}: is not empty and holds no {file.name}, so it is not of "
                          "experiments; give another folder")
@@ -97,15 +101,32 @@ def load_folder(path: Path) -> Optional[Folder]:
 def merged(there: Folder, asked: Request) -> Request:
     """All experiments of both. Raises UsageError where they would not be measured alike."""
     old, new = dict(there.request.given), dict(asked.given)
-    differences = [f"{option} {old.get(option, 'not given')} (now {new.get(option, 'not given')})"
-                   for option in {**old, **new} if option != _EXPERIMENT
-                   and old.get(option) != new.get(option)]
+    differences = _differences(old, new, {**old, **new})
     if differences:
-        raise UsageError(f"--out {there.path}: holds experiments with "
-                         f"{', '.join(differences).replace('  ', ' ')}; give the same options to "
-                         "go on, --fresh to start again, or another folder")
+        raise UsageError(f"--out {there.path}: holds experiments with {differences}; give the same "
+                         "options to go on, --fresh to start again, or another folder")
     names = dict.fromkeys([*old[_EXPERIMENT].split(","), *new[_EXPERIMENT].split(",")])
     return request_of(((_EXPERIMENT, ",".join(names)), *there.request.given[1:]))
+
+
+def check_collected(there: Folder, given: Mapping[str, str]) -> None:
+    """Raises UsageError where `given`, options of a request, are not of what is there."""
+    old = dict(there.request.given)
+    names = old[_EXPERIMENT].split(",")
+    others = [name for name in given.get(_EXPERIMENT, names[0]).split(",") if name not in names]
+    differences = _differences(old, given, given) or (
+        f"{_EXPERIMENT} {old[_EXPERIMENT]} (now {given[_EXPERIMENT]})" if others else "")
+    if differences:
+        raise UsageError(f"--out {there.path}: holds experiments with {differences}; --collect "
+                         "collects what was submitted, and needs no option but --out")
+
+
+def _differences(old: Mapping[str, str], new: Mapping[str, str],
+                 options: Mapping[str, str]) -> str:
+    return ", ".join(f"{option} {old.get(option, 'not given')} (now "
+                     f"{new.get(option, 'not given')})".replace("  ", " ")
+                     for option in options
+                     if option != _EXPERIMENT and old.get(option) != new.get(option))
 
 
 def _file(path: Path) -> Path:

@@ -8,18 +8,19 @@ import shlex
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Mapping, Optional, Sequence
 
 from convscale.cli import (OK, Error, UnsupportedError, UsageError,
                            interrupt_on_termination, write_text)
+from convscale.lock import only_one
 from convscale.results import Document
 from convscale.scaling.runs import Tools, find_tools, results_if_whole
 from convscale.slurm import submit
 from convscale.slurm.collect import document_of, exit_code, outcomes_of
 from convscale.slurm.environment import shell_function, without_rank
-from convscale.slurm.folder import Folder, load_folder, merged
+from convscale.slurm.folder import Folder, check_collected, load_folder, merged
 from convscale.slurm.job import Job, script_of
 from convscale.slurm.options import Experiment, Options, Request, parse_options
 from convscale.slurm.plan import BASELINE, Run, job_of, runs_of
@@ -39,8 +40,18 @@ def main(args: Sequence[str]) -> int:
         folder = load_folder(options.out)
         if folder is None:
             raise UsageError(f"--out {options.out}: holds no experiments; submit some first")
+        check_collected(folder, options.given)
         return _collect(folder)
-    return _submit(options, options.request)
+    submit.check_commands()
+    tools = _tools(options, options.request)
+    load_folder(options.out)  # before anything is written into a stranger's
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(only_one(options.out, "experiments.py"))
+        except OSError as error:
+            raise _no_folder(options.out, error) from error
+        code = _submit(options, options.request, tools)
+    return code
 
 
 def say(message: str) -> None:
@@ -94,9 +105,7 @@ def _dry_run(options: Options, request: Request) -> str:
 # --- Submitting
 
 
-def _submit(options: Options, asked: Request) -> int:
-    submit.check_commands()
-    tools = _tools(options, asked)
+def _submit(options: Options, asked: Request, tools: Tools) -> int:
     folder = _open(options, asked)
     known = submit.states_of(list(folder.jobs.values()))
     if known is None:
@@ -162,8 +171,12 @@ def _make(folder: Folder) -> None:
         folder.runs.mkdir(parents=True, exist_ok=True)
         folder.save()
     except OSError as error:
-        raise Error(f"--out {folder.path}: {error.strerror or error}; give a folder that can be "
-                    "made and written") from error
+        raise _no_folder(folder.path, error) from error
+
+
+def _no_folder(path: Path, error: OSError) -> Error:
+    return Error(f"--out {path}: {error.strerror or error}; give a folder that can be made and "
+                 "written")
 
 
 def _missing(folder: Folder, asked: Request, options: Options, tools: Tools,

@@ -7,7 +7,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Optional, Sequence, TypeVar
+from typing import Callable, Mapping, Optional, Sequence, TypeVar
 
 from convscale.cli import (Parser, UsageError, parse_choice, parse_count, parse_list, parse_pixels,
                            parse_size)
@@ -82,10 +82,10 @@ class Options:
     site: Site
     program: Path
     dragon: Optional[str]
+    given: Mapping[str, str]  # with --collect: options of a request that stand beside it
     wait: bool
     fresh: bool
     dry_run: bool
-    collect: bool
 
 
 def parse_options(args: Sequence[str]) -> Options:
@@ -98,6 +98,8 @@ def parse_options(args: Sequence[str]) -> Options:
     check_folder("--out", out)
     if given.collect:
         _refuse_beside_collect(given)
+        said = dict(_given(given)[int(given.experiment is None):])
+        return Options(out, None, Site(), DEFAULT_PROGRAM, None, said, False, False, False)
     site = Site(given.partition, given.account, _or(given.time, Site.time),
                 tuple(given.sbatch_option or ()), _or(given.launcher, Site.launcher),
                 _or(given.mpi, Site.mpi),
@@ -105,12 +107,12 @@ def parse_options(args: Sequence[str]) -> Options:
     site.check()
     if given.mpi is not None and site.launcher != "srun":
         raise UsageError(f"--mpi beside --launcher {site.launcher}: it is srun's; leave it out")
-    request = None if given.collect else _request(given)
+    request = _request(given)
     if given.dragon is not None and not given.with_baseline:
         raise UsageError("--dragon without --with-baseline: nothing would run under it; give both")
     dragon = None if given.dragon is None else os.path.abspath(given.dragon)
     return Options(out, request, site, Path(os.path.abspath(given.program or DEFAULT_PROGRAM)),
-                   dragon, given.wait, given.fresh, given.dry_run, given.collect)
+                   dragon, {}, given.wait, given.fresh, given.dry_run)
 
 
 def _idle_text(experiment: Experiment, gpus: int) -> str:
@@ -178,8 +180,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _refuse_beside_collect(given: argparse.Namespace) -> None:
-    for name, value in vars(given).items():
-        if value not in (None, False) and name not in ("out", "collect"):
+    """The options of what was submitted may stand there."""
+    for name in ("wait", "fresh", "dry_run"):
+        if getattr(given, name):
             raise UsageError(f"--{name.replace('_', '-')} beside --collect: it collects what was "
                              "submitted; leave one of them out")
 

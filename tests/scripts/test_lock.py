@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One script at a time writes into a folder; others are told who, and may report what is there."""
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import platform
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, Iterator
+
+import pytest
+from experiments_bench import QUICK, SCRIPT
+from experiments_bench import Bench as Experiments
+from experiments_bench import bench as experiments
+from scaling_bench import OPTIONS, STEPS, Bench, bench
+
+from convscale import lock
+from convscale.lock import InUse, only_one
+from convscale.results import load
+
+__all__ = ["bench", "experiments"]  # fixtures
+
+
+def wait_for(path: Path) -> None:
+    end = time.monotonic() + 240
+    while not path.exists():
+        assert time.monotonic() < end, f"no {path}"
+        time.sleep(0.01)
+
+
+@contextlib.contextmanager
+def at_work(bench: Bench) -> Iterator["subprocess.Popen[str]"]:
+    """A sweep whose second step waits; it and that step are ended."""
+    bench.behave(wait="throughput")
+    with subprocess.Popen(bench.command(*OPTIONS), stderr=subprocess.PIPE, text=True,
+                          start_new_session=True) as running:
+        wait_for(bench.bin / "waiting")
+        bench.behave()
+        try:
+            yield running
+        finally:
+            if running.poll() is None:
+                os.kill(running.pid, signal.SIGINT)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int((bench.bin / "waiting").read_text()), signal.SIGKILL)
+            running.communicate(timeout=240)
+    (bench.bin / "waiting").unlink()
+
+
+def test_a_second_sweep_is_told_who_is_at_work(bench: Bench) -> None:
+    with at_work(bench) as first:
+        for options in (OPTIONS, [*OPTIONS, "--fresh"]):
+            errors = bench.run(2, *options)
+            assert errors.count("\n") == 1
+            assert errors.startswith(f"scaling.py: --out {bench.out}: scaling.py, process "
+                                     f"{first.pid} on {platform.node()}, since 20")
+            assert errors.endswith(", is at work there; wait for it, or give another folder\n")
+        assert bench.calls() == STEPS[:2]
+        assert load(bench.run_file(STEPS[0])).records
+    assert not (bench.out / ".lock").exists()
+    bench.run(0)
+
+
+def test_a_sweep_is_reported_while_it_is_at_work(bench: Bench) -> None:
+    with at_work(bench) as first:
+        before = (bench.out / "state.json").read_bytes()
+        errors = bench.run(5, "--report-only")
+        assert f"process {first.pid} on" in errors and "this reports what is there now" in errors
+        assert "step throughput-full-float64: has not run to its end" in bench.report()
+        assert "| cpu avx512 | 4 images of 1000x1000 | 1 |" in bench.report()
+        assert (bench.out / "plots" / "strong-time-full-float64.svg").exists()
+        assert (bench.out / "state.json").read_bytes() == before
+        assert (bench.out / ".lock").exists()
+    bench.run(0)
+    bench.run(0, *OPTIONS, "--mode", "weak", "--fresh")  # which knows of all plots
+    assert [path.name for path in (bench.out / "plots").iterdir()] == ["weak-time-full-float64.svg"]
+
+
+def test_a_step_may_outlive_its_sweep(bench: Bench) -> None:
+    with at_work(bench) as first:
+        os.kill(first.pid, signal.SIGKILL)
+        first.wait(240)
+        errors = bench.run(2)
+        assert errors.count("\n") == 1
+        assert f"what scaling.py, process {first.pid} on" in errors
+        assert "has started is still at work there, though that process has ended" in errors
+    bench.run(0)
+    assert not (bench.out / ".lock").exists()
+
+
+def write_lock(folder: Path, **holder: Any) -> Path:
+    folder.mkdir(exist_ok=True)
+    path = folder / lock.NAME
+    path.write_text(json.dumps({"script": "scaling.py", "process": os.getpid(), "since": "1999",
+                                "host": platform.node(), "started": lock._started(os.getpid()),
+                                **holder}))
+    return path
+
+
+def test_what_another_host_says_is_not_passed_over(bench: Bench) -> None:
+    path = write_lock(bench.out, host="n\x1b9", process=7)
+    errors = bench.run(2)
+    assert errors.count("\n") == 1 and "scaling.py, process 7 on n?9, since 1999" in errors
+    assert f"wait for it, or remove {path} if it is not so" in errors
+    path.unlink()
+    bench.run(0)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "\udcff",
+                                  json.dumps({"process": 1, "host": platform.node()})])
+def test_a_lock_that_nobody_holds_is_taken_over(tmp_path: Path, text: str) -> None:
+    (tmp_path / lock.NAME).write_text(text, encoding="utf-8", errors="surrogateescape")
+    with only_one(tmp_path, "x.py"):
+        assert json.loads((tmp_path / lock.NAME).read_text())["process"] == os.getpid()
+        with pytest.raises(InUse, match=f"x.py, process {os.getpid()} on .* is at work there"):
+            with only_one(tmp_path, "y.py"):
+                pytest.fail("two")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(_file: int, _how: int) -> None:
+        raise OSError(errno.ENOLCK, "none")
+    monkeypatch.setattr("fcntl.flock", none)
+    with only_one(tmp_path, "x.py"):
+        with pytest.raises(InUse, match="is at work there"):
+            with only_one(tmp_path, "y.py"):
+                pytest.fail("two")
+    for changed in ({"started": "1"}, {"process": 2**22 + 1, "started": "1"}):
+        write_lock(tmp_path, **changed)  # that process has ended, and its number may be another's
+        with only_one(tmp_path, "x.py"):
+            pass
+
+
+def test_of_many_at_once_one_is_at_work(tmp_path: Path) -> None:
+    inside, most, refused = [0], [0], [0]
+
+    def work() -> None:
+        for _ in range(200):
+            try:
+                with only_one(tmp_path, "x.py"):
+                    inside[0] += 1
+                    most[0] = max(most[0], inside[0])
+                    time.sleep(0.0001)
+                    inside[0] -= 1
+            except InUse:
+                refused[0] += 1
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most[0] == 1 and refused[0] > 0
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_report_is_waited_for(tmp_path: Path) -> None:
+    begun, end = threading.Event(), threading.Event()
+
+    def report() -> None:
+        with only_one(tmp_path, "report", is_brief=True):
+            begun.set()
+            end.wait(240)
+
+    thread = threading.Thread(target=report)
+    thread.start()
+    begun.wait(240)
+    threading.Timer(0.2, end.set).start()
+    with only_one(tmp_path, "sweep"):
+        assert end.is_set()
+    thread.join()
+
+
+def test_a_folder_that_stays_empty_goes_again(tmp_path: Path) -> None:
+    with only_one(tmp_path / "a" / "b", "x.py"):
+        pass
+    with only_one(tmp_path / "c", "x.py"):
+        (tmp_path / "c" / "mine").touch()
+    assert os.listdir(tmp_path) == ["c"]
+
+
+def test_a_strangers_folder_gets_no_lock(experiments: Experiments) -> None:
+    experiments.out.mkdir()
+    (experiments.out / "plan.json").write_text("{}")  # a sweep's
+    for options in (QUICK, ["--collect"]):
+        errors = experiments.run(2, *options)
+        assert "holds a sweep, not experiments; scaling.py --report-only reports it" in errors
+    assert os.listdir(experiments.out) == ["plan.json"]
+
+
+def test_a_sweep_is_not_made_among_experiments(bench: Bench) -> None:
+    bench.out.mkdir()
+    (bench.out / "experiments.json").write_text("{}")
+    for options in (OPTIONS, ["--report-only"]):
+        errors = bench.run(2, *options)
+        assert "holds experiments, not a sweep; experiments.py --collect reports them" in errors
+    assert os.listdir(bench.out) == ["experiments.json"]
+
+
+def test_two_experiments_at_once(experiments: Experiments) -> None:
+    experiments.slurm(hold="2x4")
+    command = [sys.executable, "-B", str(SCRIPT), "--out", str(experiments.out), *QUICK, "--wait",
+               "--program", str(experiments.program)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as first:
+        assert first.stderr is not None
+        said = ""
+        while "2x4: job 101 is queued" not in said:
+            line = first.stderr.readline()
+            assert line, said
+            said += line
+        experiments.submitted()
+        errors = experiments.run(2)
+        assert errors.count("\n") == 1
+        assert f"experiments.py, process {first.pid} on {platform.node()}, since 20" in errors
+        assert experiments.submitted() == []
+        assert "2x4-local: job 101 is queued" in experiments.run(5, "--collect")
+        first.send_signal(signal.SIGINT)
+        first.communicate(timeout=240)
+    experiments.run(0)
+    assert not (experiments.out / ".lock").exists()
+
+
+# --- Reports, with the options of what is reported
+
+
+def test_a_report_beside_the_options_of_its_sweep(bench: Bench) -> None:
+    bench.run(0, *OPTIONS, "--interleave")
+    bench.run(0, *OPTIONS, "--interleave", "--report-only", "--yes")
+    bench.run(0, "--report-only", "--mem", "4000k")
+    before = (bench.out / "report.md").read_bytes()
+    errors = bench.run(2, *OPTIONS, "--iterations", "3", "--report-only", "--size", "500")
+    assert errors.count("\n") == 1
+    assert "holds a sweep with --size 1000x1000 (now 500x500), --iterations 10 (now 3)" in errors
+    assert (bench.out / "report.md").read_bytes() == before
+
+
+def test_what_cannot_be_written_is_reported_all_the_same(bench: Bench) -> None:
+    bench.run(0)
+    @contextlib.contextmanager
+    def refused(*_args: object, **_options: object) -> Iterator[None]:
+        raise PermissionError(errno.EACCES, "Permission denied")
+        yield
+    bench.monkeypatch.setattr("convscale.scaling.main.only_one", refused)
+    bench.monkeypatch.setattr("os.access", lambda *_: False)
+    before = {path: path.stat().st_mtime_ns for path in bench.out.rglob("*")}
+    bench.capture.readouterr()
+    bench.monkeypatch.setattr(sys, "argv", bench.command("--report-only")[2:])
+    from convscale.scaling.main import main
+    assert main(["--out", str(bench.out), "--report-only"]) == 0
+    printed, errors = bench.capture.readouterr()
+    assert printed == bench.report()
+    assert f"{bench.out} cannot be written; the report goes to standard output" in errors
+    assert {path: path.stat().st_mtime_ns for path in bench.out.rglob("*")} == before
+
+
+def test_collecting_beside_the_options_of_the_experiments(experiments: Experiments) -> None:
+    experiments.run(0, *QUICK, "--iterations", "3")
+    experiments.run(0, "--collect")
+    for options in (QUICK, ["--experiment", "2x4", "--partition", "batch"], ["--iterations", "3"]):
+        experiments.run(0, *options, "--collect")
+    for options, says in (
+            (["--experiment", "2x4,2x8"], "holds experiments with --experiment 1x4,2x4 (now 2x4,2"),
+            (["--iterations", "4"], "holds experiments with --iterations 3 (now 4)"),
+            (["--fill", "zeros"], "holds experiments with --fill not given (now zeros)")):
+        errors = experiments.run(2, *options, "--collect")
+        assert errors.count("\n") == 1 and says in errors
