@@ -78,6 +78,22 @@ def test_what_is_whole_or_on_its_way_is_kept(bench: Bench) -> None:
     assert bench.submitted() == [] and "2x4: complete" in errors
 
 
+def test_what_was_measured_until_an_interrupt_is_no_result(bench: Bench) -> None:
+    bench.run(0, *QUICK, "--wait")
+    whole = bench.printed.count("made-up")
+    path = bench.results("2x4-local")
+    raw = json.loads(path.read_text())
+    raw["interrupted"] = True
+    raw["records"][1].update(status="interrupted", median_s=1e-9, images_per_s=7e7)
+    path.write_text(json.dumps(raw))
+    bench.calls()
+    bench.run(130, "--collect")
+    for text in (bench.printed, (bench.out / "report.md").read_text()):
+        assert text.count("made-up") == whole - 1 and "70 000 000" not in text
+    bench.run(0, *QUICK, "--wait")
+    assert bench.calls() == ["2x4-local"] and bench.printed.count("made-up") == whole
+
+
 @pytest.mark.parametrize("how", ["missing", "half-written", "interrupted", "failed", "options"])
 def test_only_runs_that_are_not_whole_run_again(bench: Bench, how: str) -> None:
     bench.run(0)

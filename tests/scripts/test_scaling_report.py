@@ -91,6 +91,19 @@ def test_more_than_the_hardware_can_do_is_marked(mode: str) -> None:
             assert ("1.03!" in text) == is_marked
 
 
+def test_what_was_measured_until_an_interrupt_is_no_result() -> None:
+    cut = record(num_workers=4, per_image_s=1e-9, status="interrupted", reason="by a signal")
+    rows = [record(num_workers=workers) for workers in (1, 2)]
+    made = sweep(request(*STRONG), document([*rows, cut], interrupted=True))
+    report = make_report(made)
+    assert [row[2] for table in report.tables[:-1] for row in table.rows] == ["1", "2"]
+    assert report.tables[-1].title == "Not measured"
+    assert report.tables[-1].rows[0][-2:] == ["interrupted", "by a signal"]
+    assert "with 2 workers" in "\n".join(report.findings)
+    line = line_of(chart_of(made, "strong-time-full-float64"), "cpu avx512")
+    assert list(line.xs) == [1, 2]
+
+
 def test_weak_and_sizes() -> None:
     asked = request("--mode", "weak,throughput", "--num_workers", "1,2", "--method", "full",
                     "--size", "100", "--sizes", "100,200", "--mem", "80k")
