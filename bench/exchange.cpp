@@ -44,9 +44,8 @@ std::vector<ImageRange> chunks_of(const RankShare& share, const Config& config) 
   return chunks;
 }
 
-Exchange::Exchange(const Ranks& ranks, Config config, std::vector<RankShare> shares,
-                   std::function<Clock::time_point()> now)
-    : ranks_(ranks), config_(std::move(config)), shares_(std::move(shares)), now_(std::move(now)) {
+Exchange::Exchange(const Ranks& ranks, Config config, std::vector<RankShare> shares)
+    : ranks_(ranks), config_(std::move(config)), shares_(std::move(shares)) {
   int threads = 0;  // workers, and those that move messages
   for (int rank = 0; rank < ranks.size(); ++rank) {
     if (ranks.shares_processors(rank)) threads += 1 + share_of(rank).num_workers;

@@ -26,9 +26,7 @@ class Exchange {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// `now` is the clock of `measure_ceilings`; a test gives it.
-  Exchange(const Ranks& ranks, Config config, std::vector<RankShare> shares,
-           std::function<Clock::time_point()> now = Clock::now);
+  Exchange(const Ranks& ranks, Config config, std::vector<RankShare> shares);
 
   /// Bytes that the others get from rank 0 in one iteration, and send back.
   std::int64_t scatter_bytes() const;
@@ -95,7 +93,6 @@ class Exchange {
   const Ranks& ranks_;
   const Config config_;
   const std::vector<RankShare> shares_;
-  const std::function<Clock::time_point()> now_;
   bool naps_ = false;  // workers have no processor to spare for a thread that only looks
   HostBuffers buffers_;
   Backend* local_ = nullptr;

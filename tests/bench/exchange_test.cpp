@@ -60,7 +60,7 @@ class TimedComm final : public testing::CommAround {
     return CommAround::gather(mine, blocks, all);
   }
 
-  Clock::time_point now() const { return now_; }
+  Clock::time_point now() const override { return now_; }
   std::int64_t sent_bytes() const { return sent_bytes_; }
   std::int64_t received_bytes() const { return received_bytes_; }
   std::int64_t scattered_bytes() const { return scattered_bytes_; }
@@ -104,8 +104,7 @@ Measured measure_exchange(const Times& times) {
                const PageBuffer images(config.shape.images * config.shape.pixels() * 8, "images"),
                    filters(config.shape.images * config.shape.taps() * 8, "filters"),
                    results(config.shape.images * config.shape.outputs() * 8, "results");
-               Exchange exchange(ranks, config, deal_shares(config.shape.images, 3, config.ranks),
-                                 [&comm] { return comm.now(); });
+               Exchange exchange(ranks, config, deal_shares(config.shape.images, 3, config.ranks));
                exchange.prepare({images.data(), filters.data(), results.data()}, nullptr);
                const Ceilings ceilings = exchange.measure_ceilings();
                return Measured{ceilings, comm.sent_bytes(), comm.received_bytes(),

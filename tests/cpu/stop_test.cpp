@@ -108,7 +108,12 @@ double count_read(const void*, std::int64_t bytes, int) {
 double no_fma(std::int64_t rounds) { return static_cast<double>(rounds); }
 
 TEST(Stop, EndsPassesOfTheCeilings) {
-  constexpr CeilingLoops kLoops{"counting", kIsaBaseline, count_read, no_fma, no_fma};
+  constexpr CeilingLoops kLoops{.name = "counting",
+                                .isa = kIsaBaseline,
+                                .vector_bytes = 8,
+                                .read = count_read,
+                                .fma_float64 = no_fma,
+                                .fma_float32 = no_fma};
   constexpr std::int64_t kBytes = std::int64_t{64} << 30;  // nobody touches them
   ThreadTeam team(2);
   bytes_read = 0;
