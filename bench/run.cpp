@@ -81,8 +81,7 @@ class Run {
       worst = worse(worst, ExitCode::kFailure);
     }
     progress_.clear();
-    report_.wall_s =
-        std::chrono::duration<double>(ranks_.comm().now() - begin).count();
+    report_.wall_s = std::chrono::duration<double>(ranks_.comm().now() - begin).count();
     report_.interrupted = ranks_.is_interrupted();
     if (report_.interrupted) {
       worst = ExitCode::kInterrupted;
@@ -223,8 +222,7 @@ class Run {
       return record;
     });
     if (!report_.break_even.empty()) {
-      report_.break_even_s =
-          std::chrono::duration<double>(ranks_.comm().now() - begin).count();
+      report_.break_even_s = std::chrono::duration<double>(ranks_.comm().now() - begin).count();
     }
     return worst;
   }
