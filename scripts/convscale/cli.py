@@ -54,15 +54,18 @@ class Parser(argparse.ArgumentParser):
 
 def main_of(module: str) -> Callable[[Sequence[str]], int]:
     """`main` of a module that is imported when it runs: for `run_script`, which then has a line for
-    a package that this Python lacks."""
+    a package that this Python lacks, or that does not work."""
     def body(args: Sequence[str]) -> int:
-        main: Callable[[Sequence[str]], int] = importlib.import_module(module).main
+        from convscale.packages import importing
+        with importing():
+            main: Callable[[Sequence[str]], int] = importlib.import_module(module).main
         return main(args)
     return body
 
 
 def run_script(prog: str, body: Callable[[Sequence[str]], int]) -> NoReturn:
     """Runs `body` with the arguments and exits with its code; what it raises becomes one line."""
+    sys.excepthook = sys.__excepthook__  # from here on, each error has its line or its traceback
     _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # names of files and machines may hold anything
@@ -76,6 +79,12 @@ def run_script(prog: str, body: Callable[[Sequence[str]], int]) -> NoReturn:
         message, code = (f"{sys.executable} has no module {error.name}; install Debian's "
                          "python3-numpy, python3-scipy and python3-matplotlib, and use "
                          "/usr/bin/python3"), UNSUPPORTED
+    except (ImportError, AttributeError) as error:
+        from convscale.packages import advice_on
+        advice = advice_on(error)
+        if advice is None:
+            raise
+        message, code = advice, UNSUPPORTED
     except MemoryError:
         message, code = "out of memory; fewer or smaller images would do", FAILURE
     except BrokenPipeError:

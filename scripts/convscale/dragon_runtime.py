@@ -85,7 +85,7 @@ def find_runtime(option: Optional[str]) -> Runtime:
     python = _python_of(launcher)
     try:
         done = subprocess.run([python, "-c", _CHECK], capture_output=True, text=True,
-                              timeout=_START_S, check=False)
+                              timeout=_START_S, check=False, env=_without_path())
     except (OSError, subprocess.TimeoutExpired) as error:
         raise UnsupportedError(f"{launcher}: its Python does not run ({error}); "
                                f"{_HOW_TO_GET}") from error
@@ -93,6 +93,11 @@ def find_runtime(option: Optional[str]) -> Runtime:
         why = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise UnsupportedError(f"{launcher}: is of no Dragon that works ({why}); {_HOW_TO_GET}")
     return Runtime(launcher, done.stdout.strip())
+
+
+def _without_path() -> dict[str, str]:
+    """The job has a PYTHONPATH of its own, and not that of this Python."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
 def _start(runtime: Runtime, folder: Path) -> subprocess.Popen[bytes]:

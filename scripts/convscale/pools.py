@@ -18,8 +18,9 @@ from typing import Any, Callable, Iterable, Optional, Sequence
 import numpy as np
 from scipy.signal import convolve2d
 
-from convscale.cli import Error
+from convscale.cli import Error, UnsupportedError
 from convscale.generator import Array
+from convscale.pool_worker import TERMINATIONS, begin
 from convscale.workload import Source, Workload
 
 Pair = tuple[Array, Array]
@@ -27,7 +28,6 @@ Results = list[Array]
 Mapping = Callable[[Iterable[Pair]], Results]
 OnTime = Callable[[float], None]  # called with the seconds of each iteration, burns included
 
-_TERMINATIONS = frozenset({signal.SIGTERM, signal.SIGHUP})
 _INTERPRETER_BYTES = 40 * 10**6  # of a worker that has loaded NumPy and SciPy
 _STOP_S = 2.0
 _STOP_DRAGON_S = 10.0
@@ -109,10 +109,10 @@ def _pids(pool: Any) -> list[int]:
     return sorted(worker.pid for worker in list(pool._pool))
 
 
-def _watched_map(pool: Any, function: Callable[[Pair], Array], workers: list[int],
+def _watched_map(pool: Any, faults: Any, function: Callable[[Pair], Array], workers: list[int],
                  pairs: Iterable[Pair]) -> Results:
     """pool.map, which would wait for ever for the items of a worker that died: a pool replaces
-    the worker, not what it was working on."""
+    the worker, not what it was working on. `faults` may say why."""
     pending = pool.map_async(function, pairs)
     while True:
         pending.wait(_WATCH_S)
@@ -120,6 +120,8 @@ def _watched_map(pool: Any, function: Callable[[Pair], Array], workers: list[int
             results: Results = pending.get()
             return results
         if _pids(pool) != workers:
+            if faults is not None and not faults.empty():
+                raise UnsupportedError(faults.get())
             raise Error("a worker process died (killed for memory?); its images are lost")
 
 
@@ -133,20 +135,15 @@ def _stop(pool: Any, patience_s: float) -> None:
     stopping.join(timeout=patience_s)
 
 
-def _leave_interrupts_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for number in _TERMINATIONS:  # a forked worker has the parent's handlers; Pool ends it by one
-        if number == signal.SIGTERM or signal.getsignal(number) is not signal.SIG_IGN:  # nohup's
-            signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _TERMINATIONS)
-
-
-def _start_pool(job: Job) -> Any:
+def _start_pool(job: Job) -> tuple[Any, Any]:
+    """The pool, and a queue of what its workers say of themselves; None of Dragon's."""
     context = multiprocessing.get_context(job.start_method)
     # Dragon's workers get no interrupt from a terminal, and its terminate wants SIGINT to end them.
-    initializer = None if job.kernel == "scipy-dragon" else _leave_interrupts_to_the_parent
     try:
-        return context.Pool(job.num_workers, initializer=initializer)
+        if job.kernel == "scipy-dragon":
+            return context.Pool(job.num_workers), None
+        faults = context.SimpleQueue()
+        return context.Pool(job.num_workers, initializer=begin, initargs=(faults,)), faults
     except (OSError, EOFError, RuntimeError) as error:
         raise Error(f"a pool of {job.num_workers} workers does not start: {error}") from error
 
@@ -158,16 +155,16 @@ def _measure_pool(workload: Workload, stride: int, job: Job, on_time: OnTime,
     # Workers that are still starting inherit that signals are blocked; Dragon's would stay so. The
     # tracker that they need is there before, since starting it unblocks SIGINT and SIGTERM, which
     # it survives; SIGHUP it survives only if that is blocked.
-    terminations = frozenset() if job.kernel == "scipy-dragon" else _TERMINATIONS
+    terminations = frozenset() if job.kernel == "scipy-dragon" else TERMINATIONS
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, terminations)
     try:
         resource_tracker.ensure_running()
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, *terminations})
-        pool = _start_pool(job)
+        pool, faults = _start_pool(job)
         try:
             measurement.setup_s = time.perf_counter() - start
             function = functools.partial(convolve_pair, stride, job.work_time)
-            run = functools.partial(_watched_map, pool, function, _pids(pool))
+            run = functools.partial(_watched_map, pool, faults, function, _pids(pool))
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             measurement.results = time_iterations(run, workload, job, on_time)
         finally:
@@ -204,6 +201,8 @@ def measure(workload: Workload, stride: int, job: Job, on_time: OnTime) -> Measu
         measurement.status, measurement.reason = "interrupted", "interrupted by a signal"
     except MemoryError:
         measurement.status, measurement.reason = "failed", "out of memory"
+    except UnsupportedError as error:
+        measurement.status, measurement.reason = "skipped", str(error)
     except (Error, OSError) as error:
         measurement.status, measurement.reason = "failed", str(error)
     measurement.take_times(job, times_s)

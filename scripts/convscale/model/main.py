@@ -14,6 +14,7 @@ from convscale.model.network import Job
 from convscale.model.published import DEFAULT_JOB, LARGE_JOB
 from convscale.model.report import (crossover_markdown, fit_markdown, links_text,
                                     times_markdown)
+from convscale.packages import importing
 from convscale.results import Document, load
 from convscale.text import escape_markdown, printable
 
@@ -105,8 +106,9 @@ def _text(found: Fit, documents: Sequence[Document], links: Sequence[float], mos
 def _draw(kind: Kind, job: Job, found: Fit, links: Sequence[float], most: int,
           plots: Path) -> str:
     # matplotlib takes long to load.
-    from convscale.model.charts import model_chart
-    from convscale.plots.draw import draw
+    with importing():
+        from convscale.model.charts import model_chart
+        from convscale.plots.draw import draw
     plot = draw(model_chart(kind, job, found.machines[kind], links, most, found.network.reach))
     write_text(plots / f"{plot.name}.svg", plot.standalone())
     return f"{plot.name}.svg"

@@ -11,6 +11,7 @@ from typing import Sequence
 
 from convscale.cli import Error, interrupt_on_termination
 from convscale.lock import InUse, only_one
+from convscale.packages import importing
 from convscale.scaling.collect import Sweep, collect
 from convscale.scaling.folder import (Folder, State, load_state, open_folder, reported_request,
                                       stored_request)
@@ -43,7 +44,8 @@ def _dry_run(options: Options) -> str:
 
 def _sweep(options: Options) -> int:
     # Needs matplotlib, which is better missed before anything is measured.
-    importlib.import_module("convscale.scaling.write")
+    with importing():
+        importlib.import_module("convscale.scaling.write")
     tools = find_tools(options.program, with_baseline=bool(options.request.baseline))
     launcher = launcher_of(options.placement)
     if options.placement.kind == SLURM:
@@ -89,7 +91,8 @@ def _report(options: Options) -> int:
 
 
 def _write(sweep: Sweep, folder: Folder, state: State, is_ours: bool) -> int:
-    from convscale.scaling.write import report_text, write_outputs
+    with importing():
+        from convscale.scaling.write import report_text, write_outputs
     if os.access(folder.path, os.W_OK):
         write_outputs(sweep, folder, state, is_ours)
         say(f"wrote {folder.path / 'index.html'}, report.md, results.json and "

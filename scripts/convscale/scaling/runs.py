@@ -38,9 +38,16 @@ class Tools:
         return (self.baseline, None) if step.tool == BASELINE else (self.version, self.git)
 
     def command(self, step: Step, results: Path) -> list[str]:
-        tool = [sys.executable, str(BASELINE_SCRIPT)] if step.tool == BASELINE \
+        tool = [*interpreter(), str(BASELINE_SCRIPT)] if step.tool == BASELINE \
             else [str(self.program)]
         return [*tool, *step.args, "--json", str(results)]
+
+
+def interpreter() -> list[str]:
+    """This Python, which leaves out of its path what this one was told to leave out."""
+    flags = [("-E", sys.flags.ignore_environment),
+             ("-s", sys.flags.no_user_site and not os.environ.get("PYTHONNOUSERSITE"))]
+    return [sys.executable, *(flag for flag, is_set in flags if is_set)]
 
 
 def find_tools(program: Path, with_baseline: bool) -> Tools:

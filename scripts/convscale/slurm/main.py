@@ -15,6 +15,7 @@ from typing import Mapping, Optional, Sequence
 from convscale.cli import (OK, Error, UnsupportedError, UsageError,
                            interrupt_on_termination, write_text)
 from convscale.lock import only_one
+from convscale.packages import importing
 from convscale.results import Document
 from convscale.scaling.runs import Tools, find_tools, results_if_whole
 from convscale.slurm import submit
@@ -142,7 +143,8 @@ def _tools(options: Options, request: Request) -> Tools:
     if any(experiment.nodes * request.ranks_per_node > 1 for experiment in request.experiments):
         _check_mpi(tools.program)
     if request.with_baseline:
-        from convscale.dragon_runtime import find_runtime
+        with importing():
+            from convscale.dragon_runtime import find_runtime
         find_runtime(options.dragon)
     return tools
 

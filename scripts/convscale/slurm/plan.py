@@ -2,11 +2,11 @@
 """From a request to jobs: one for each experiment, with a command for each results file."""
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
+from convscale.scaling.runs import interpreter
 from convscale.slurm.job import Job, Launch
 from convscale.slurm.options import Experiment, Request
 
@@ -56,7 +56,7 @@ def job_of(request: Request, experiment: Experiment, runs: list[Run], program: P
     for run in runs:
         # Dragon starts its own processes, one a node, with the srun that it calls itself.
         tool = [str(program)] if run.tool == PROGRAM else [
-            "env", "-u", "SLURM_NTASKS_PER_NODE", sys.executable, str(_BASELINE_SCRIPT)]
+            "env", "-u", "SLURM_NTASKS_PER_NODE", *interpreter(), str(_BASELINE_SCRIPT)]
         launches.append(Launch(run.results, (*tool, *run.args, "--json", run.results),
                                on_all=run.tool == PROGRAM))
     return Job(experiment.name, experiment.nodes, tuple(launches), request.gpus_per_node)
