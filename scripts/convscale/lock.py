@@ -94,15 +94,16 @@ def _take(folder: Path, own: dict[str, Any]) -> int:
 
 
 def _check_free(folder: Path, descriptor: int) -> None:
-    holder, is_known = None, True
+    is_known = True
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        holder = _read(descriptor)
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            raise InUse(folder, _read(descriptor), _WAIT) from error
         if error.errno not in _NO_LOCKS:
-            raise InUse(folder, holder, _WAIT) from error
+            raise
         is_known = False
-    holder = holder or _read(descriptor)
+    holder = _read(descriptor)
     if not holder:
         return
     if holder.get("host") != platform.node():
