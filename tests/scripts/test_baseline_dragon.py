@@ -65,6 +65,18 @@ def test_a_dragon_that_does_not_work_is_skipped(tmp_path: Path) -> None:
     assert done.returncode == 3 and "(no module dragonhpc)" in done.stderr
 
 
+def test_dragons_python_is_looked_at_as_the_job_finds_it(tmp_path: Path) -> None:
+    """Without the PYTHONPATH of the Python that asks, whose packages may be none of its."""
+    folder = make_dragon(tmp_path / "env")
+    python = folder / "bin" / "python3"
+    python.write_text(python.read_text().replace(
+        "\n[", "\n[ -z \"$PYTHONPATH\" ] || { echo foreign >&2; exit 1; }\n[", 1))
+    record, = records_of(tmp_path, *QUICK, "--dragon", folder)
+    assert record["status"] == "ok"
+    done = run("--dragon", folder, *QUICK, PYTHONPATH=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_job_runs_in_dragons_runtime(tmp_path: Path) -> None:
     folder = make_dragon(tmp_path / "env")
     options = (*QUICK, "--fill", "integers")
