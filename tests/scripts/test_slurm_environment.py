@@ -28,7 +28,7 @@ RANK = {"PMIX_RANK": "0", "PMIX_NAMESPACE": "1", "PMIX_SERVER_URI41": "tcp4://12
         "OMPI_MCA_orte_ess_num_procs": "1", "OMPI_COMMAND": "a", "OMPI_APP_CTX_NUM_PROCS": "4",
         "OMPI_FILE_LOCATION": "/tmp/1", "PRTE_MCA_ess_base_vpid": "0", "HYDI_CONTROL_FD": "7",
         "SLURM_PROCID": "0", "SLURM_LOCALID": "0", "SLURM_STEP_NUM_TASKS": "4",
-        "SLURM_STEP_ID": "0", "SLURM_PMIXP_ABORT_AGENT_PORT": "9"}
+        "SLURM_STEP_ID": "0", "SLURM_PMIX_MAPPING_SERV": "1", "SLURM_PMIXP_ABORT_AGENT_PORT": "9"}
 JOB = {"SLURM_JOB_ID": "7", "SLURM_JOBID": "7", "SLURM_JOB_NUM_NODES": "4", "SLURM_NNODES": "4",
        "SLURM_JOB_NODELIST": "n[1-4]", "SLURM_MEM_PER_CPU": "100", "SLURM_CPU_BIND": "map_cpu:1",
        "SLURM_CPUS_PER_TASK": "3", "SLURM_DISTRIBUTION": "block", "SLURM_NTASKS_PER_NODE": "9",
@@ -40,7 +40,8 @@ JOB = {"SLURM_JOB_ID": "7", "SLURM_JOBID": "7", "SLURM_JOB_NUM_NODES": "4", "SLU
 # Where the cluster is, who pays, and what people set for MPI.
 KEPT = {"SLURM_CONF": "/etc/slurm/other.conf", "SLURM_CLUSTERS": "c2", "SBATCH_WCKEY": "lab",
         "SBATCH_ACCOUNT": "physics", "SBATCH_PARTITION": "fast", "SBATCH_QOS": "high",
-        "SBATCH_EXPORT": "ALL", "SLURM_PMIX_FENCE": "ring", "PMIX_MCA_gds": "hash",
+        "SBATCH_EXPORT": "ALL", "SLURM_PMIX_FENCE": "ring", "SLURM_PMIX_DIRECT_CONN_EARLY": "1",
+        "SLURM_PMIX_SAMEARCH": "1", "SLURM_JWT": "token", "PMIX_MCA_gds": "hash",
         "OMPI_MCA_btl_tcp_if_include": "eth1", "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMP_PLACES": "cores",
         "MPICH_MAX_THREAD_SAFETY": "multiple", "LOADEDMODULES": "openmpi/4"}
 INSIDE = {**RANK, **JOB, **KEPT}

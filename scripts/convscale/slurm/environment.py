@@ -31,7 +31,7 @@ _QUESTION = "(SQUEUE|SINFO|SACCT|SCANCEL)_[A-Za-z0-9_]*"
 # But where the cluster is and who is asking, and how srun's PMIx is set up, which no allocation
 # sets, and which the jobs of people who set it need.
 _SITE = ("SLURM_(CONF|CONF_SERVER|CLUSTERS|JWT)"
-         "|SLURM_PMIX_(FENCE|TIMEOUT|TMPDIR|DIRECT_CONN[A-Z_]*)")
+         "|SLURM_PMIX_((FENCE|DIRECT_CONN)[A-Z_]*|TIMEOUT|TMPDIR|SAMEARCH)")
 # And what people set for sbatch, where no option of the script says it: whom the job is charged
 # to, where it may run at all, and what of the environment it gets. No allocation sets these, but
 # the others of sbatch (memory, binding, layout) would change what is measured.
