@@ -50,7 +50,7 @@ def is_impossible(fraction: Optional[float]) -> bool:
 
 
 def fraction_text(fraction: Optional[float]) -> str:
-    """Of the bound, as the program: "0.74", or "1.05!" where it is more than the hardware can do."""
+    """Of the bound, as the program: "0.74", or "1.05!" where that is_impossible."""
     if fraction is None:
         return "-"
     return f"{fraction:.2f}" + ("!" if is_impossible(fraction) else "")

@@ -20,12 +20,13 @@ from experiments_bench import QUICK, SCRIPT
 from experiments_bench import Bench as Experiments
 from experiments_bench import bench as experiments
 from scaling_bench import OPTIONS, STEPS, Bench, bench
+from scaling_cluster import NODES, cluster, hostfile
 
 from convscale import lock
 from convscale.lock import InUse, only_one
 from convscale.results import load
 
-__all__ = ["bench", "experiments"]  # fixtures
+__all__ = ["bench", "cluster", "experiments"]  # fixtures
 
 
 def wait_for(path: Path) -> None:
@@ -240,6 +241,23 @@ def test_a_report_beside_the_options_of_its_sweep(bench: Bench) -> None:
     assert errors.count("\n") == 1
     assert "holds a sweep with --size 1000x1000 (now 500x500), --iterations 10 (now 3)" in errors
     assert (bench.out / "report.md").read_bytes() == before
+
+
+@pytest.mark.parametrize("options", [
+    [*NODES, "HOSTFILE"], [*NODES[:2], *NODES[4:], "HOSTFILE"], [*NODES, "--slurm"],
+    ["--mode", "strong", "--size", "8", "--mem", "64", "--num_workers", "1", "--baseline",
+     "scipy-serial"], [*OPTIONS, "--max-noise", "5%", "--mem-per-worker", "1M", "--yes"]])
+def test_every_kind_of_sweep_is_reported_with_its_command(cluster: Bench,
+                                                          options: list[str]) -> None:
+    given = [word for option in options
+             for word in (hostfile(cluster) if option == "HOSTFILE" else [option])]
+    cluster.run(0, *given)
+    before = cluster.report()
+    cluster.calls()
+    for words in ([*given, "--report-only"], ["--report-only"]):
+        (cluster.out / "report.md").unlink()
+        cluster.run(0, *words)
+        assert cluster.report() == before and cluster.calls() == []
 
 
 def test_what_cannot_be_written_is_reported_all_the_same(bench: Bench) -> None:
