@@ -5,6 +5,7 @@
 #include "bench/shares.hpp"
 #include "common/buffer.hpp"
 #include "common/error.hpp"
+#include "common/limits.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -43,7 +44,10 @@ class ClusterBackend final : public Backend {
         shares_(deal_shares(config.shape.images, config.num_workers, ranks.size())),
         scatters_(config.distribute == Distribute::kScatter),
         exchange_(ranks, config, shares_) {
+    // The other ranks on this host start theirs at the same time. On a device they are streams.
+    const std::int64_t threads = ranks.sum_on_host(entry.device_count ? 0 : mine().num_workers);
     all_json([&] {
+      check_threads(threads);
       if (mine().count() > 0) local_ = entry.create(local_config(entry));
       if (scatters_ && config.scope == Scope::kResident) {
         throw UnsupportedError(

@@ -149,6 +149,16 @@ void check_memory(std::int64_t bytes, const SystemPaths& paths) {
                   static_cast<double>(bytes) * 1e-9, static_cast<double>(*available) * 1e-9));
 }
 
+void check_threads(std::int64_t threads, const SystemPaths& paths) {
+  const auto available = available_memory_bytes(paths);
+  if (!available || threads * kThreadBytes <= *available) return;
+  throw ResourceError(fmt::format(
+      "{} threads need {:.2f} GB of memory and {:.2f} GB are available (cgroup limits included); "
+      "fewer --num_workers would do",
+      threads, static_cast<double>(threads * kThreadBytes) * 1e-9,
+      static_cast<double>(*available) * 1e-9));
+}
+
 int usable_threads(int processors) {
   const double quota = std::ceil(cpu_quota().value_or(processors));
   return std::max(1, std::min(processors, static_cast<int>(quota)));

@@ -2,6 +2,7 @@
 #include "common/thread_team.hpp"
 
 #include "common/error.hpp"
+#include "common/limits.hpp"
 
 #include <fmt/format.h>
 
@@ -17,6 +18,7 @@ constexpr auto kSpinTime = std::chrono::microseconds(50);
 }  // namespace
 
 ThreadTeam::ThreadTeam(int size, const Job& on_start, bool spin) : spin_(spin) {
+  check_threads(size);
   threads_.reserve(static_cast<std::size_t>(size));
   // on_start is the first job, so that an error in it reaches the caller like any other.
   queue_.push_back(std::make_shared<Work>(

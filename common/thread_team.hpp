@@ -41,8 +41,9 @@ class ThreadTeam {
 
   /// Starts `size` >= 1 threads; each first calls `on_start(worker)` (to pin itself). `spin` lets a
   /// thread that ran out of work look for more for some 50 us before it sleeps; right only where
-  /// the team has its processors to itself. Throws ResourceError if the system gives no more
-  /// threads, and what `on_start` threw.
+  /// the team has its processors to itself. Throws ResourceError if the memory for so
+  /// many is not there (check_threads), none of which is started then, or if the system gives no
+  /// more threads; and what `on_start` threw.
   explicit ThreadTeam(int size, const Job& on_start = {}, bool spin = false);
   /// Waits for the jobs that threads are working on; jobs that none has begun are dropped.
   ~ThreadTeam();

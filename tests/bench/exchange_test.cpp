@@ -6,10 +6,14 @@
 #include "bench/cluster_backend.hpp"
 #include "bench/thread_comm.hpp"
 #include "common/buffer.hpp"
+#include "common/error.hpp"
+#include "common/limits.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -22,6 +26,8 @@
 namespace convscale {
 namespace {
 
+using ::testing::Each;
+using ::testing::HasSubstr;
 using testing::run_as_ranks;
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
@@ -176,6 +182,33 @@ TEST(Cluster, CeilingsAreTheSumOfTheRanks) {
     EXPECT_EQ(sum.duplex_bytes_per_s, 123e4);
     EXPECT_FALSE(sum.scatter_bytes_per_s) << "nothing travels";
   }
+}
+
+/// Each rank's workers would fit, and those of all do not: no rank starts any.
+TEST(Cluster, WorkersOfAllRanksNeedMemoryTogether) {
+  const std::int64_t fit = available_memory_bytes().value_or(0) / kThreadBytes;
+  Config config = config_of_ranks();
+  config.ranks = 2;
+  config.num_workers = static_cast<int>(std::min<std::int64_t>(fit * 3 / 2, 2'000'000'000));
+  config.shape.images = config.num_workers;
+  if (fit == 0 || config.num_workers < fit) GTEST_SKIP() << "the memory is not known, or endless";
+  std::atomic<int> made{0};
+  const auto errors = run_as_ranks<std::string>(config.ranks, [&](Comm& comm) -> std::string {
+    Ranks ranks(comm, [] { return false; });
+    BackendTable table = backends();
+    table.front().create = [&](const Config&) -> std::unique_ptr<Backend> {
+      ++made;
+      return std::make_unique<ModelBackend>(1);
+    };
+    try {
+      spread_over(ranks, table).front().create(config);
+      return "made";
+    } catch (const ResourceError& error) {
+      return error.what();
+    }
+  });
+  EXPECT_THAT(errors, Each(HasSubstr(std::to_string(config.num_workers) + " threads need ")));
+  EXPECT_EQ(made, 0);
 }
 
 }  // namespace

@@ -180,6 +180,23 @@ TEST_F(Limits, CheckMemoryThrowsBeyondWhatIsThere) {
   EXPECT_THROW(check_memory(1001, paths_), ResourceError);
 }
 
+TEST_F(Limits, ThreadsNeedMemoryForTheirStacks) {
+  put("cgroup/memory.max", "200000000\n");
+  put("cgroup/memory.current", "0\n");
+  EXPECT_NO_THROW(check_threads(4000, paths_));
+  try {
+    check_threads(20000, paths_);
+    FAIL() << "no error";
+  } catch (const ResourceError& error) {
+    EXPECT_STREQ(error.what(),
+                 "20000 threads need 0.98 GB of memory and 0.20 GB are available (cgroup limits "
+                 "included); fewer --num_workers would do");
+  }
+  put("cgroup/memory.current", "199000000\n");
+  EXPECT_THROW(check_threads(21, paths_), ResourceError);
+  EXPECT_NO_THROW(check_threads(20, paths_));
+}
+
 TEST_F(Limits, TheDriverKnowsTheHighestClockOfTheFastestProcessor) {
   EXPECT_FALSE(processor_clock(paths_));
   put("cpu/cpufreq/policy0/cpuinfo_max_freq", "3800000\n");

@@ -8,6 +8,8 @@
 
 #include <atomic>
 #include <chrono>
+#include <filesystem>
+#include <iterator>
 #include <latch>
 #include <memory>
 #include <numeric>
@@ -229,6 +231,19 @@ TEST(ThreadTeam, OnStartErrorsKeepTheirTypeThoughItBeThatOfThreads) {
     });
   };
   EXPECT_THROW(construct(), std::system_error);
+}
+
+std::ptrdiff_t threads_of_this_process() {
+  return std::distance(std::filesystem::directory_iterator("/proc/self/task"), {});
+}
+
+TEST(ThreadTeam, WithoutTheMemoryForAllNoneIsStarted) {
+  const std::ptrdiff_t before = threads_of_this_process();
+  EXPECT_THAT(message_of<ResourceError>([] {
+                ThreadTeam team(2'000'000'000, [](int) { ADD_FAILURE() << "one was started"; });
+              }),
+              ::testing::StartsWith("2000000000 threads need 98304.00 GB of memory and "));
+  EXPECT_EQ(threads_of_this_process(), before);
 }
 
 TEST(ThreadTeam, ForEachBlockGivesEachWorkerItsBlock) {
