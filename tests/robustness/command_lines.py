@@ -19,7 +19,7 @@ from harness import (Argument, Campaign, Ended, Place, document_of, faults_of, p
 # Nothing here asks for more, except what must be refused.
 _MOST_BYTES = 1 << 30
 # For what is refused by nobody.
-_ADDRESS_SPACE = 64 << 30
+_ADDRESS_SPACE = 16 << 30
 
 Maker = Callable[[random.Random], Argument]
 
@@ -37,8 +37,10 @@ _ODD_NUMBERS: tuple[Argument, ...] = (
     "1,,2", "2147483647", "2147483648", "4294967296", "9223372036854775807", "9223372036854775808",
     "-9223372036854775808", "18446744073709551616", "9" * 400, "nan", "inf", "-inf", "1e999", "-",
     "--", "\u0661", "\u2212" + "1", "1\n2", "1\t", "\x1b[2J")
-# Some odd numbers are fine where seconds are, and would last.
+# Some odd numbers are fine where seconds are, and would last; and where pixels are, and would fit.
 _ODD_SECONDS = tuple(one for one in _ODD_NUMBERS if one not in ("1e3", "007", "00", "1 "))
+_ODD_PIXELS = tuple(one for one in _ODD_NUMBERS if one not in (
+    "2147483647", "2147483648", "4294967296"))
 _ODD_TEXTS: tuple[Argument, ...] = (
     "", " ", "auto ", "AUTO", "no such", "a" * 5000, "\n", "a\nb", "\x1b[31m", "\x7f", b"\xff\xfe",
     b"caf\xe9", "caf\u00e9", "\u202e", "%s%n", "{}", "'", '"', "\\", "-x", "--json", "*", "$HOME")
@@ -49,7 +51,7 @@ _OPTIONS: dict[str, Optional[tuple[Maker, Maker]]] = {
                one_of(*_ODD_NUMBERS, "0x5", "5x0", "x", "5x", "x5", "5x5x5", "5X5", "2147483648",
                       "16777217x16777217", "2147483647", "-3x5", "16x\u00d7")),
     "--mem": (list_of("1600", "4k", "2Ki", "3000"),
-              one_of(*_ODD_NUMBERS, "k", "1K", "1kk", "-4k", "64G", "1T", "256Ti", "257Ti",
+              one_of(*_ODD_PIXELS, "k", "1K", "1kk", "-4k", "64G", "1T", "256Ti", "257Ti",
                      "281474976710656", "281474976710657", "99999999999T", "1 k", "4ki")),
     "--filter-size": (one_of("1", "2", "4", "5", "31"), one_of(*_ODD_NUMBERS, "32", "4x4")),
     "--stride": (one_of("1", "2", "5", "6", "100", "2147483648"),

@@ -330,6 +330,9 @@ def call(name: str, main: Main, args: list[str]) -> tuple[Ended, str]:
 _NO_NUMBER = re.compile(rb"(?<![\w.])[-+]?(nan|inf|None)(?![\w.-])")
 
 
+_CONTROL = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
+
+
 def judge(name: str, ended: Ended, trace: str, codes: Sequence[int], folder: Path) -> Iterator[str]:
     if ended.hung:
         yield f"{name}: it hung"
@@ -358,6 +361,10 @@ def judge(name: str, ended: Ended, trace: str, codes: Sequence[int], folder: Pat
                 yield f"{name}: wrote JSON that is none: {str(error)[:50]}"
         elif _NO_NUMBER.search(data):
             yield f"{name}: {path.name} holds {_NO_NUMBER.search(data)[0].decode()}"  # type: ignore
+        if _CONTROL.search(data):
+            yield f"{name}: {path.name} holds control characters"
+    if _CONTROL.search(ended.out) or _CONTROL.search(ended.err):
+        yield f"{name}: printed control characters"
     found = _NO_NUMBER.search(ended.out)
     if found:
         yield f"{name}: printed {found[0].decode()}"

@@ -106,6 +106,12 @@ def test_a_file_that_does_not_say_what_measured_where(model: Model) -> None:
     assert "an unknown program on an unknown host, an unknown day" in model.run(0, str(path))[0]
 
 
+def test_a_record_that_does_not_say_how_it_was_distributed(model: Model) -> None:
+    odd = [{**modelled(2, None), "distribute": how} for how in (None, "a\x1b[31m")]
+    out, _ = model.run(0, model.file(*ALL, *odd))
+    assert "| 2 | - |" in out and "| 2 | a?\\[31m |" in out
+
+
 def test_the_crossovers_do_not_contradict_the_times(model: Model) -> None:
     out, _ = model.run(0, model.file(*ALL), "--links", "0.1,10,25,100,200,1000,100000")
     assert contradictions(out) == ([], 8)

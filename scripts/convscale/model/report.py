@@ -10,6 +10,7 @@ from convscale.model.network import (GBIT, Job, Machine, best_speedup, bound_fro
 from convscale.model.published import DEFAULT_JOB, LARGE_JOB
 from convscale.scaling.numbers import digits, plural, time_text
 from convscale.text import escape_markdown as escape
+from convscale.text import printable
 
 _NODES = (1, 2, 4, 16, 64, 256, 1000)
 
@@ -52,7 +53,7 @@ def fit_markdown(found: Fit, source: str) -> str:
         parts += ["The model beside the records of several ranks:", table(
             ["record", "ranks", "distribution", "measured", "model", "measured / model"],
             [[f"{check.kind.label}, {check.record.images} images", str(check.record.ranks),
-              str(check.record.distribute), time_text(check.record.median_s),
+              printable(check.record.distribute or "-"), time_text(check.record.median_s),
               time_text(check.model_s), digits(check.record.median_s / check.model_s, 3)]
              for check in several])]
     return "\n\n".join(parts)
