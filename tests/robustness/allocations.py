@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import random
 import re
-import sys
 from collections import defaultdict
 from pathlib import Path
 from typing import Iterator, Sequence
@@ -27,12 +26,12 @@ KINDS: dict[str, list[str]] = {
     "help": ["--help"],
     "refused": [*_SMALL, "--kernel", "no such"],
 }
-# A figure of a measurement, whichever way it is said.
-_FIGURE = re.compile(r"Average time: |FOM: |[0-9] ?(s|ms|us|ns|images/s)\b")
+# A figure of a measurement, whichever way it is said; or that there is none.
+_FIGURE = re.compile(r"Average time: |FOM: |[0-9] ?(s|ms|us|ns|images/s)\b|\blost\b")
 
 
 def _is_kept(ended: Ended, folder: Path) -> bool:
-    """Whether a measurement can be found anywhere."""
+    """Whether a measurement can be found anywhere, or is said to be lost."""
     said = (ended.out + ended.err).decode(errors="replace")
     return bool(_FIGURE.search(said)) or any(
         isinstance(document := document_of(path), dict)
@@ -43,20 +42,22 @@ def _is_kept(ended: Ended, folder: Path) -> bool:
 def judge(kind: str, ended: Ended, log: Log, folder: Path) -> Iterator[str]:
     """What is wrong with a run of which some requests for memory failed."""
     codes = (2, 5) if kind == "refused" else (0, 5)
-    yield from faults_of(ended, folder, codes)
+    with_text = "-" in KINDS[kind]
+    yield from faults_of(ended, folder, codes, with_text)
     if ended.hung or ended.code not in codes:
         return
-    if ended.code != 0 and len(ended.errors) != 1:
-        yield f"{len(ended.errors)} lines on standard error"
+    said = [line for line in ended.errors if line.startswith("convscale: ")]
+    if ended.code != 0 and len(said) != 1:
+        yield f"exit code {ended.code} with {len(said)} lines"
     if ended.code == 0 and kind == "help" and b"--num_workers" not in ended.out:
         yield "exit code 0 without the help"
     if ended.code == 0 and kind == "listing" and b"kernel" not in ended.out:
         yield "exit code 0 without the listing"
     if kind in ("help", "listing", "refused"):
         return
-    if "-" in KINDS[kind]:
+    if with_text and ended.out:
         (folder / "run.json").write_bytes(ended.out)
-    if ended.code == 0 or (folder / "run.json").exists() and ended.out:
+    if ended.code == 0 or (folder / "run.json").exists():
         document = document_of(folder / "run.json")
         if isinstance(document, str):
             yield f"exit code {ended.code}, and {document}"
@@ -87,7 +88,7 @@ def main() -> None:
     options = parser.parse_args()
     kinds = options.kinds.split(",")
     program, rng = options.program.resolve(), random.Random(options.seed)
-    campaign = Campaign("allocations")
+    campaign = Campaign("allocations", options.seed)
     crashes: dict[tuple[str, ...], list[str]] = defaultdict(list)
     with Place() as place:
         try:

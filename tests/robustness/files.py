@@ -17,8 +17,8 @@ import time
 from pathlib import Path
 from typing import Callable, Iterator, Optional
 
-from harness import (Campaign, Ended, Limit, Place, document_of, faults_of, parser_of, run,
-                     without_launch)
+from harness import (Campaign, Ended, Limit, Place, default_signals, document_of, faults_of,
+                     parser_of, run, without_launch)
 from shim import Shim, Unusable
 
 _RUN = ["--size", "16", "--mem", "1k", "--iterations", "3", "--burns", "0", "-w", "2", "--json",
@@ -189,7 +189,8 @@ def nobody_reads(program: Path, place: Place, campaign: Campaign) -> None:
     os.mkfifo(folder / "fifo")
     process = subprocess.Popen([program, *_RUN[:10], "--json", "fifo"], cwd=folder,
                                env=without_launch(), stdin=subprocess.DEVNULL,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               preexec_fn=default_signals)
     time.sleep(0.3)
     hung = False
     process.send_signal(signal.SIGINT)
@@ -213,14 +214,14 @@ def killed_before(tries: Tries) -> None:
         yield from judge(ended, folder)
     tries.run("remains of a killed run", fails=False, judged=alone, shell=(
         'touch other.json.partial-abcdef; "$@" --min-time 100 >killed.txt 2>&1 & until '
-        "compgen -G 'arrays/results.npy.partial-*' >killed.txt; do sleep 0.01; done; kill -9 $!; "
+        "compgen -G 'run.json.partial-*' >killed.txt; do sleep 0.05; done; kill -9 $!; "
         'wait $! 2>killed.txt; rm killed.txt; exec "$@"'))
 
 
 def main() -> None:
     options = parser_of(__doc__ or "", count=2).parse_args()
     program, rng, count = options.program.resolve(), random.Random(options.seed), options.count
-    campaign = Campaign("files")
+    campaign = Campaign("files", options.seed)
     with Place() as place:
         run([program, *_RUN], place.empty())
         shutil.copytree(place.path, place.beside / "sound")

@@ -13,11 +13,10 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Iterator, Mapping, NoReturn, Optional, Sequence, Union
+from typing import Any, Iterator, Mapping, NoReturn, Optional, Sequence, Union
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -50,6 +49,19 @@ class Ended:
         return [line for line in self.err_lines if not line.startswith("convscale: warning: ")]
 
 
+def is_sanitized(program: Path) -> bool:
+    """Whether the program has a sanitizer, which has allocation functions of its own, takes much
+    address space, and makes all slower."""
+    linked = subprocess.run(["ldd", program], capture_output=True, text=True, check=False)
+    return bool(re.search(r"lib[at]san\.so", linked.stdout))
+
+
+def default_signals() -> None:
+    """For a child: none is ignored, as under nohup, which the program would respect."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE, signal.SIGXCPU):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def without_launch() -> dict[str, str]:
     """The environment, without what a launcher of several processes has set for this one."""
     return {name: value for name, value in os.environ.items()
@@ -61,6 +73,7 @@ def run(command: Sequence[Argument], folder: Path, *, env: Optional[Mapping[str,
     """Runs `command` in `folder` with nothing to read, `env` beside what is set, and `limits`
     (resource.RLIMIT_...). Kills it, and what it started, after `timeout_s`."""
     def limit() -> None:
+        default_signals()
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         for which, most in limits.items():
             resource.setrlimit(which, most if isinstance(most, tuple) else (most, most))
@@ -118,6 +131,7 @@ class Campaign:
     """Counts runs and keeps their faults, those of one kind together."""
 
     name: str
+    seed: int
     runs: int = 0
     codes: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     faults: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
@@ -137,7 +151,7 @@ class Campaign:
     def finish(self) -> NoReturn:
         """Prints the account and exits, with 1 if there were faults."""
         codes = ", ".join(f"{code} {count} times" for code, count in sorted(self.codes.items()))
-        print(f"{self.name}: {self.runs} runs, exit codes: {codes}")
+        print(f"{self.name}: {self.runs} runs of seed {self.seed}, exit codes: {codes}")
         for fault, hows in sorted(self.faults.items(), key=lambda item: -len(item[1])):
             print(f"\nFAULT, {len(hows)} times: {fault}")
             for how in hows[:3]:
@@ -156,7 +170,8 @@ def skip(reason: str) -> NoReturn:
 def parser_of(description: str, count: Optional[int] = None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--program", type=Path, required=True, help="the built convscale")
-    parser.add_argument("--seed", type=int, default=1, help="repeats what is random (default: 1)")
+    parser.add_argument("--seed", type=int, default=int(os.environ.get("CONVSCALE_TEST_SEED", "1")),
+                        help="repeats what is random (default: 1)")
     if count is not None:
         parser.add_argument("--count", type=int, default=count,
                             help=f"how many runs (default: {count}, for the usual tests)")

@@ -375,7 +375,7 @@ def main() -> None:
     parser.add_argument("--only", type=int, metavar="N", help="the N-th alone, with its traceback")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the files of --only there")
     options = parser.parse_args()
-    campaign = Campaign("results files")
+    campaign = Campaign("results files", options.seed)
     warnings.simplefilter("error", RuntimeWarning)  # of NumPy, about figures that are none
     names = list(SCRIPTS)
     weights = [SCRIPTS[name][2] for name in names]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-from harness import ROOT
+from harness import ROOT, is_sanitized
 
 SOURCE = ROOT / "tests/robustness/faults.c"
 _FRAME = re.compile(r"^(\S*?)\((\S*?)\+(0x[0-9a-f]+)\)")
@@ -38,8 +38,7 @@ class Shim:
         compiler = shutil.which("cc")
         if compiler is None:
             raise Unusable("no cc here, which builds the library that lets allocations fail")
-        linked = subprocess.run(["ldd", str(program)], capture_output=True, text=True, check=False)
-        if re.search(r"lib[at]san\.so", linked.stdout):
+        if is_sanitized(program):
             raise Unusable("a sanitizer has allocation functions of its own")
         self._library = folder / "faults.so"
         self._log = folder / "faults.log"
