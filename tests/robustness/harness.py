@@ -155,7 +155,8 @@ class Campaign:
         for fault, hows in sorted(self.faults.items(), key=lambda item: -len(item[1])):
             print(f"\nFAULT, {len(hows)} times: {fault}")
             for how in hows[:3]:
-                print(f"  {how}")
+                print("  " + "".join(letter if letter.isprintable() or letter == "\n" else
+                                     repr(letter)[1:-1] for letter in how))
         total = sum(map(len, self.faults.values()))
         print(f"\n{self.name}: {total} faults of {len(self.faults)} kinds" if total else
               f"{self.name}: no faults")
