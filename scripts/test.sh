@@ -17,7 +17,7 @@ tests passed.
                  15 minutes each; scripts/run.sh is tried there always, by root
   --mutations    instead of all that: plant each lie of tests/mutations in a copy of the program
                  (build/mutations), and see that a test or the program itself notices it; takes some
-                 MINUTES minutes on two cores. The exit code is 1 if one survives; "-- --help" lists
+                 20 minutes on two cores. The exit code is 1 if one survives; "-- --help" lists
                  its options
   --help         this text
 

@@ -40,8 +40,8 @@ def _parser() -> cli.Parser:
         "Plants each lie of the tables in a copy of the sources (build/mutations), builds what the "
         "lie's check needs, runs that check, and says who caught it. Exit codes: 0 if each lie is "
         "caught; 1 if one survives; 2 for a bad option or table, such as a text that does not "
-        "occur exactly once, a lie that does not compile, or a check that fails without it; 3 for what "
-        "is missing here; 5 if the copy does not build.",
+        "occur exactly once, a lie that does not compile, or a check that fails without it; 3 for "
+        "what is missing here; 5 if the copy does not build.",
         "./scripts/test.sh --mutations -- --only digest")
     add = parser.add_argument
     add("--only", default="", metavar="TEXT", help="lies with TEXT in what, kind or table's name")
