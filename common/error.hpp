@@ -19,7 +19,22 @@ enum class ExitCode : int {
 
 /// `text` on one line that leaves a terminal as it is: control characters become escapes such as
 /// \n and \x1b.
-std::string one_line(std::string_view text);
+inline std::string one_line(std::string_view text) {
+  constexpr unsigned char kFirstPrintable = 0x20, kDelete = 0x7f;
+  std::string line;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= kFirstPrintable && byte != kDelete) {
+      line += c;
+    } else if (c == '\n') {
+      line += "\\n";
+    } else {
+      constexpr const char* kDigits = "0123456789abcdef";
+      line += {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 15]};
+    }
+  }
+  return line;
+}
 
 /// An error with an exit code. `what()` is one line: what, where, and what would work. It may quote
 /// what a user gave.

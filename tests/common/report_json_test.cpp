@@ -41,7 +41,8 @@ TEST(ToJson, HasEveryFieldOfTheSchema) {
       {"/build", {"type", "compiler", "flags", "cuda", "cudnn", "mpi"}},
       {"/host",
        {"name", "os", "cpu", "sockets", "cores", "threads", "smt", "numa_nodes", "caches",
-        "memory_bytes", "isa", "affinity", "max_clock_hz", "governor", "huge_pages", "hypervisor", "load"}}};
+        "memory_bytes", "isa", "affinity", "max_clock_hz", "governor", "huge_pages", "hypervisor",
+        "load"}}};
   const Json document = json_of(report_of({skipped_record()}));
   for (const auto& [path, keys] : fields) {
     const Json& object = document.at(Json::json_pointer(path));
