@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <vector>
 
 namespace convscale {
 namespace {
@@ -95,6 +96,38 @@ TEST(NpyErrors, TruncatedAnywhere) {
     bytes.replace(8, 4, "\xff\xff\xff\xff");
     EXPECT_THAT(failure(bytes), HasSubstr("truncated within its header"));
   }
+}
+
+/// The message of the ResourceError that `read` throws.
+template <class Read>
+std::string failure_of(Read&& read) {
+  try {
+    read();
+  } catch (const ResourceError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(NpyErrors, FilesThatAreChangedSinceTheyWereOpened) {
+  const testing::TemporaryFolder folder;
+  const fs::path path = folder / "images.npy";
+  std::ofstream(path, std::ios::binary) << with_shape("(5, 3, 4)", 480);
+  const NpyStack stack(path);
+  std::vector<double> item(12);
+  EXPECT_NO_THROW(stack.require_unchanged());
+  EXPECT_NO_THROW(stack.read(4, item.data()));
+  fs::resize_file(path, fs::file_size(path) - 1);
+  EXPECT_NO_THROW(stack.read(3, item.data())) << "is there";
+  for (const std::string& message :
+       {failure_of([&] { stack.read(4, item.data()); }), failure_of([&] { stack.fingerprint(); }),
+        failure_of([&] { stack.require_unchanged(); })}) {
+    EXPECT_THAT(message, AllOf(HasSubstr(path.string()), HasSubstr("was changed")));
+  }
+  std::ofstream(path, std::ios::binary) << with_shape("(5, 3, 4)", 480);
+  fs::last_write_time(path, {});
+  EXPECT_NO_THROW(stack.read(4, item.data()));
+  EXPECT_THAT(failure_of([&] { stack.require_unchanged(); }), HasSubstr("was changed"));
 }
 
 TEST(NpyErrors, OtherNumbersOfDimensions) {

@@ -117,11 +117,15 @@ def full_devices(tries: Tries) -> None:
         tries.run(f"{name} /dev/full", arguments=arguments, judged=others)
     tries.run("standard output is full", shell='exec "$@" >/dev/full')
     tries.run("standard error is full", shell='exec "$@" 2>/dev/full', fails=False)
-    for closed in ("0<&-", "1>&-", "2>&-", "0<&- 1>&-", "0<&- 1>&- 2>&-"):
+    for closed in ("0<&-", "2>&-", "0<&- 2>&-"):
         tries.run(f"closed: {closed}", shell=f'exec "$@" {closed}', fails=False,
                   judged=lambda ended, folder: judge(
-                      Ended(ended.code, ended.out or b"FOM: ", ended.err or b"convscale: closed"),
-                      folder))
+                      Ended(ended.code, ended.out, ended.err or b"convscale: closed"), folder))
+    for closed in ("1>&-", "0<&- 1>&-", "0<&- 1>&- 2>&-"):  # found before the run
+        tries.run(f"closed: {closed}", shell=f'exec "$@" {closed}',
+                  judged=lambda ended, folder: faults_of(
+                      Ended(ended.code, ended.out, ended.err or b"convscale: closed"), folder,
+                      (5,)))
 
 
 def appended(tries: Tries) -> None:
