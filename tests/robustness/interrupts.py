@@ -12,6 +12,7 @@ import statistics
 import subprocess
 import time
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, Optional
@@ -115,14 +116,16 @@ def fire(shot: Shot, program: Path, mpirun: Optional[str], folder: Path) -> Hit:
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, start_new_session=True,
                                preexec_fn=default_signals)
-    victim = process.pid
+    victims = [process.pid]
     if launcher:
-        victim = _wait_for_rank(process, program, folder, shot.ranks)
+        victims = _wait_for_ranks(process, program, folder, shot.ranks)
     time.sleep(shot.after_s)
-    handled = handles(victim, shot.number)
+    handled = handles(victims[0], shot.number)
     begin = time.monotonic()
     try:
-        os.kill(victim, shot.number)
+        for victim in victims:  # as mpirun, srun and scancel do
+            with suppress(ProcessLookupError):  # a rank that has ended
+                os.kill(victim, shot.number)
         if launcher:
             _wait_for_end(process, program)
             took_s = time.monotonic() - begin
@@ -135,17 +138,17 @@ def fire(shot: Shot, program: Path, mpirun: Optional[str], folder: Path) -> Hit:
     return Hit(Ended(process.returncode, out, err, hung), took_s, handled)
 
 
-def _wait_for_rank(process: "subprocess.Popen[bytes]", program: Path, folder: Path,
-                   ranks: int) -> int:
-    """One that is past the start of MPI, in which mpirun may hang if a rank goes: the program opens
+def _wait_for_ranks(process: "subprocess.Popen[bytes]", program: Path, folder: Path,
+                    ranks: int) -> list[int]:
+    """Ranks that are past the start of MPI, in which mpirun may hang if one goes: the program opens
     its file when all have agreed on the options."""
     deadline = time.monotonic() + HANGS_AFTER_S
     while time.monotonic() < deadline and process.poll() is None:
         there = ranks_below(process.pid, program)
         if len(there) == ranks and list(folder.glob("*.partial-*")):
-            return max(there)
+            return there
         time.sleep(0.01)
-    return process.pid
+    return [process.pid]
 
 
 def _wait_for_end(process: "subprocess.Popen[bytes]", program: Path) -> None:
