@@ -103,7 +103,7 @@ def test_the_scaling_tables_show_the_median_and_its_rates() -> None:
     assert tables._common_cells(second) == ["10.50 us", "6.000 us", "31.00 us", "55.9 %"]
     assert tables._strong_cells(one, second)[:3] == ["23 809 524", "1.90", "1.90"]
     assert tables._strong_cells(one, first)[-2:] == ["0.80", "transfer"]
-    assert tables._weak_cells(one, second) == ["23 809 524", "1.90", "1.52", "transfer"]
+    assert tables._weak_cells(one, second) == ["23 809 524", "1.90", "1.52!", "transfer"]
     assert tables._size_cells(one, first) == ["12 500 000", "2400.0 M", "0.80", "transfer"]
     assert ranks.rows([one], series.Along("worker"))[0][1:10] == [
         "2 on n3", "1 on n2", "6", "4", "18.50 us", "14.50 us", "1.28", "39.4 %", "1.250 us"]
