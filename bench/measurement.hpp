@@ -94,6 +94,8 @@ class Measurement {
   HostBuffers buffers() const;
   void remember_median() const;
   bool is_whole() const;
+  template <class T>
+  std::string changed_inputs(const T* images, const T* filters);
   void verify_results();
   void warn();
   void conclude();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/outputs.hpp"
 
+#include "bench/process.hpp"
 #include "common/error.hpp"
 #include "common/report.hpp"
 
@@ -34,7 +35,7 @@ Outputs::Outputs(const Options& options, std::ostream& out, std::ostream& err)
         fmt::format("cannot make the folder {}: {}; give --save a folder that can be written",
                     options.save->string(), error.message()));
   }
-  for (const char* name : kArrayNames) arrays_.emplace_back(*options.save / name);
+  for (const char* name : kArrayNames) arrays_.emplace_back(*options.save / name, interrupted);
 }
 
 void Outputs::open(const std::optional<std::string>& target, Format format) {
@@ -42,7 +43,7 @@ void Outputs::open(const std::optional<std::string>& target, Format format) {
   if (*target == "-") {
     formats_.emplace_back(format, std::nullopt);
   } else {
-    formats_.emplace_back(format, OutputFile(*target));
+    formats_.emplace_back(format, OutputFile(*target, interrupted));
   }
 }
 

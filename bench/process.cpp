@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <cstddef>
 #include <cstdlib>
@@ -23,8 +24,9 @@ namespace convscale {
 namespace {
 
 // A signal handler can reach nothing else.
-volatile std::sig_atomic_t signal_came = 0;
-volatile std::sig_atomic_t stop_was_asked = 0;
+std::atomic<bool> signal_came{false};  // workers look, too
+std::atomic<bool> stop_was_asked{false};
+static_assert(std::atomic<bool>::is_always_lock_free);
 const char* hint = nullptr;  // set before the handler is
 
 void say(std::string_view text) noexcept {
@@ -35,15 +37,13 @@ extern "C" void on_signal(int number) {
   // A closed terminal and a limit of CPU time come more than once, and on top of SIGTERM; who asks
   // twice is impatient.
   const bool is_asked = number == SIGINT || number == SIGTERM;
-  if (is_asked && stop_was_asked != 0) {
+  const int error = errno;
+  if (is_asked && stop_was_asked.exchange(true)) {
     std::signal(number, SIG_DFL);
     std::raise(number);
   }
-  if (is_asked) stop_was_asked = 1;
-  if (signal_came == 0 && hint != nullptr) {
-    say(hint);
-  }
-  signal_came = 1;
+  if (!signal_came.exchange(true) && hint != nullptr) say(hint);
+  errno = error;
 }
 
 constexpr std::size_t kReserveBytes = 1 << 20;
@@ -54,17 +54,22 @@ std::atomic<std::size_t> memory_size{0};
 
 /// Calls only what a signal handler may.
 [[noreturn]] void end_with_last_words(std::string_view why) noexcept {
-  static std::atomic_flag is_ending;
-  if (!is_ending.test_and_set()) {  // else of another thread, or of what is below
-    remove_temporaries();
-    say("convscale: ");
-    say(why);
-    if (memory_size > 0) {
-      say("; measured, but not written: ");
-      say(remembered());
+  static std::atomic<pid_t> ending_thread{0};
+  pid_t other = 0;
+  if (!ending_thread.compare_exchange_strong(other, gettid())) {
+    if (other != gettid()) {
+      while (true) pause();  // that one ends all
     }
-    say("\n");
+    _exit(static_cast<int>(ExitCode::kFailure));  // of what is below
   }
+  remove_temporaries();
+  say("convscale: ");
+  say(why);
+  if (memory_size > 0) {
+    say("; measured, but not written: ");
+    say(remembered());
+  }
+  say("\n");
   _exit(static_cast<int>(ExitCode::kFailure));
 }
 
@@ -133,15 +138,12 @@ void install_signal_handlers() {
   for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGXCPU}) {
     struct sigaction now {};
     if (sigaction(number, nullptr, &now) != 0 || now.sa_handler == SIG_IGN) continue;
-    // A call that waits, such as the opening of a pipe that nobody reads, ends with it.
-    now.sa_handler = on_signal;
-    now.sa_flags = 0;
-    sigaction(number, &now, nullptr);
+    std::signal(number, on_signal);
   }
   for (const int number : {SIGPIPE, SIGXFSZ}) std::signal(number, SIG_IGN);
 }
 
-bool interrupted() { return signal_came != 0; }
+bool interrupted() { return signal_came; }
 
 bool hold_standard_descriptors() {
   const auto is_open = [](int fd) { return fcntl(fd, F_GETFD) != -1; };

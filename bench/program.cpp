@@ -15,6 +15,7 @@
 
 #include <exception>
 #include <new>
+#include <optional>
 #include <ostream>
 #include <streambuf>
 #include <utility>
@@ -115,13 +116,15 @@ int run_program(const std::vector<std::string>& args, const BackendTable& backen
     out.flush();
     where << "convscale: " + message + "\n";  // at once: other ranks write to the same terminal
   };
-  // Of several codes an interrupt's is the first.
-  const auto code_of = [](ExitCode code) {
-    return static_cast<int>(interrupted() ? ExitCode::kInterrupted : code);
+  std::optional<Ranks> ranks;
+  // Of several codes an interrupt's is the first; that of an error of all ranks is the same on all.
+  const auto code_of = [&](ExitCode code, bool is_of_all) {
+    const bool is_interrupted = is_of_all && ranks ? ranks->is_interrupted() : interrupted();
+    return static_cast<int>(is_interrupted ? ExitCode::kInterrupted : code);
   };
   const auto fail = [&](ExitCode code, const std::string& message) {
     say(is_root ? err : silent, message);
-    return code_of(code);
+    return code_of(code, true);
   };
   const auto fail_alone = [&](std::string message, ExitCode code = ExitCode::kFailure) {
     if (!remembered().empty())
@@ -130,13 +133,13 @@ int run_program(const std::vector<std::string>& args, const BackendTable& backen
     // The others do not know, and wait for us.
     say(err, fmt::format("rank {}: {}", comm.rank(), message));
     err.flush();
-    comm.abort(code_of(code));
-    return code_of(code);
+    comm.abort(code_of(code, false));
+    return code_of(code, false);
   };
   try {
-    Ranks ranks(comm, interrupted);
+    ranks.emplace(comm, interrupted);
     return static_cast<int>(
-        run_ranks(args, backends, ranks, is_root ? out : silent, is_root ? err : silent));
+        run_ranks(args, backends, *ranks, is_root ? out : silent, is_root ? err : silent));
   } catch (const Error& error) {
     return error.is_of_all_ranks() ? fail(error.code(), error.what())
                                    : fail_alone(error.what(), error.code());

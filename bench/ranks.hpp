@@ -55,6 +55,8 @@ class Ranks {
   /// Collective: the sum over this host's ranks.
   std::int64_t sum_on_host(std::int64_t mine);
 
+  /// Whether this process was asked to stop; others may not know yet.
+  bool signalled() const { return signalled_(); }
   /// Whether a rank was asked to stop, by what all of them knew when they last agreed.
   bool is_interrupted() const { return is_alone() ? signalled_() : interrupted_; }
 

@@ -90,6 +90,7 @@ class Run {
     print();
     try {
       outputs_->write(report_);
+      forget_all();  // the last words need not say it
     } catch (const ResourceError& error) {
       say(error.what());
       worst = worse(worst, ExitCode::kFailure);
@@ -177,7 +178,7 @@ class Run {
             .inputs = inputs_,
             .progress = progress_,
             .ranks = ranks_,
-            .signalled = interrupted,
+            .signalled = [this] { return ranks_.signalled(); },
             .on_results = [this](const Config& config, ImageRange held,
                                  const HostBuffers& buffers) { save(config, held, buffers); },
             .now = [this] { return ranks_.comm().now(); }};
@@ -185,7 +186,8 @@ class Run {
 
   void save(const Config& config, ImageRange held, const HostBuffers& buffers) {
     try {
-      ranks_.agree([&] { outputs_->save(config, held, buffers, interrupted); });
+      ranks_.agree(
+          [&] { outputs_->save(config, held, buffers, [this] { return ranks_.signalled(); }); });
       // Rank 0 gives the files their names when all others have closed them.
       for (const bool root : {false, true}) {
         ranks_.agree([&] {
@@ -236,7 +238,7 @@ class Run {
     }
     say(measured < rows_.size()
             ? fmt::format("interrupted by a signal before row {} of {}", measured + 1, rows_.size())
-            : "interrupted by a signal when all was measured");
+            : "interrupted by a signal after the last row");
   }
 
   bool any_ran() const {

@@ -32,7 +32,8 @@ std::string describe(std::int64_t image, const char* element, std::int64_t row, 
 /// What was changed of one image and its filter; `own` holds a row, or a filter.
 template <class T>
 std::string changed_in_image(const Workload& workload, std::int64_t image, std::int64_t offset,
-                             const T* pixels, const T* taps, std::vector<T>& own) {
+                             const T* pixels, const T* taps, std::vector<T>& own,
+                             const std::function<bool()>& keep_going) {
   const Shape& s = workload.shape();
   own.resize(static_cast<std::size_t>(std::max(s.width, s.taps())));
   workload.filter(image, own.data());
@@ -42,6 +43,7 @@ std::string changed_in_image(const Workload& workload, std::int64_t image, std::
   }
   for (std::int64_t row = 0; row < s.height; ++row) {
     if (row != 0 && row != s.height - 1 && row % kInputCheckRows != offset) continue;
+    if (!keep_going()) return "";
     workload.rows(image, row, row + 1, own.data());
     const T* is = pixels + row * s.width;
     if (const std::int64_t x = first_difference(own.data(), is, s.width); x < s.width)
@@ -54,7 +56,8 @@ std::string changed_in_image(const Workload& workload, std::int64_t image, std::
 
 template <class T>
 std::string changed_input(const Workload& workload, const T* images, const T* filters,
-                          ThreadTeam& team, std::int64_t first_image) {
+                          ThreadTeam& team, std::int64_t first_image,
+                          const std::function<bool()>& keep_going) {
   const Shape& s = workload.shape();
   std::mutex mutex;
   std::string first;
@@ -64,19 +67,20 @@ std::string changed_input(const Workload& workload, const T* images, const T* fi
     // 27 and 64 have no common divisor: in turn, each row is one that is compared.
     const std::string changed =
         changed_in_image(workload, first_image + i, 27 * i % kInputCheckRows,
-                         images + i * s.pixels(), filters + i * s.taps(), own);
+                         images + i * s.pixels(), filters + i * s.taps(), own, keep_going);
     if (changed.empty()) return;
     const std::scoped_lock lock(mutex);
     if (i > first_at) return;
     first = changed;
     first_at = i;
   });
+  if (!first.empty()) workload.require_unchanged();
   return first;
 }
 
 template std::string changed_input(const Workload&, const double*, const double*, ThreadTeam&,
-                                   std::int64_t);
+                                   std::int64_t, const std::function<bool()>&);
 template std::string changed_input(const Workload&, const float*, const float*, ThreadTeam&,
-                                   std::int64_t);
+                                   std::int64_t, const std::function<bool()>&);
 
 }  // namespace convscale

@@ -4,6 +4,7 @@
 #include "common/workload.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 namespace convscale {
@@ -19,9 +20,11 @@ inline constexpr std::int64_t kInputCheckRows = 64;
 /// the first and the last row and every 64th, of which no two neighbouring images have the same; of
 /// 1000 rows some 18, which takes 2 % of the time that making the images took. `images` (images,
 /// height, width) and `filters` (images, K, K) begin with image `first_image` of the workload.
-/// Returns what was changed first, or nothing.
+/// Returns what was changed first, or nothing; also nothing once `keep_going` says no. Throws
+/// ResourceError where a file cannot be read again, or was changed itself.
 template <class T>
 std::string changed_input(const Workload& workload, const T* images, const T* filters,
-                          ThreadTeam& team, std::int64_t first_image = 0);
+                          ThreadTeam& team, std::int64_t first_image,
+                          const std::function<bool()>& keep_going);
 
 }  // namespace convscale

@@ -124,8 +124,9 @@ std::optional<ProcessorClock> processor_clock(const SystemPaths& paths) {
     const auto khz = read_number(policy.path() / "cpuinfo_max_freq");
     std::string driver;
     std::ifstream(policy.path() / "scaling_driver") >> driver;
-    // This one knows nothing of the boost of many processors.
-    if (khz) take(1e3 * static_cast<double>(*khz), driver != "acpi-cpufreq");
+    // Others, such as acpi-cpufreq, may know nothing of the processor's boost.
+    const bool is_most = driver.starts_with("intel_") || driver.starts_with("amd-pstate");
+    if (khz) take(1e3 * static_cast<double>(*khz), is_most);
   }
   if (fastest) return fastest;
   std::ifstream file(paths.proc / "cpuinfo");

@@ -15,11 +15,13 @@
 #include <atomic>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <climits>
 #include <cstring>
 #include <optional>
 #include <string>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 namespace convscale {
@@ -89,6 +91,23 @@ void remove_orphans(const fs::path& target) {
   }
 }
 
+/// Opening a pipe waits for its reader, and an interrupt that comes right before would not end it:
+/// so it is tried again and again.
+int open_in_place(const fs::path& target, const std::function<bool()>& stop) {
+  constexpr auto kPause = std::chrono::milliseconds(20);
+  int fd = -1;
+  while ((fd = open(target.c_str(), O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC)) < 0) {
+    if (errno != ENXIO || !fs::is_fifo(target)) return -1;
+    if (stop()) {
+      errno = EINTR;
+      return -1;
+    }
+    std::this_thread::sleep_for(kPause);
+  }
+  fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+  return fd;
+}
+
 }  // namespace
 
 std::optional<int> own_descriptor(const fs::path& target) {
@@ -104,7 +123,8 @@ std::optional<int> own_descriptor(const fs::path& target) {
   return is_own && is_number ? std::optional(number) : std::nullopt;
 }
 
-OutputFile::OutputFile(const fs::path& target) : target_(target) {
+OutputFile::OutputFile(const fs::path& target, const std::function<bool()>& stop)
+    : target_(target) {
   struct stat status {};
   const bool exists = stat(target.c_str(), &status) == 0;
   if (target.empty()) fail(ENOENT);
@@ -114,8 +134,7 @@ OutputFile::OutputFile(const fs::path& target) : target_(target) {
   if (is_descriptor(real) || (exists && !S_ISREG(status.st_mode))) {
     // Of ours a copy, which goes on where it is; opened anew, it would begin at the front.
     const auto own = own_descriptor(target);
-    fd_ = own ? fcntl(*own, F_DUPFD_CLOEXEC, 0)
-              : open(target.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
+    fd_ = own ? fcntl(*own, F_DUPFD_CLOEXEC, 0) : open_in_place(target, stop);
     if (fd_ < 0) fail(errno);
     if (own && (fcntl(fd_, F_GETFL) & O_ACCMODE) == O_RDONLY) {
       close(std::exchange(fd_, -1));
@@ -146,8 +165,10 @@ void OutputFile::make_temporary() {
     if (fd_ < 0) fail(errno);
     note_temporary(name);
     temporary_ = std::move(name);
-    flock(fd_, LOCK_EX | LOCK_NB);  // where there are no locks, nothing is taken for an orphan
+    // Where there are no locks, nothing is taken for an orphan; where another holds it, it is.
+    const bool is_taken = flock(fd_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
     if (fstat(fd_, &status) != 0) fail(errno);
+    if (is_taken) status.st_nlink = 0;
   }
 }
 
@@ -219,7 +240,7 @@ void OutputFile::write_at(std::int64_t offset, std::span<const std::byte> bytes)
 void OutputFile::commit() {
   // Closing says whether all is written; a copy keeps the lock until the file has its name.
   const int lock = temporary_.empty() ? -1 : fcntl(fd_, F_DUPFD_CLOEXEC, 0);
-  int error = close(std::exchange(fd_, -1)) != 0 ? errno : 0;
+  int error = close(std::exchange(fd_, -1)) != 0 && errno != EINTR ? errno : 0;
   if (error == 0 && !temporary_.empty()) {
     if (rename(temporary_.c_str(), target_.c_str()) == 0) {
       forget_temporary(temporary_);

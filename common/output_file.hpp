@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -18,7 +19,10 @@ namespace convscale {
 /// Every failure is a ResourceError that names the target.
 class OutputFile {
  public:
-  explicit OutputFile(const std::filesystem::path& target);
+  /// Waits for the reader of a pipe, until `stop` says yes.
+  explicit OutputFile(
+      const std::filesystem::path& target,
+      const std::function<bool()>& stop = [] { return false; });
   ~OutputFile();
   OutputFile(OutputFile&& other) noexcept;
   OutputFile& operator=(OutputFile&&) = delete;

@@ -97,8 +97,12 @@ void Workload::fill(T* images, T* filters, ThreadTeam& team, std::int64_t first_
     const double done = static_cast<double>(++finished) / static_cast<double>(total);
     if (keep_going && !keep_going(done)) stopped = true;
   });
+  if (!stopped) require_unchanged();
+}
+
+void Workload::require_unchanged() const {
   for (const auto& file : {images_, filters_}) {
-    if (file && !stopped) file->require_unchanged();
+    if (file) file->require_unchanged();
   }
 }
 

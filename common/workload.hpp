@@ -41,6 +41,9 @@ class Workload {
   template <class T>
   void filter(std::int64_t index, T* out) const;
 
+  /// Throws ResourceError where somebody has written to a file since it was opened.
+  void require_unchanged() const;
+
   /// Writes all images (images, height, width) and filters (images, filter_size, filter_size), in
   /// parallel over bands of rows. Throws UsageError where a tap of a file is not finite, and
   /// ResourceError where a file cannot be read or has changed.

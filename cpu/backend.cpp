@@ -23,6 +23,7 @@
 #include <cmath>
 #include <deque>
 #include <functional>
+#include <numeric>
 #include <optional>
 #include <utility>
 
@@ -245,14 +246,18 @@ class CpuBackend final : public Backend {
     convolve(band, worker);
   }
 
-  /// In pieces that take under 0.1 s even where a kernel is slow; with the default sizes an image
-  /// is one piece.
+  /// In pieces that take some 0.1 s where a kernel is slow, and longer only where a group of rows
+  /// does; with the default sizes an image is one piece.
   void convolve(const RowBand& band, const Worker& worker) const {
     constexpr std::int64_t kPieceFlops = std::int64_t{1} << 25;
     const Shape& s = config_.shape;
     const std::int64_t flops_of_row = flops(s, config_.method) / (s.images * s.out_height());
-    const std::int64_t rows =
-        std::max<std::int64_t>(1, kPieceFlops / std::max<std::int64_t>(1, flops_of_row));
+    // Whole groups of rows, or bands of the scratch: what is left of one is slower.
+    const std::int64_t group = scratch_shape_.rows == 0
+                                   ? kRowGroup
+                                   : scratch_shape_.rows / std::gcd(scratch_shape_.rows, s.stride);
+    const std::int64_t groups = kPieceFlops / std::max<std::int64_t>(1, flops_of_row) / group;
+    const std::int64_t rows = std::max<std::int64_t>(1, groups) * group;
     for_each_piece(band, rows, stop_, [&](const RowBand& piece) { convolve_piece(piece, worker); });
   }
 

@@ -74,7 +74,8 @@ double CeilingMeter::read_pass(int streams) {
   const Pass pass = timed_on(readers, [&](int worker) {
     const Block block = block_of(lines_, readers, worker);
     for (std::int64_t i = 0; i < repeats; ++i) {
-      for (std::int64_t line = block.begin; line < block.end && !stop_(); line += kPieceLines) {
+      for (std::int64_t line = block.begin; line < block.end; line += kPieceLines) {
+        if (line > block.begin && stop_()) return;  // a buffer that is read again is one piece
         const std::int64_t lines = std::min(kPieceLines, block.end - line);
         sink = loops_.read(data_ + line * kLine, lines * kLine, streams);
       }
@@ -83,6 +84,7 @@ double CeilingMeter::read_pass(int streams) {
   const auto bytes_of = [&](std::int64_t lines) {
     return static_cast<double>(repeats * lines * kLine);
   };
+  if (stop_()) return 0;
   best_reads_per_s_.resize(pass.of_worker.size());
   for (std::size_t worker = 0; worker < pass.of_worker.size(); ++worker) {
     const Block block = block_of(lines_, readers, static_cast<std::int64_t>(worker));

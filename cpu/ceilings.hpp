@@ -33,7 +33,6 @@ class CeilingMeter {
   /// the peak is the best of all passes so far, since one that lost its processor is no peak.
   Ceilings sample();
 
-  const CeilingLoops& loops() const { return loops_; }
   double best_flops_per_s() const { return best_flops_per_s_; }
   /// The fastest that each of the workers that read has read its part.
   std::span<const double> best_reads_per_s() const { return best_reads_per_s_; }

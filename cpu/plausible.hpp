@@ -19,9 +19,10 @@ namespace convscale {
 std::optional<std::string> remark_on_peak(double flops_per_s, int cores, const CeilingLoops& loops,
                                           Dtype dtype, const std::optional<ProcessorClock>& clock);
 
-/// A remark where the workers' best reads differ by more than ten times. That is more than memory
-/// that is far away (two to four times) or slow cores beside fast ones (two to three times) make of
-/// them; and the best of many passes is one that nothing disturbed.
+/// A remark where the workers' best reads differ by more than fifty times. That is more than memory
+/// that is far away (two to four times), slow cores beside fast ones (two to three times) or a part
+/// that fits a cache beside one that does not (some ten times) make of them; and the best of many
+/// passes is one that nothing disturbed. Who reads nothing is thousands of times as fast.
 std::optional<std::string> remark_on_reads(std::span<const double> best_bytes_per_s);
 
 }  // namespace convscale

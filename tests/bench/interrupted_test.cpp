@@ -167,7 +167,7 @@ TEST(Interrupted, BetweenRowsIsSaidAndTakesNothingFromThoseBefore) {
 
   const Outcome behind = interrupted_at_the_end(two_rows, 2);
   EXPECT_EQ(behind.code, 130);
-  EXPECT_THAT(behind.err, HasSubstr("convscale: interrupted by a signal when all was measured\n"));
+  EXPECT_THAT(behind.err, HasSubstr("convscale: interrupted by a signal after the last row\n"));
 }
 
 TEST(Interrupted, ASignalAfterTheVerificationTakesNothingAway) {

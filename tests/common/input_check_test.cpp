@@ -32,8 +32,9 @@ struct Inputs {
         filters(static_cast<std::size_t>(of.shape().images * of.shape().taps())) {
     workload.fill(images.data(), filters.data(), team, kFirst);
   }
-  std::string changed() {
-    return changed_input(workload, images.data(), filters.data(), team, kFirst);
+  std::string changed(bool go_on = true) {
+    return changed_input(workload, images.data(), filters.data(), team, kFirst,
+                         [go_on] { return go_on; });
   }
 
   Workload workload;
@@ -53,6 +54,13 @@ TYPED_TEST(InputCheckOf, FindsNothingInInputsAsTheyWereMade) {
     Inputs<TypeParam> inputs(Workload(kShape, fill, 9));
     EXPECT_EQ(inputs.changed(), "");
   }
+}
+
+TYPED_TEST(InputCheckOf, EndsWhereItIsToStop) {
+  Inputs<TypeParam> inputs(Workload(kShape, Fill::kRandom, 9));
+  inputs.images[0] += 1;
+  EXPECT_NE(inputs.changed(), "");
+  EXPECT_EQ(inputs.changed(false), "");
 }
 
 TYPED_TEST(InputCheckOf, FindsAnyBitOfTheFirstAndLastRowsAndOfFilters) {

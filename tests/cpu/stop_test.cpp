@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 
@@ -16,6 +17,7 @@ namespace convscale {
 namespace {
 
 std::atomic<std::int64_t> rows_computed{0};
+std::atomic<int> odd_calls{0};  // of no whole group of rows
 std::atomic<std::int64_t> rows_until_stop{0};
 
 bool is_to_stop() { return rows_computed >= rows_until_stop; }
@@ -23,11 +25,13 @@ bool is_to_stop() { return rows_computed >= rows_until_stop; }
 template <class T>
 void count_full_rows(const Image<T>&, std::int64_t begin, std::int64_t end, T*, std::int64_t) {
   rows_computed += end - begin;
+  if ((end - begin) % kRowGroup != 0) ++odd_calls;
 }
 
 template <class T>
 void count_strided_rows(const Image<T>&, std::int64_t begin, std::int64_t end, T*) {
   rows_computed += end - begin;
+  if ((end - begin) % kRowGroup != 0) ++odd_calls;
 }
 
 constexpr Kernel kCounting{"counting",
@@ -46,6 +50,7 @@ std::int64_t rows_of_iteration(const Config& config, std::int64_t until) {
   const PageBuffer images = buffer(config.shape.pixels()), filters = buffer(config.shape.taps()),
                    results = buffer(config.shape.outputs());
   rows_computed = 0;
+  odd_calls = 0;
   rows_until_stop = until;
   backend->stop_when(is_to_stop);
   backend->prepare({images.data(), filters.data(), results.data()});
@@ -86,6 +91,25 @@ TEST(Stop, OfWorkersComesBetweenTheBandsOfAnImage) {
         config.shape = {
             .images = 2, .height = 2000, .width = 300, .filter_size = 31, .stride = stride};
         EXPECT_LT(rows_of_iteration(config, 1), 600) << "of 4060, or 1354";
+      }
+    }
+  }
+}
+
+/// What is left of a group is slower: only the end of a worker's part may be that.
+TEST(Stop, PiecesAreWholeGroupsOfRows) {
+  for (const Method method : {Method::kFull, Method::kStrided}) {
+    for (const std::int64_t stride : {1, 2, 3, 7}) {
+      for (const std::int64_t width : {100, 1000, 9000}) {
+        Config config = config_of(Schedule::kStatic, method);
+        config.shape = {
+            .images = 2, .height = 400, .width = width, .filter_size = 31, .stride = stride};
+        const Shape& s = config.shape;
+        EXPECT_EQ(rows_of_iteration(config, std::int64_t{1} << 40),
+                  2 * (method == Method::kStrided ? s.out_height()
+                       : stride == 1              ? s.full_height()
+                                     : std::min(s.out_height() * stride, s.full_height())));
+        EXPECT_LE(odd_calls, 2) << "of an image one: " << stride << " " << width;
       }
     }
   }

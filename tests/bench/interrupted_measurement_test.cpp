@@ -98,7 +98,7 @@ Record interrupted_at(const std::string& moment) {
   return outcome.record;
 }
 
-TEST(Interrupt, AnIterationThatIsNotWholeIsNoSampleAndNoWrongResult) {
+TEST(InterruptedMeasurement, AnIterationThatIsNotWholeIsNoSampleAndNoWrongResult) {
   // The first is a burn.
   for (const char* moment : {"ceilings 4", "start 4", "wait 4"}) {
     const Record record = interrupted_at(moment);
@@ -110,7 +110,7 @@ TEST(Interrupt, AnIterationThatIsNotWholeIsNoSampleAndNoWrongResult) {
   }
 }
 
-TEST(Interrupt, BeforeTheFirstIterationLeavesNoFigure) {
+TEST(InterruptedMeasurement, BeforeTheFirstIterationLeavesNoFigure) {
   for (const char* moment : {"prepare 1", "load 1", "ceilings 1", "start 1"}) {
     const Record record = interrupted_at(moment);
     EXPECT_THAT(record.times_s, SizeIs(0)) << moment;
