@@ -17,6 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Callable, NoReturn, Optional, Sequence
 
+from convscale import import_errors
+
 OK, USAGE, UNSUPPORTED, VERIFICATION, FAILURE, INTERRUPTED = 0, 2, 3, 4, 5, 130
 
 _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12,
@@ -79,12 +81,6 @@ def run_script(prog: str, body: Callable[[Sequence[str]], int]) -> NoReturn:
         message, code = (f"{sys.executable} has no module {error.name}; install Debian's "
                          "python3-numpy, python3-scipy and python3-matplotlib, and use "
                          "/usr/bin/python3"), UNSUPPORTED
-    except (ImportError, AttributeError) as error:
-        from convscale.packages import advice_on
-        advice = advice_on(error)
-        if advice is None:
-            raise
-        message, code = advice, UNSUPPORTED
     except MemoryError:
         message, code = "out of memory; fewer or smaller images would do", FAILURE
     except BrokenPipeError:
@@ -96,10 +92,23 @@ def run_script(prog: str, body: Callable[[Sequence[str]], int]) -> NoReturn:
         _drop_output_that_does_not_go()
     except KeyboardInterrupt:
         message, code = "interrupted by a signal", INTERRUPTED
+    except Exception as error:
+        advice = _advice_on(error)
+        if advice is None:
+            raise
+        message, code = advice, UNSUPPORTED
     else:
         sys.exit(code)
     print(f"{prog}: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(code)
+
+
+def _advice_on(error: Exception) -> Optional[str]:
+    """Where modules of others are at fault."""
+    if import_errors.is_in_place_of_pythons(import_errors.file_of(error)):
+        return import_errors.advice_on(error)
+    from convscale.packages import advice_on
+    return advice_on(error)
 
 
 def _open_what_is_closed() -> None:

@@ -4,6 +4,8 @@ rest, or finds others' modules in place of its own. Must itself be read by Pytho
 import os
 import sys
 
+from convscale import import_errors
+
 if sys.version_info < (3, 11):
     sys.stderr.write("{}: Python {}.{} is too old; start it with Python 3.11 or later, such as "
                      "python3.11 {}\n".format(os.path.basename(sys.argv[0]), sys.version_info[0],
@@ -12,18 +14,20 @@ if sys.version_info < (3, 11):
 
 
 def _end(kind, error, trace):  # type: ignore[no-untyped-def]
-    """What fails while the first modules are imported, as where a random.py on PYTHONPATH is found
-    in place of Python's: cli.run_script, which has lines for all else, is not there yet."""
+    """What fails while the first modules are imported: cli.run_script, which has lines for all
+    else, is not there yet."""
     if issubclass(kind, KeyboardInterrupt):
         line, code = "interrupted by a signal", 130
+    elif issubclass(kind, MemoryError):
+        line, code = "out of memory", 5
+    elif issubclass(kind, OSError):
+        line, code = "{}: {}".format(error.filename or import_errors.file_of(error),
+                                     error.strerror or error), 5
+    elif import_errors.is_own(import_errors.file_of(error)):
+        sys.__excepthook__(kind, error, trace)
+        return
     else:
-        while trace is not None and trace.tb_next is not None:
-            trace = trace.tb_next
-        where = trace.tb_frame.f_code.co_filename if trace is not None else "a module"
-        line, code = ("{} cannot be imported by {} ({}: {}); env -u PYTHONPATH "
-                      "PYTHONNOUSERSITE=1 before the command leaves out what is not Python's own "
-                      "or Debian's".format(where, sys.executable, kind.__name__,
-                                           (str(error).splitlines() or [""])[0])), 3
+        line, code = import_errors.advice_on(error), 3
     sys.stderr.write("{}: {}\n".format(os.path.basename(sys.argv[0]), line))
     sys.stderr.flush()
     os._exit(code)

@@ -10,12 +10,14 @@ import contextlib
 import importlib.metadata
 import importlib.util
 import os
+import re
 import site
 import sys
 import traceback
 from pathlib import Path
 from typing import Iterator, Optional
 
+from convscale import import_errors
 from convscale.cli import Error, UnsupportedError
 from convscale.text import printable
 
@@ -28,33 +30,37 @@ _DEBIAN = ("Debian's python3-numpy, python3-scipy and python3-matplotlib go toge
 @contextlib.contextmanager
 def importing(is_said_before: bool = False) -> Iterator[None]:
     """Around what imports the packages: raises UnsupportedError with a remedy where they do not
-    work, and ModuleNotFoundError where they are not there. What they print comes out afterwards,
-    unless they fail, or another process has said it before."""
+    work, and ModuleNotFoundError where they are not there; faults of our own pass. What they print
+    comes out afterwards, unless they fail, or another process has said it before."""
     with _held_back(not is_said_before):
         try:
             yield
         except (Error, MemoryError):
             raise
-        except ModuleNotFoundError as error:
-            name = (error.name or "").split(".")[0]
-            if name == "convscale" or (name in _NAMES and _place(name) is None):
-                raise
-            raise UnsupportedError(_advice(error)) from error
         except (Exception, SystemExit) as error:  # whatever code of others may raise
-            raise UnsupportedError(_advice(error)) from error
+            if _is_theirs(error):
+                raise UnsupportedError(_advice(error)) from error
+            raise
 
 
 def advice_on(error: BaseException) -> Optional[str]:
     """Where packages that could be imported did not work when they were used; None where `error`
     is none of that."""
-    if not isinstance(error, (ImportError, AttributeError)):
-        return None
-    frames = traceback.extract_tb(error.__traceback__)
-    places = [str(place) for name in _NAMES if (place := _place(name)) is not None]
-    is_theirs = frames and any(frames[-1].filename.startswith(f"{place}{os.sep}{name}")
-                               for place in places for name in _NAMES)
-    is_lack = any(str(error).startswith(f"module '{name}") for name in _NAMES)
-    return _advice(error) if is_theirs or is_lack else None
+    is_lack = isinstance(error, AttributeError) and re.match(
+        rf"(partially initialized )?module '({'|'.join(_NAMES)})[.']", str(error))
+    is_part = isinstance(error, ImportError) and _is_theirs(error)
+    return _advice(error) if is_lack or is_part else None
+
+
+def _is_theirs(error: BaseException) -> bool:
+    """Whether `error` came out of the packages, or of what stands in their place."""
+    places = {name: place for name in _NAMES if (place := _place(name)) is not None}
+    if isinstance(error, ImportError) and (error.name or "").split(".")[0] in places:
+        return True
+    files = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
+    return any(file.startswith((f"{place / name}{os.sep}", f"{place / name}."))
+               for file in (*files, import_errors.file_of(error))
+               for name, place in places.items())
 
 
 @contextlib.contextmanager

@@ -20,8 +20,10 @@ def begin(faults: Any) -> None:
     try:
         with importing(is_said_before=True):
             importlib.import_module("convscale.pools")
-    except (UnsupportedError, ModuleNotFoundError) as error:
-        faults.put(f"a worker process cannot work: {error}")
+    except (Exception, SystemExit) as error:  # the parent could import it
+        is_said = isinstance(error, (UnsupportedError, ModuleNotFoundError))
+        reason = str(error) if is_said else f"{type(error).__name__}: {error}"
+        faults.put(f"a worker process cannot work: {reason}")
         os._exit(UNSUPPORTED)  # an exception would be pages, from each that the pool makes anew
 
 

@@ -31,7 +31,8 @@ def test_an_old_python_is_told_so(name: str) -> None:
                            f"such as python3.11 {SCRIPTS / name}\n")
 
 
-@pytest.mark.parametrize("name", [*NAMES, "convscale/__init__.py", "convscale/needs_python.py"])
+@pytest.mark.parametrize("name", [*NAMES, "convscale/__init__.py", "convscale/needs_python.py",
+                                  "convscale/import_errors.py"])
 def test_an_old_python_reads_it(name: str) -> None:
     tree = ast.parse((SCRIPTS / name).read_text(encoding="utf-8"), feature_version=(3, 6))
     imported = [ast.unparse(node) for node in tree.body

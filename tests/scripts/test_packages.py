@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -114,7 +115,7 @@ def test_workers_without_a_package_are_one_line(tmp_path: Path, kernel: str, nam
     assert done.returncode == 3, done.stderr
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith(f"baseline.py: {kernel}: a worker process cannot work: ")
-    assert "(RuntimeError: module compiled against); " in done.stderr
+    assert done.stderr.endswith(": RuntimeError: module compiled against\n")
 
 
 def test_what_each_worker_would_print_is_said_once(tmp_path: Path) -> None:
@@ -142,6 +143,8 @@ def test_closed_streams_are_no_trouble(tmp_path: Path, stream: str) -> None:
 
 @pytest.mark.parametrize("body, code", [
     ("import numpy; numpy.no_such_thing", 3), ("import numpy.no_such_part", 3),
+    ("from numpy import no_such_thing", 3), ("import numpy; numpy.matrix([1]).no_such_thing", 1),
+    ("import numpy; numpy.vectorize(lambda a: a.no_such_thing)([1])", 1),
     ("import numpy.linalg as a; a.norm(object(), ord=[]).x", 1), ("[].no_such_thing", 1),
     ("from os import no_such_thing", 1)])
 def test_what_lacks_when_it_is_used(scripts: Path, body: str, code: int) -> None:
@@ -158,6 +161,43 @@ def test_a_module_in_the_place_of_pythons_own(tmp_path: Path) -> None:
         f"compare.py: {tmp_path}/argparse.py cannot be imported by {sys.executable} "
         "(AttributeError: no IntFlag); env -u PYTHONPATH PYTHONNOUSERSITE=1 before the command "
         "leaves out what is not Python's own or Debian's\n")
+
+
+@pytest.mark.parametrize("name, text, says", [
+    ("argparse", "", "AttributeError: module 'argparse' has no attribute 'ArgumentParser'"),
+    ("argparse", "def f(:", "SyntaxError: invalid syntax"),
+    ("csv", "raise KeyError(1)", "KeyError: 1"), ("csv", "def f(:", "SyntaxError: invalid syntax")])
+def test_where_modules_in_the_place_of_pythons_own_fail(tmp_path: Path, name: str, text: str,
+                                                       says: str) -> None:
+    (tmp_path / f"{name}.py").write_text(text + "\n")
+    (tmp_path / "own.py").write_text("import csv\n")  # as a module of ours
+    body = f"import sys; sys.path.insert(0, {str(SCRIPTS)!r})\nimport convscale.needs_python\n" \
+           "from convscale import cli\ncli.run_script('x.py', cli.main_of('own'))"
+    done = subprocess.run([sys.executable, "-B", "-c", body], capture_output=True, text=True,
+                          check=False, env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    assert done.returncode == 3 and done.stderr.count("\n") == 1, done.stderr
+    assert f": {tmp_path}/{name}.py cannot be imported by " in done.stderr
+    assert f"({says}" in done.stderr and "NumPy" not in done.stderr
+
+
+@pytest.mark.parametrize("text, code, says", [
+    ("no_such_name", 1, "NameError"), ("import numpy\nno_such_name", 1, "NameError"),
+    ("import numpy\n{}['a']", 1, "KeyError"), ("raise AttributeError('a')", 1, "Attribute"),
+    ("import numpy\ndef f(:", 1, "SyntaxError"), ("from convscale.cli import n", 1, "ImportError"),
+    ("open('/nowhere/a')", 5, "/nowhere/a: No such file"), ("raise MemoryError", 5, "memory")])
+@pytest.mark.parametrize("where", ["cli.py", "compare.py"])
+def test_faults_of_our_own_are_none_of_the_packages(tmp_path: Path, where: str, text: str,
+                                                   code: int, says: str) -> None:
+    """In a module that is imported when the script runs, and in one of the first."""
+    scripts = tmp_path / "scripts"
+    shutil.copytree(SCRIPTS, scripts, ignore=shutil.ignore_patterns("__pycache__"))
+    path = scripts / "convscale" / where
+    head, line, rest = path.read_text().partition("from __future__ import annotations\n")
+    path.write_text(f"{head}{line}{text}\n{rest}")
+    done = subprocess.run([sys.executable, "-B", str(scripts / "compare.py"), "a", "b"],
+                          capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == code and says in done.stderr, done.stderr
+    assert ("Traceback" in done.stderr) == (code == 1)
 
 
 def test_the_baseline_of_a_sweep_leaves_out_what_the_sweep_does(program: Path,
