@@ -10,7 +10,9 @@ import importlib
 import io
 import os
 import re
+import secrets
 import signal
+import string
 import sys
 import tempfile
 from contextlib import suppress
@@ -20,6 +22,9 @@ from typing import BinaryIO, Callable, NoReturn, Optional, Sequence
 from convscale import import_errors
 
 OK, USAGE, UNSUPPORTED, VERIFICATION, FAILURE, INTERRUPTED = 0, 2, 3, 4, 5, 130
+
+_PARTIAL, _RANDOM = ".partial-", 6  # of a temporary's name, and the letters behind it
+_LETTERS = string.ascii_letters + string.digits
 
 _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12,
           "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
@@ -206,33 +211,63 @@ def _open_in_place(target: Path) -> BinaryIO:
 
 
 def _replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """The name of the temporary file, and the lock that says that somebody writes to it, are those
-    of the program, too (common/output_file.cpp)."""
-    partial = f"{path.name[:200]}.partial-"
-    _remove_orphans(path.parent, partial)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=partial)
+    _remove_orphans(path)
+    file, temporary = _make_temporary(path)
     try:
-        with open(handle, "wb") as file:
-            with suppress(OSError):  # where there are no locks, nothing is taken for an orphan
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with file:
             write(file)
             mask = os.umask(0)
             os.umask(mask)
-            os.chmod(temporary, 0o666 & ~mask)  # mkstemp makes files that only their owner reads
+            os.chmod(temporary, 0o666 & ~mask)  # it is made as one that only its owner reads
             file.flush()
             os.fsync(file.fileno())  # says whether all is written
             os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
-def _remove_orphans(folder: Path, partial: str) -> None:
+def _begin_of_temporaries(path: Path) -> str:
+    """All of the name, unless that leaves no room: file systems take 255 bytes."""
+    return os.fsdecode(os.fsencode(path.name)[:255 - len(_PARTIAL) - _RANDOM]) + _PARTIAL
+
+
+def _make_temporary(path: Path) -> tuple[BinaryIO, Path]:
+    """The name, and the lock that says that somebody writes to it, are those of the program, too
+    (common/output_file.cpp). One that was taken for an orphan's before it had the lock is gone, or
+    will be: then another."""
+    while True:
+        letters = "".join(secrets.choice(_LETTERS) for _ in range(_RANDOM))
+        temporary = path.with_name(_begin_of_temporaries(path) + letters)
+        try:
+            file = open(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC,
+                                0o600), "wb")
+        except FileExistsError:
+            continue
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            temporary.unlink(missing_ok=True)
+            continue
+        except OSError:
+            pass  # where there are no locks, nothing is taken for an orphan
+        if os.fstat(file.fileno()).st_nlink > 0:
+            return file, temporary
+        file.close()
+
+
+def _remove_orphans(path: Path) -> None:
     """Takes away what runs that were killed have left: nobody holds their locks."""
-    for orphan in folder.glob(f"{glob.escape(partial)}*"):
-        with suppress(OSError), open(orphan, "r+b") as file:
+    begin = glob.escape(_begin_of_temporaries(path))
+    for orphan in path.parent.glob(begin + "?" * _RANDOM):
+        with suppress(OSError), open(orphan, "r+b", opener=_not_by_a_link) as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             orphan.unlink()
+
+
+def _not_by_a_link(name: str, flags: int) -> int:
+    return os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def parse_count(option: str, text: str, least: int, most: Optional[int] = None) -> int:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import signal
 import stat
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, BinaryIO, Callable
 
 import pytest
 
@@ -185,13 +186,66 @@ def test_closed_descriptors_get_into_no_file(scripts: Path, tmp_path: Path) -> N
 
 
 def test_what_a_killed_run_has_left_goes(tmp_path: Path) -> None:
-    for name in ("a.json.partial-x1y2z3", "b.json.partial-x1y2z3"):
-        (tmp_path / name).write_text("half")
-    with open(tmp_path / "a.json.partial-live", "w", encoding="utf-8") as live:
+    """As the program names its own; what only looks like it stays."""
+    name = "a" * 230 + ".json"
+    kept = {"b.json.partial-x1y2z3", f"{name}.partial-live01", f"{name}.partial-short",
+            f"{name}.partial-longer1", f"{name}.partial-of my own"}
+    for left in (f"{name}.partial-x1y2z3", *kept):
+        (tmp_path / left).write_text("half")
+    with open(tmp_path / f"{name}.partial-live01", "r+b") as live:
         fcntl.flock(live, fcntl.LOCK_EX)
-        cli.write_text(tmp_path / "a.json", "text")
-        assert sorted(os.listdir(tmp_path)) == ["a.json", "a.json.partial-live",
-                                                "b.json.partial-x1y2z3"]
+        cli.write_text(tmp_path / name, "text")
+        assert set(os.listdir(tmp_path)) == {name, *kept}
+
+
+@pytest.mark.parametrize("name", ["a" * 240, "a" * 255, "\u00e9" * 127])
+def test_a_long_name(tmp_path: Path, name: str) -> None:
+    cli.check_writable(tmp_path / name)
+    cli.write_text(tmp_path / name, "text")
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_the_name_of_a_temporary_is_as_the_program_has_it(tmp_path: Path) -> None:
+    def look(_file: object) -> None:
+        assert re.fullmatch(r"a\.json\.partial-[A-Za-z0-9_]{6}", "".join(os.listdir(tmp_path)))
+    cli.write_file(tmp_path / "a.json", look)
+    assert os.listdir(tmp_path) == ["a.json"]
+
+
+@pytest.mark.parametrize("taken", ["gone", "held"])
+def test_a_temporary_that_is_taken_for_an_orphan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                                taken: str) -> None:
+    """Between its making and its lock another writer locks it, and deletes it then or later."""
+    real, rivals = fcntl.flock, list[BinaryIO]()
+    def flock(file: BinaryIO, how: int) -> None:
+        if not rivals:
+            [path] = tmp_path.iterdir()
+            rivals.append(open(path, "r+b"))
+            real(rivals[0], fcntl.LOCK_EX)
+            if taken == "gone":
+                path.unlink()
+                rivals[0].close()
+        real(file, how)
+    def write(file: BinaryIO) -> None:
+        file.write(b"text")
+        if taken == "held":
+            Path(rivals[0].name).unlink(missing_ok=True)
+    monkeypatch.setattr("fcntl.flock", flock)
+    cli.write_file(tmp_path / "a.json", write)
+    assert (tmp_path / "a.json").read_text() == "text" and os.listdir(tmp_path) == ["a.json"]
+    rivals[0].close()
+
+
+def test_many_write_one_file(scripts: Path, tmp_path: Path) -> None:
+    code = (f"import sys; sys.path.insert(0, {str(scripts)!r})\nfrom pathlib import Path\n"
+            "from convscale import cli\nfor _ in range(300):\n"
+            "    cli.write_text(Path('a.json'), sys.argv[1] * 20)")
+    writers = [subprocess.Popen([sys.executable, "-B", "-c", code, letter], cwd=tmp_path,
+                                stderr=subprocess.PIPE, text=True) for letter in "abcdef"]
+    errors = [writer.communicate(timeout=240)[1] for writer in writers]
+    assert errors == [""] * 6
+    assert (tmp_path / "a.json").read_text() in [letter * 20 for letter in "abcdef"]
+    assert os.listdir(tmp_path) == ["a.json"]
 
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
