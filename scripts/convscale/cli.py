@@ -187,7 +187,7 @@ def check_writable(path: Path) -> None:
 def _follow_links(path: Path) -> Path:
     """What `path` leads to; but a descriptor, and not the file behind it."""
     folder = Path(os.path.realpath(path.parent))
-    if folder == Path(f"/proc/{os.getpid()}/fd"):
+    if _is_descriptor(folder / "0") and folder.is_relative_to(f"/proc/{os.getpid()}"):
         folder = Path("/proc/self/fd")
     target = folder / path.name
     if _is_descriptor(target) or not target.is_symlink():
@@ -199,14 +199,17 @@ def _follow_links(path: Path) -> Path:
 
 
 def _is_descriptor(path: Path) -> bool:
-    return re.fullmatch("/proc/[^/]+/fd", str(path.parent)) is not None
+    return str(path.parent).startswith("/proc/") and path.parent.name == "fd"
 
 
 def _open_in_place(target: Path) -> BinaryIO:
     """Of our descriptors a copy, which goes on where it is; opened anew, it would begin at the
     front."""
     if target.parent == Path("/proc/self/fd") and target.name.isdecimal():
-        return open(os.dup(int(target.name)), "wb")
+        number = int(target.name)
+        if fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        return open(os.dup(number), "wb")
     return open(target, "ab" if _is_descriptor(target) else "wb")
 
 

@@ -2,6 +2,7 @@
 """convscale.cli: values, errors of one line, exit codes, and files that are written whole."""
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -9,6 +10,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any, BinaryIO, Callable
 
@@ -159,6 +161,31 @@ def test_a_descriptor_goes_on_where_it_is(tmp_path: Path) -> None:
         (tmp_path / "link").unlink()
         assert (tmp_path / "all").read_text() == "old texttext"
         assert os.listdir(tmp_path) == ["all"]
+
+
+@pytest.mark.parametrize("folder", ["/proc/self/fd", "/proc/thread-self/fd",
+                                    "/proc/self/task/{thread}/fd", "/proc/{process}/fd",
+                                    "/proc/{process}/task/{thread}/fd", "/dev/fd"])
+def test_each_name_of_a_descriptor(tmp_path: Path, folder: str) -> None:
+    (tmp_path / "all").write_text("old ")
+    number = os.open(tmp_path / "all", os.O_WRONLY)
+    os.lseek(number, 4, os.SEEK_SET)
+    path = Path(folder.format(process=os.getpid(), thread=threading.get_native_id())) / str(number)
+    cli.check_writable(path)
+    cli.write_text(path, "text")
+    os.close(number)
+    assert (tmp_path / "all").read_text() == "old text" and os.listdir(tmp_path) == ["all"]
+
+
+def test_a_descriptor_that_is_only_read(tmp_path: Path) -> None:
+    (tmp_path / "all").write_text("old ")
+    with open(tmp_path / "all", "rb") as file:
+        for path in (f"/dev/fd/{file.fileno()}", f"/proc/thread-self/fd/{file.fileno()}"):
+            for write in (cli.check_writable, lambda path: cli.write_text(path, "text")):
+                with pytest.raises(OSError) as caught:
+                    write(Path(path))
+                assert (caught.value.errno, caught.value.filename) == (errno.EBADF, path)
+    assert (tmp_path / "all").read_text() == "old "
 
 
 def test_standard_output_by_its_name_keeps_what_it_has(scripts: Path, tmp_path: Path) -> None:
