@@ -26,6 +26,8 @@ IN_SLURM = {"SLURM_JOB_NODELIST": "n[1-3]"}
     ("a port=22 cpu_set=0-3 sockets=2 slots=3\n", "a", 3),
     ("# all\n\n \t\na slots=4# max-slots=8\n#b\nc slots=4 // the last\n", "a c", 4),
     ("/* a\n b slots=2 */ c slots=4\n", "c", 4), ("a slots=4", "a", 4),
+    ("a slots=4 # of /scratch/*\nb slots=2 # */ c\n", "a b", 2),
+    ("a slots=4 // of /*\nb slots=2 // */ c\n", "a b", 2), ("/* b\n# */a slots=3\n", "a", 3),
     ("a slots=4\r\nb slots=4\r\n", "a b", 4), ("\ufeffa slots=4\n", "a", 4),
     ("a slots=4\nb slots=1\n^b\n", "a", 4),
     ("+n2 slots=4\n+n0 slots=4\n", "n3 n1", 4), ("+n1\n+e slots=2\n", "n2 n1 n3", None),
@@ -46,6 +48,9 @@ def test_hosts_and_the_fewest_slots(tmp_path: Path, text: str, hosts: str,
 
 @pytest.mark.parametrize("text, message", [
     ("", "names no host"), ("# a\n", "names no host"), ("a\n^a\n", "names no host"),
+    ("a\nb /* c\nd\n", r"line 2 has a /\* that no \*/ ends"),
+    ("/* a */\n/*\n#*/b\n/*/\n", r"line 4 has a /\* that"),
+    ("# /*\n\n/*\n*/ a,,b\n", "line 4 begins with no host's name"),
     ("a\n--oversubscribe\n", "line 2 begins with no host's name"),
     ("/*\n*/\n\na,,b\n", "line 4 begins with no host's name"), ("a[\n", "line 1 begins"),
     ("a 4\n", "line 1 has 4, which is no setting"), ("a slots\n", "line 1 has slots, which is no"),

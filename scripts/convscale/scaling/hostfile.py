@@ -59,7 +59,7 @@ def read_hostfile(path: Path, environment: Mapping[str, str] = os.environ
     mentions: list[_Mention] = []
     empty = list[_Empty]()  # known when all is read
     left_out: set[str] = set()
-    for number, words in _lines(text):
+    for number, words in _lines(path, text):
         fail = _fail_at(path, number)
         slots = _slots(words[1:], fail)
         if words[0].startswith("^"):
@@ -94,13 +94,17 @@ def _fail_at(path: Path, number: int) -> Fail:
     return fail
 
 
-def _lines(text: str) -> list[tuple[int, list[str]]]:
+def _lines(path: Path, text: str) -> list[tuple[int, list[str]]]:
     """(number, words) of the lines that hold something; "slots = 4" is one word, "slots=4"."""
-    text = re.sub(r"/\*.*?(\*/|\Z)", lambda found: "\n" * found[0].count("\n") or " ", text,
-                  flags=re.DOTALL)
+    def blank(comment: "re.Match[str]") -> str:
+        if comment[0] == "/*":
+            _fail_at(path, text.count("\n", 0, comment.start()) + 1)("has a /* that no */ ends")
+        return "\n" * comment[0].count("\n") or " "
+    # Whichever begins first: a /* behind a # is none.
+    without = re.sub(r"(#|//)[^\n]*|/\*.*?\*/|/\*", blank, text, flags=re.DOTALL)
     lines = []
-    for number, line in enumerate(text.split("\n"), 1):
-        words = re.sub(r"\s*=\s*", "=", re.split("#|//", line)[0]).split()
+    for number, line in enumerate(without.split("\n"), 1):
+        words = re.sub(r"\s*=\s*", "=", line).split()
         if words:
             lines.append((number, words))
     return lines
