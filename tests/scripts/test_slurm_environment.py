@@ -27,6 +27,14 @@ RANK = {"PMIX_RANK": "0", "PMIX_NAMESPACE": "1", "PMIX_SERVER_URI41": "tcp4://12
         "OMPI_MCA_ess_base_jobid": "15", "OMPI_MCA_orte_hnp_uri": "1;tcp://1:1",
         "OMPI_MCA_orte_ess_num_procs": "1", "OMPI_COMMAND": "a", "OMPI_APP_CTX_NUM_PROCS": "4",
         "OMPI_FILE_LOCATION": "/tmp/1", "PRTE_MCA_ess_base_vpid": "0", "HYDI_CONTROL_FD": "7",
+        "OMPI_MCA_orte_local_daemon_uri": "1;tcp://1:2", "OMPI_MCA_orte_num_nodes": "2",
+        "OMPI_MCA_orte_node_regex": "n[1-4]", "OMPI_MCA_orte_jobid": "7", "OMPI_MCA_ess": "pmi",
+        "OMPI_MCA_orte_parent_uri": "1;tcp://1:3", "OMPI_MCA_orte_precondition_transports": "1-2",
+        "OMPI_MCA_orte_launch": "1",
+        "OMPI_MCA_orte_top_session_dir": "/tmp/3", "OMPI_MCA_orte_jobfam_session_dir": "/tmp/3/1",
+        "OMPI_MCA_orte_app_num": "0", "OMPI_MCA_orte_bound_at_launch": "1",
+        "PRTE_MCA_ess": "env", "PMIX_MCA_ess_base_jobid": "1", "PRTE_LAUNCHED": "1",
+        "PRTE_MCA_prte_hnp_uri": "1;tcp://1:1", "PRTE_MCA_prte_ess_num_procs": "4",
         "SLURM_PROCID": "0", "SLURM_LOCALID": "0", "SLURM_STEP_NUM_TASKS": "4",
         "SLURM_STEP_ID": "0", "SLURM_PMIX_MAPPING_SERV": "1", "SLURM_PMIXP_ABORT_AGENT_PORT": "9"}
 JOB = {"SLURM_JOB_ID": "7", "SLURM_JOBID": "7", "SLURM_JOB_NUM_NODES": "4", "SLURM_NNODES": "4",
@@ -42,6 +50,14 @@ KEPT = {"SLURM_CONF": "/etc/slurm/other.conf", "SLURM_CLUSTERS": "c2", "SBATCH_W
         "SBATCH_ACCOUNT": "physics", "SBATCH_PARTITION": "fast", "SBATCH_QOS": "high",
         "SBATCH_EXPORT": "ALL", "SLURM_PMIX_FENCE": "ring", "SLURM_PMIX_DIRECT_CONN_EARLY": "1",
         "SLURM_PMIX_SAMEARCH": "1", "SLURM_JWT": "token", "PMIX_MCA_gds": "hash",
+        "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe", "PRTE_ALLOW_RUN_AS_ROOT": "1",
+        "PRTE_MCA_hwloc_default_binding_policy": "none", "PRTE_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+        "PRTE_PREFIX": "/opt/p", "PMIX_PREFIX": "/opt/x", "PMIX_ROOT": "/opt/x",
+        "OMPI_MCA_orte_tmpdir_base": "/scratch", "OMPI_MCA_orte_keep_fqdn_hostnames": "1",
+        "OMPI_MCA_orte_default_hostfile": "hosts", "OMPI_MCA_orte_rsh_agent": "ssh -q",
+        "OMPI_MCA_orte_base_help_aggregate": "0", "OMPI_PREFIX": "/opt/o",
+        "HYDRA_LAUNCHER": "ssh", "HYDRA_IFACE": "eth1", "HYDRA_HOST_FILE": "hosts",
+        "HYDRA_BOOTSTRAP": "slurm", "HYDRA_TOPOLIB": "hwloc", "HYDRA_ENV": "all",
         "OMPI_MCA_btl_tcp_if_include": "eth1", "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMP_PLACES": "cores",
         "MPICH_MAX_THREAD_SAFETY": "multiple", "LOADEDMODULES": "openmpi/4"}
 INSIDE = {**RANK, **JOB, **KEPT}
@@ -71,6 +87,15 @@ def test_what_is_left_of_an_allocation() -> None:
     more = SCRIPT + '#SBATCH "--account=a b"\n#SBATCH -q low\n#SBATCH --export=NONE\n'
     assert outside_of_jobs(INSIDE, more) == without("SBATCH_PARTITION", "SBATCH_ACCOUNT",
                                                     "SBATCH_QOS", "SBATCH_EXPORT")
+    for said, name in (("-pfast", "SBATCH_PARTITION"), ("--acc=b", "SBATCH_ACCOUNT"),
+                       ("--part fast", "SBATCH_PARTITION"), ("-Ab --nodes=2", "SBATCH_ACCOUNT"),
+                       ("--nodes=2 -qlow", "SBATCH_QOS"), ('"--wckey=x"', "SBATCH_WCKEY"),
+                       ("-N2 --exp=NIL", "SBATCH_EXPORT"), ("--qos low", "SBATCH_QOS")):
+        assert outside_of_jobs(INSIDE, f"#!/bin/sh\n#SBATCH {said}\n") == without(name)
+    # Neither of these says one of the options, nor does a comment or a value.
+    for said in ("--nodes=2", "--exclusive", "-N 2", "--part-of=1", "--comment=-pfast",
+                 "--nodes=2 # -pfast"):
+        assert outside_of_jobs(INSIDE, f"#!/bin/sh\n#SBATCH {said}\n") == KEPT
     outside = {"CUDA_VISIBLE_DEVICES": "1"}  # which somebody set, and no job did
     assert outside_of_jobs(outside) == outside
 

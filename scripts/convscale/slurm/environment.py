@@ -9,21 +9,24 @@ job. Besides, a variable SBATCH_X of sbatch outranks the option X of a script.
 from __future__ import annotations
 
 import re
+import shlex
 from typing import Mapping
 
 # Regular expressions that Python and `grep -E` read alike; each matches whole names.
 
 # What says that a process is a rank, of which job, and how to find the others: Open MPI's mpirun
 # and daemons, PMIx, PMI (MPICH, Intel MPI, srun --mpi=pmi2), MVAPICH. What people set themselves
-# (OMPI_MCA_btl, OMPI_ALLOW_RUN_AS_ROOT, MPICH_*, UCX_*) is none of it.
+# (OMPI_MCA_btl, OMPI_ALLOW_RUN_AS_ROOT, HYDRA_*, MPICH_*, UCX_*) is none of it.
+_OF_DAEMONS = ("ess|ess_[a-z_]*|(orte|prte)_(hnp_uri|(local_|parent_)?daemon_uri|parent_uri"
+               "|ess_[a-z_]*|num_[a-z_]*|jobid|vpid|node_regex|app_num|launch|bound_at_launch"
+               "|(top|jobfam)_session_dir|precondition_transports)")
 _RANK = ("OMPI_(COMM_WORLD|UNIVERSE|APP_CTX|FILE|FIRST|NUM|COMMAND|ARGV|SOCKET|NODE)[A-Z_]*"
-         "|OMPI_MCA_(ess|ess_base_jobid|ess_base_vpid|pmix|orte_[a-z_]*|initial_wdir"
-         "|shmem_RUNTIME_QUERY_hint|mpi_oversubscribe)"
-         "|(ORTE|PRTE|HYDRA|HYDI|PMI|PMI2|MV2_COMM_WORLD|PALS)_[A-Za-z0-9_]*"
-         "|PMIX_[A-Za-z0-9_]*|MPI_(LOCALRANKID|LOCALNRANKS)"
+         "|OMPI_MCA_(pmix|initial_wdir|shmem_RUNTIME_QUERY_hint|mpi_oversubscribe)"
+         f"|(OMPI|PRTE|PMIX)_MCA_({_OF_DAEMONS})|(ORTE|PRTE|PMIX)_[A-Z0-9_]*"
+         "|(HYDI|PMI|PMI2|MV2_COMM_WORLD|PALS)_[A-Za-z0-9_]*|MPI_(LOCALRANKID|LOCALNRANKS)"
          "|SLURM_(PROCID|LOCALID|NODEID|GTIDS|TASK_PID|STEP_[A-Z_]*|STEPID|PMIX_MAPPING_SERV"
          "|PMIXP_[A-Z_]*)")
-_SETTING = "PMIX_MCA_[A-Za-z0-9_]*"  # but this
+_SETTING = "(PRTE|PMIX)_(ALLOW_RUN_AS_ROOT[A-Z_]*|PREFIX|ROOT)"  # but these
 # What Slurm says of a job, and what its commands take as options.
 _JOB = "(SLURM|SLURMD|SBATCH|SALLOC|SRUN|SPANK)_[A-Za-z0-9_]*"
 # What its commands that ask take as options: a filter would hide our jobs.
@@ -35,8 +38,8 @@ _SITE = ("SLURM_(CONF|CONF_SERVER|CLUSTERS|JWT)"
 # And what people set for sbatch, where no option of the script says it: whom the job is charged
 # to, where it may run at all, and what of the environment it gets. No allocation sets these, but
 # the others of sbatch (memory, binding, layout) would change what is measured.
-_CHARGED = {"SBATCH_ACCOUNT": "account|A", "SBATCH_CLUSTERS": "clusters|cluster|M",
-            "SBATCH_EXPORT": "export", "SBATCH_PARTITION": "partition|p", "SBATCH_QOS": "qos|q",
+_CHARGED = {"SBATCH_ACCOUNT": "account A", "SBATCH_CLUSTERS": "clusters M",
+            "SBATCH_EXPORT": "export", "SBATCH_PARTITION": "partition p", "SBATCH_QOS": "qos q",
             "SBATCH_RESERVATION": "reservation", "SBATCH_WCKEY": "wckey"}
 # Slurm gives these out with the GPUs of a job, and then to whatever that starts.
 _DEVICES = "CUDA_VISIBLE_DEVICES|GPU_DEVICE_ORDINAL|ROCR_VISIBLE_DEVICES|ZE_AFFINITY_MASK"
@@ -79,9 +82,26 @@ submit_script() (
 
 def _kept(script: str) -> str:
     """What sbatch may have: a variable outranks what the script says of the same."""
-    said = re.findall(r'^#SBATCH +"?--?([A-Za-z-]+)', script, re.MULTILINE)
+    words = [word for line in re.findall(r"^#SBATCH(\s.*)", script, re.MULTILINE)
+             for word in _words(line)]
     return "|".join([_SETTING, _SITE, *(name for name, options in _CHARGED.items()
-                              if not set(options.split("|")).intersection(said))])
+                                        if not any(_says(word, *options.split())
+                                                   for word in words))])
+
+
+def _words(line: str) -> list[str]:
+    try:
+        return shlex.split(line, comments=True)
+    except ValueError:  # a quote that does not end
+        return line.split()
+
+
+def _says(word: str, long: str, letter: str = "") -> bool:
+    """Whether it is the option: also abbreviated, or with its value, or behind flags of a letter.
+    """
+    name = word[2:].partition("=")[0]
+    return (word.startswith("--") and name != "" and long.startswith(name)
+            or bool(letter) and re.match(f"-[HIOQVWhksv]*{letter}", word) is not None)
 
 
 def _without(environment: Mapping[str, str], foreign: str, kept: str) -> dict[str, str]:
