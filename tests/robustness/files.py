@@ -17,9 +17,11 @@ import time
 from pathlib import Path
 from typing import Callable, Iterator, Optional
 
-from harness import (Campaign, Ended, Limit, Place, default_signals, document_of, faults_of,
-                     parser_of, run, without_launch)
+from harness import (HANGS_AFTER_S, Campaign, Ended, Limit, Place, default_signals, document_of,
+                     faults_of, handles, is_sanitized, parser_of, run)
 from shim import Shim, Unusable
+
+from convscale.slurm.environment import without_rank
 
 _RUN = ["--size", "16", "--mem", "1k", "--iterations", "3", "--burns", "0", "-w", "2", "--json",
         "run.json", "--csv", "run.csv", "--md", "run.md", "--save", "arrays"]
@@ -176,13 +178,15 @@ def quotas(tries: Tries, program: Path, place: Place, rng: random.Random, count:
                   env=shim.environment(WRITE=kind, WRITTEN=after))
 
 
-def processor_time(tries: Tries) -> None:
+def processor_time(tries: Tries, program: Path) -> None:
+    hard_s = 60 if is_sanitized(program) else 3  # it ends the program, without a word
+
     def interrupted(ended: Ended, folder: Path) -> Iterator[str]:
         yield from faults_of(ended, folder, (130,))
         document = document_of(folder / "run.json") if (folder / "run.json").exists() else "none"
         if isinstance(document, str) or not document["interrupted"]:
             yield "no JSON that says it was interrupted"
-    tries.run("ulimit -t", limits={resource.RLIMIT_CPU: (1, 3)}, judged=interrupted,
+    tries.run("ulimit -t", limits={resource.RLIMIT_CPU: (1, hard_s)}, judged=interrupted,
               arguments=["--size", "16", "--mem", "1k", "--min-time", "100", "-w", "2", "--json",
                          "run.json"])
 
@@ -192,14 +196,18 @@ def nobody_reads(program: Path, place: Place, campaign: Campaign) -> None:
     folder = place.empty()
     os.mkfifo(folder / "fifo")
     process = subprocess.Popen([program, *_RUN[:10], "--json", "fifo"], cwd=folder,
-                               env=without_launch(), stdin=subprocess.DEVNULL,
+                               env=without_rank(os.environ), stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                preexec_fn=default_signals)
-    time.sleep(0.3)
+    deadline = time.monotonic() + HANGS_AFTER_S
+    while process.poll() is None and not handles(process.pid, signal.SIGINT) and (
+            time.monotonic() < deadline):
+        time.sleep(0.01)
+    time.sleep(0.3)  # until it waits, most likely; it must also end if it does not yet
     hung = False
     process.send_signal(signal.SIGINT)
     try:
-        out, err = process.communicate(timeout=5)
+        out, err = process.communicate(timeout=HANGS_AFTER_S)
     except subprocess.TimeoutExpired:
         process.kill()
         out, err = process.communicate()
@@ -236,7 +244,7 @@ def main() -> None:
         appended(tries)
         full_disks(tries, rng, count)
         quotas(tries, program, place, rng, count)
-        processor_time(tries)
+        processor_time(tries, program)
         nobody_reads(program, place, campaign)
         killed_before(tries)
     campaign.finish()

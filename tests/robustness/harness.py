@@ -21,6 +21,8 @@ from typing import Any, Iterator, Mapping, NoReturn, Optional, Sequence, Union
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 sys.dont_write_bytecode = True
+from convscale.slurm.environment import without_rank  # noqa: E402  # found there
+
 SKIPPED = 77
 CODES = (0, 2, 3, 4, 5, 130)
 # A run of what these campaigns ask for takes some hundredths of a second.
@@ -62,10 +64,16 @@ def default_signals() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-def without_launch() -> dict[str, str]:
-    """The environment, without what a launcher of several processes has set for this one."""
-    return {name: value for name, value in os.environ.items()
-            if not name.startswith(("SLURM_", "PMI", "OMPI_", "PRTE_", "MPI"))}
+def handles(pid: int, number: signal.Signals) -> Optional[bool]:
+    """None: there is no such process."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return None
+    for line in status.splitlines():
+        if line.startswith("SigCgt:"):
+            return bool(int(line.split()[1], 16) >> (number - 1) & 1)
+    return None
 
 
 def run(command: Sequence[Argument], folder: Path, *, env: Optional[Mapping[str, str]] = None,
@@ -78,7 +86,7 @@ def run(command: Sequence[Argument], folder: Path, *, env: Optional[Mapping[str,
         for which, most in limits.items():
             resource.setrlimit(which, most if isinstance(most, tuple) else (most, most))
     process = subprocess.Popen(
-        list(command), cwd=folder, env={**without_launch(), **(env or {})},
+        list(command), cwd=folder, env={**without_rank(os.environ), **(env or {})},
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         preexec_fn=limit, start_new_session=True)
     try:

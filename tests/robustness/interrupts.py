@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import Iterator, Optional
 
 from harness import (HANGS_AFTER_S, Campaign, Ended, Place, default_signals, document_of,
-                     faults_of, is_sanitized, parser_of, run, without_launch)
+                     faults_of, handles, is_sanitized, parser_of, run)
 from shim import Shim, Unusable
+
+from convscale.slurm.environment import without_rank
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGXCPU)
 SOON_S = 0.5  # what users are promised
@@ -78,17 +80,6 @@ class Hit:
     was_handled: Optional[bool]  # when it came; None where the run had ended
 
 
-def handles(pid: int, number: signal.Signals) -> Optional[bool]:
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return None
-    for line in status.splitlines():
-        if line.startswith("SigCgt:"):
-            return bool(int(line.split()[1], 16) >> (number - 1) & 1)
-    return None
-
-
 def ranks_below(launcher: int, program: Path) -> list[int]:
     """Processes of `program` that stem from `launcher`."""
     parents, programs = {}, []
@@ -112,7 +103,7 @@ def ranks_below(launcher: int, program: Path) -> list[int]:
 def fire(shot: Shot, program: Path, mpirun: Optional[str], folder: Path) -> Hit:
     launcher = [mpirun, "-n", str(shot.ranks)] if shot.ranks > 1 and mpirun else []
     command = [*launcher, str(program), *KINDS[shot.kind]]
-    process = subprocess.Popen(command, cwd=folder, env={**without_launch(), **_MPI},
+    process = subprocess.Popen(command, cwd=folder, env={**without_rank(os.environ), **_MPI},
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, start_new_session=True,
                                preexec_fn=default_signals)

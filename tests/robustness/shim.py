@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
@@ -32,7 +33,8 @@ class Unusable(Exception):
 
 
 class Shim:
-    """Preloads faults.c. Raises Unusable where that cannot be."""
+    """Preloads faults.c. Raises Unusable where that cannot be; but where it cannot be built, the
+    campaign has failed."""
 
     def __init__(self, program: Path, folder: Path) -> None:
         compiler = shutil.which("cc")
@@ -42,11 +44,11 @@ class Shim:
             raise Unusable("a sanitizer has allocation functions of its own")
         self._library = folder / "faults.so"
         self._log = folder / "faults.log"
-        built = subprocess.run([compiler, "-O1", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror",
-                                "-o", str(self._library), str(SOURCE), "-ldl"],
+        built = subprocess.run([compiler, "-O1", "-fPIC", "-shared", "-o",
+                                str(self._library), str(SOURCE), "-ldl"],
                                capture_output=True, text=True, check=False)
         if built.returncode != 0:
-            raise Unusable(f"faults.c cannot be built here: {' '.join(built.stderr.split())[:300]}")
+            sys.exit(f"faults.c cannot be built: {built.stderr}")
         self._names: dict[str, str] = {}
 
     def environment(self, **faults: int) -> dict[str, str]:
