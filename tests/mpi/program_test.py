@@ -28,7 +28,7 @@ ENVIRONMENT = {
 
 
 def takes_several_programs() -> bool:
-    """The mpirun of Open MPI 5.0.7, Debian 13's, ends itself with SIGSEGV on `PROGRAM : PROGRAM`."""
+    """The mpirun of Open MPI 5.0.7, Debian 13's, ends itself with SIGSEGV on `A : B`."""
     tried = subprocess.run([LAUNCHER, "-n", "1", "true", ":", "-n", "1", "true"], env=ENVIRONMENT,
                            capture_output=True, timeout=LIMIT_S, check=False)
     if tried.returncode == -signal.SIGSEGV:
@@ -130,8 +130,8 @@ class ProgramOnRanks(unittest.TestCase):
                 self.assertIn("images.npy of ", done.stderr)
 
     def wait_for_ranks(self, launcher: "subprocess.Popen[str]") -> list[int]:
-        """The processes of the program, once all of them are past the start of MPI: rank 0 opens its
-        file when they have agreed on the options. A rank that dies before may leave mpirun
+        """The processes of the program, once all of them are past the start of MPI: rank 0 opens
+        its file when they have agreed on the options. A rank that dies before may leave mpirun
         waiting."""
         def ranks() -> list[int]:
             return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc")))

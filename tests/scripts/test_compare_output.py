@@ -37,8 +37,8 @@ def test_an_interrupted_file_is_a_warning(comparer: Comparer) -> None:
 def test_a_file_that_names_no_machine(comparer: Comparer) -> None:
     a = comparer.file("a.json", record(around(1)))
     b = comparer.file("b.json", record(around(1, seed=1)), host=None)
-    assert comparer.run(a, b).stderr == ("compare.py: warning: different machines: vm (a processor) "
-                                         "before, an unknown host after\n")
+    assert comparer.run(a, b).stderr == ("compare.py: warning: different machines: vm (a "
+                                         "processor) before, an unknown host after\n")
 
 
 def test_warnings(comparer: Comparer) -> None:

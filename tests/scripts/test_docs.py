@@ -11,12 +11,21 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 # "ctest -L slurm", "scripts/test.sh --preset asan -- -R shape", and "`-- -R shape`".
-SELECTION = re.compile(r"(?:\bctest|--) +((?:-L|-LE|-R|-E) +(?:'[^']+'|\"[^\"]+\"|[^\s`'\"&.,;)]+))")
+SELECTION = re.compile(
+    r"(?:\bctest|--) +((?:-L|-LE|-R|-E) +(?:'[^']+'|\"[^\"]+\"|[^\s`'\"&.,;)]+))")
 
 
 def test_no_text_has_a_placeholder() -> None:
     for path in texts():
         assert not re.search(r"@[A-Z]+@", path.read_text(encoding="utf-8")), path
+
+
+def test_lines_of_python_are_short_and_end_where_they_seem_to() -> None:
+    wrong = [f"{path.relative_to(ROOT)}:{number}"
+             for folder in ("scripts", "tests") for path in sorted((ROOT / folder).rglob("*.py"))
+             for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1)
+             if len(line) > 100 or line != line.rstrip()]
+    assert wrong == []
 
 
 def texts() -> list[Path]:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The shell functions that run.sh, test.sh and package.sh share: progress, logs, failures; and what the
-tests on bare machines do where they cannot be run."""
+"""The shell functions that run.sh, test.sh and package.sh share: progress, logs, failures; and what
+the tests on bare machines do where they cannot be run."""
 from __future__ import annotations
 
 import os
@@ -16,7 +16,8 @@ NINJA = "echo '[1/12] Building CXX object a.o'; sleep 1.5; echo '[7/12] Linking 
 def shell(scripts: Path, script: str, **options: object) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         ["bash", "-c", f"set -eu; source '{scripts}/prepare.sh'; program=run.sh; {script}"],
-        text=True, check=False, timeout=120, **options)  # type: ignore[call-overload, no-any-return]
+        text=True, check=False, timeout=120,
+        **options)  # type: ignore[call-overload, no-any-return]
 
 
 def test_a_command_keeps_its_exit_code_and_its_output_is_logged(scripts: Path,
@@ -48,8 +49,10 @@ def test_progress_is_one_line_that_moves_on_a_terminal(scripts: Path, tmp_path: 
 
 
 @pytest.mark.parametrize("log, shown, hidden", [
-    ("[1/9] Building a\nFAILED: b.o\nb.cpp:1: error: no\nninja: stopped\n", "b.cpp:1: error", "[1/9]"),
-    ("-- Found all\nCMake Error at CMakeLists.txt:3:\n  fmt was not found\n", "fmt was", "Found all"),
+    ("[1/9] Building a\nFAILED: b.o\nb.cpp:1: error: no\nninja: stopped\n", "b.cpp:1: error",
+     "[1/9]"),
+    ("-- Found all\nCMake Error at CMakeLists.txt:3:\n  fmt was not found\n", "fmt was",
+     "Found all"),
     ("Reading lists\nE: Unable to locate package x\n", "E: Unable", "Reading"),
     ("one\ntwo\n", "one\ntwo", "CMake"),
 ])

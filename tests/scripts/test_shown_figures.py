@@ -98,7 +98,7 @@ def test_compare_takes_iterations_of_one_run_and_medians_of_several(
 def test_the_scaling_tables_show_the_median_and_its_rates() -> None:
     first, second = records()
     one = series.Series(series.key_of(first), [first, second])
-  
+
     assert tables._common_cells(first) == ["20.00 us", "12.00 us", "49.00 us", "43.5 %"]
     assert tables._common_cells(second) == ["10.50 us", "6.000 us", "31.00 us", "55.9 %"]
     assert tables._strong_cells(one, second)[:3] == ["23 809 524", "1.90", "1.90"]

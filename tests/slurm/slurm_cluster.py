@@ -97,7 +97,8 @@ def check_tools() -> None:
         socket.getaddrinfo(None, 1, socket.AF_INET, socket.SOCK_STREAM, 0,
                            socket.AI_ADDRCONFIG | socket.AI_PASSIVE)
     except socket.gaierror:
-        raise NoSlurm("no network here but the loopback's, on which Slurm does not listen") from None
+        raise NoSlurm("no network here but the loopback's, on which Slurm does not listen"
+                      ) from None
     done = subprocess.run(["unshare", "--pid", "--fork", "--mount-proc", "--uts", "true"],
                           capture_output=True, text=True, check=False)
     if done.returncode != 0:
