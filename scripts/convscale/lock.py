@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import datetime
 import errno
 import fcntl
 import json
 import os
 import platform
+import tempfile
 import time
 from pathlib import Path
 from typing import Any, Iterator, Optional
@@ -23,6 +25,9 @@ NAME = ".lock"  # of the file, in the folder
 _HELD: list[int] = []
 _PATIENCE_S = 60.0  # with a report, which takes a few seconds
 _WAIT = "; wait for it, or give another folder"
+# ext2 to ext4, XFS, Btrfs, tmpfs, ramfs, overlayfs, F2FS, ZFS, as in statfs(2)
+_LOCAL = (0xEF53, 0x58465342, 0x9123683E, 0x01021994, 0x858458F6, 0x794C7630, 0xF2F52010,
+          0x2FC12FC1)
 _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)  # of a file system
 
 
@@ -81,20 +86,25 @@ def _take(folder: Path, own: dict[str, Any]) -> int:
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
-            _check_free(folder, descriptor)
-            with contextlib.suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(descriptor), os.stat(path)):
-                    os.truncate(descriptor, 0)
-                    os.pwrite(descriptor, json.dumps(own).encode(), 0)
-                    return descriptor
+            is_locked = _is_locked(folder, descriptor)
+            if is_locked:
+                _check_foreign(folder, descriptor)
+                with contextlib.suppress(FileNotFoundError):
+                    if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                        os.truncate(descriptor, 0)
+                        os.pwrite(descriptor, json.dumps(own).encode(), 0)
+                        return descriptor
         except BaseException:
             os.close(descriptor)
             raise
-        os.close(descriptor)  # its holder has deleted it meanwhile: once more
+        os.close(descriptor)
+        if not is_locked:
+            return _take_without_locks(folder, own)
+        # Else its holder has deleted it meanwhile: once more.
 
 
-def _check_free(folder: Path, descriptor: int) -> None:
-    is_known = True
+def _is_locked(folder: Path, descriptor: int) -> bool:
+    """False where the file system has no locks."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -102,15 +112,103 @@ def _check_free(folder: Path, descriptor: int) -> None:
             raise InUse(folder, _read(descriptor), _WAIT) from error
         if error.errno not in _NO_LOCKS:
             raise
-        is_known = False
+        return False
+    return True
+
+
+def _check_foreign(folder: Path, descriptor: int) -> None:
+    """The lock says all of this host, and of all where the files are on its own disk: then the
+    host of another name, such as the container of the night before, has ended."""
     holder = _read(descriptor)
-    if not holder:
-        return
-    if holder.get("host") != platform.node():
-        raise InUse(folder, holder, f", which cannot be seen from {printable(platform.node())}; "
-                    f"wait for it, or remove {folder / NAME} if it is not so")
-    if not is_known and _started(holder.get("process")) == holder.get("started"):
-        raise InUse(folder, holder, _WAIT)
+    if holder and holder.get("host") != platform.node() and not (
+            _is_local(descriptor) and _is_free_for_clients(descriptor)):
+        raise InUse(folder, holder, _unseen(folder))
+
+
+def _unseen(folder: Path) -> str:
+    return (f", which cannot be seen from {printable(platform.node())}; wait for it, or remove "
+            f"{folder / NAME} if it is not so")
+
+
+def _is_local(descriptor: int) -> bool:
+    """Whether nobody but this host's kernel has this file system. False where that is not known."""
+    status = ctypes.create_string_buffer(512)  # more than struct statfs, whose first word this is
+    try:
+        if ctypes.CDLL(None).fstatfs(descriptor, status) != 0:
+            return False
+    except (OSError, AttributeError):
+        return False
+    return ctypes.c_long.from_buffer(status).value & 0xFFFFFFFF in _LOCAL
+
+
+def _is_free_for_clients(descriptor: int) -> bool:
+    """On an NFS server its clients' locks are those of fcntl, which flock does not see."""
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.lockf(descriptor, fcntl.LOCK_UN)
+    except OSError:
+        return False
+    return True
+
+
+def _take_without_locks(folder: Path, own: dict[str, Any]) -> int:
+    """A second name, which a link gives to one only, is held while the first is looked at."""
+    path, taking = folder / NAME, folder / f"{NAME}.taking"
+    handle, name = tempfile.mkstemp(dir=folder, prefix=f"{NAME}.")
+    try:
+        os.write(handle, json.dumps(own).encode())
+        _link_when_free(folder, name, taking)
+        try:
+            holder = _read_file(path)
+            if holder and holder.get("host") != platform.node():
+                raise InUse(folder, holder, _unseen(folder))
+            if holder and not _has_ended(holder):
+                raise InUse(folder, holder, _WAIT)
+            os.chmod(name, 0o666 & ~_mask())
+            os.replace(name, path)
+        finally:
+            taking.unlink(missing_ok=True)
+        return handle
+    except BaseException:
+        os.close(handle)
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _link_when_free(folder: Path, name: str, taking: Path) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            return os.link(name, taking)
+        except FileExistsError:
+            holder = _read_file(taking)
+            if holder and holder.get("host") == platform.node() and _has_ended(holder):
+                taking.unlink(missing_ok=True)
+            elif time.monotonic() > deadline:
+                raise InUse(folder, holder, f"; wait for it, or remove {taking} if it is not so"
+                            ) from None
+        time.sleep(0.001)
+
+
+def _has_ended(holder: dict[str, Any]) -> bool:
+    return _started(holder.get("process")) != holder.get("started")
+
+
+def _mask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return {}
+    try:
+        return _read(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _read(descriptor: int) -> dict[str, Any]:

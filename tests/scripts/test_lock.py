@@ -10,6 +10,7 @@ import platform
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -105,13 +106,49 @@ def write_lock(folder: Path, **holder: Any) -> Path:
     return path
 
 
-def test_what_another_host_says_is_not_passed_over(bench: Bench) -> None:
-    path = write_lock(bench.out, host="n\x1b9", process=7)
-    errors = bench.run(2)
-    assert errors.count("\n") == 1 and "scaling.py, process 7 on n?9, since 1999" in errors
-    assert f"wait for it, or remove {path} if it is not so" in errors
+def test_what_another_host_says_is_not_passed_over(tmp_path: Path,
+                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "_is_local", lambda _descriptor: False)
+    path = write_lock(tmp_path, host="n\x1b9", process=7)
+    with pytest.raises(InUse, match="scaling.py, process 7 on n.9, since 1999") as caught:
+        with only_one(tmp_path, "x.py"):
+            pytest.fail("two")
+    assert "n?9" in str(caught.value)
+    assert f"wait for it, or remove {path} if it is not so" in str(caught.value)
     path.unlink()
-    bench.run(0)
+    with only_one(tmp_path, "x.py"):
+        pass
+
+
+def test_what_a_host_of_another_name_has_left_here_is_taken_over(tmp_path: Path) -> None:
+    """As a container of the night before, on a disk of this host, whose locks are all known."""
+    with open(write_lock(tmp_path, host="c0ffee", process=7), "rb") as file:
+        if not lock._is_local(file.fileno()):
+            pytest.skip("the folder for temporary files is on no disk of this host")
+    with only_one(tmp_path, "x.py"):
+        assert json.loads((tmp_path / lock.NAME).read_text())["host"] == platform.node()
+
+
+def test_who_holds_it_through_this_host_is_not_passed_over(tmp_path: Path) -> None:
+    """An NFS server has its clients' locks as fcntl's: so does this process hold one."""
+    path = write_lock(tmp_path, host="client", process=7)
+    hold = f"import fcntl; file = open({str(path)!r}, 'r+b'); fcntl.lockf(file, fcntl.LOCK_EX); " \
+           "print('held', flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, text=True,
+                          stdout=subprocess.PIPE) as client:
+        assert client.stdout is not None and client.stdout.readline() == "held\n"
+        with pytest.raises(InUse, match="scaling.py, process 7 on client, since 1999"):
+            with only_one(tmp_path, "x.py"):
+                pytest.fail("two")
+        client.communicate("\n", timeout=240)
+
+
+def test_which_file_systems_are_local() -> None:
+    with open("/proc/self/status", "rb") as file:  # a kind that is not in the list
+        assert not lock._is_local(file.fileno())
+    if os.path.ismount("/dev/shm"):
+        with tempfile.TemporaryFile(dir="/dev/shm") as file:
+            assert lock._is_local(file.fileno())
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "\udcff",
@@ -126,10 +163,15 @@ def test_a_lock_that_nobody_holds_is_taken_over(tmp_path: Path, text: str) -> No
     assert os.listdir(tmp_path) == []
 
 
-def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def no_locks(monkeypatch: pytest.MonkeyPatch) -> None:
     def none(_file: int, _how: int) -> None:
+        time.sleep(0.0001)
         raise OSError(errno.ENOLCK, "none")
     monkeypatch.setattr("fcntl.flock", none)
+
+
+def test_a_file_system_without_locks(tmp_path: Path, no_locks: None) -> None:
     with only_one(tmp_path, "x.py"):
         with pytest.raises(InUse, match="is at work there"):
             with only_one(tmp_path, "y.py"):
@@ -138,6 +180,18 @@ def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyP
         write_lock(tmp_path, **changed)  # that process has ended, and its number may be another's
         with only_one(tmp_path, "x.py"):
             pass
+    write_lock(tmp_path, started="1").rename(tmp_path / ".lock.taking")  # of one that was killed
+    with only_one(tmp_path, "x.py"):
+        pass
+    write_lock(tmp_path, host="another")
+    with pytest.raises(InUse, match="on another, since 1999"):
+        with only_one(tmp_path, "x.py"):
+            pytest.fail("two")
+    assert os.listdir(tmp_path) == [".lock"]
+
+
+def test_of_many_without_locks_one_is_at_work(tmp_path: Path, no_locks: None) -> None:
+    test_of_many_at_once_one_is_at_work(tmp_path)
 
 
 def test_of_many_at_once_one_is_at_work(tmp_path: Path) -> None:
