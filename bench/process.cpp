@@ -149,7 +149,9 @@ bool hold_standard_descriptors() {
   const auto is_open = [](int fd) { return fcntl(fd, F_GETFD) != -1; };
   const bool can_write = is_open(STDOUT_FILENO);
   for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-    if (!is_open(fd)) open("/dev/null", O_RDWR);  // the lowest that is free: those below are taken
+    // The lowest that is free: those below are taken. To read only, so that an output that names it
+    // is one that cannot be written.
+    if (!is_open(fd)) open("/dev/null", O_RDONLY);
   }
   return can_write;
 }

@@ -38,7 +38,8 @@ std::size_t terminal_columns() {
   constexpr std::size_t kUnknown = 80;
   winsize size{};
   const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
-  return known ? size.ws_col : kUnknown;
+  constexpr std::size_t kInterrupt = 2;  // ^C: a line that wraps could not be erased
+  return std::max<std::size_t>(kInterrupt + 1, known ? size.ws_col : kUnknown) - kInterrupt;
 }
 
 }  // namespace

@@ -234,6 +234,8 @@ class Run {
     const std::size_t measured = report_.records.size();
     if (std::any_of(report_.records.begin(), report_.records.end(),
                     [](const Record& r) { return r.status == Status::kInterrupted; })) {
+      if (measured < rows_.size())
+        say(fmt::format("rows not begun: {} of {}", rows_.size() - measured, rows_.size()));
       return;
     }
     say(measured < rows_.size()

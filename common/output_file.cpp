@@ -206,6 +206,9 @@ OutputFile OutputFile::join(const fs::path& partial, const fs::path& target) {
 void OutputFile::fail(int error_number) const {
   const char* remedy = "give a file in a folder that exists and is writable";
   if (error_number == ENOSPC || error_number == EDQUOT) remedy = "give a file where there is room";
+  if (error_number == EBADF) remedy = "give a descriptor that is open for writing";
+  if (error_number == EPIPE) remedy = "its reader has gone";
+  if (error_number == EINTR) remedy = "a signal came before anybody read it";
   if (error_number == EFBIG) remedy = "a larger limit of files (ulimit -f) would do";
   throw ResourceError(fmt::format("cannot write {}: {}; {}", target_.string(),
                                   std::strerror(error_number), remedy));

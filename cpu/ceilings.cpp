@@ -97,7 +97,9 @@ double CeilingMeter::read_pass(int streams) {
 double CeilingMeter::fma_pass() {
   const auto loop = dtype_ == Dtype::kFloat64 ? loops_.fma_float64 : loops_.fma_float32;
   std::atomic<double> flops{0};
-  const Pass pass = timed_on(team_.size(), [&](int) { flops += loop(fma_rounds_); });
+  const Pass pass = timed_on(team_.size(), [&](int) {
+    if (!stop_()) flops += loop(fma_rounds_);  // thousands of workers take seconds
+  });
   return flops / pass.seconds;
 }
 
@@ -125,6 +127,7 @@ void CeilingMeter::calibrate() {
   fma_rounds_ = kTrialRounds;
   double flops_per_s = 0;
   for (int pass = 0; pass < kPasses; ++pass) flops_per_s = std::max(flops_per_s, fma_pass());
+  if (stop_()) return;
   const auto loop = dtype_ == Dtype::kFloat64 ? loops_.fma_float64 : loops_.fma_float32;
   const double flops_of_round = loop(1);
   fma_rounds_ =

@@ -90,7 +90,8 @@ TEST(Interrupted, IterationsMayBeAnyNumberWhereARuleAsksForMore) {
 TEST(Interrupted, OfAListTheWholeRowsAreAsEver) {
   const Outcome run = interrupted({"--dtype", "float64,float32,float64", "--yes"}, 2, kBurns + 6);
   EXPECT_EQ(run.code, 130);
-  EXPECT_THAT(run.err, HasSubstr("convscale: row 2: interrupted by a signal\n"));
+  EXPECT_THAT(run.err, AllOf(HasSubstr("convscale: row 2: interrupted by a signal\n"),
+                             HasSubstr("convscale: rows not begun: 1 of 3\n")));
   const std::string verdicts = run.out.substr(run.out.find("\nVerification"));
   EXPECT_THAT(verdicts, AllOf(HasSubstr("\nVerification: passed"), HasSubstr(" (row 1)\nFOM: ")));
   EXPECT_TRUE(verdicts.ends_with(

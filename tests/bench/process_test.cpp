@@ -39,6 +39,17 @@ TEST(Process, ClosedStandardDescriptorsGetIntoNoFile) {
   }
 }
 
+TEST(Process, ADescriptorThatIsClosedIsNoOutput) {
+  for (const int closed : {STDIN_FILENO, STDERR_FILENO}) {
+    const TemporaryFolder folder;
+    const Process process(
+        folder, {"--size", "20", "--mem", "2000", "--json", "/dev/fd/" + std::to_string(closed)},
+        "", [closed] { close(closed); });
+    EXPECT_EQ(process.wait().code, 5);
+    EXPECT_EQ(process.out(), "");
+  }
+}
+
 TEST(Process, JsonByTheNameOfStandardOutputIsAppendedWhereItIs) {
   const TemporaryFolder folder;
   for (const char* name : {"/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"}) {
