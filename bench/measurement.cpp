@@ -152,9 +152,10 @@ Record Measurement::finish() {
   return record_;
 }
 
-/// For the last words, if it comes to that. Takes no memory.
+/// For the last words, if it comes to that. Takes no memory. Rank 0 speaks for all, and in tests
+/// ranks are threads.
 void Measurement::remember_median() const {
-  if (!record_.summary) return;
+  if (!record_.summary || !context_.ranks.is_root()) return;
   std::array<char, 160> line{};
   const auto end = fmt::format_to_n(
       line.data(), line.size(), "{} {} {} {}, {}x{}, {} workers: median {:.4g} s", config().backend,

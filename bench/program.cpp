@@ -127,7 +127,7 @@ int run_program(const std::vector<std::string>& args, const BackendTable& backen
     return code_of(code, true);
   };
   const auto fail_alone = [&](std::string message, ExitCode code = ExitCode::kFailure) {
-    if (!remembered().empty())
+    if (is_root && !remembered().empty())
       message += fmt::format("; measured, but not written: {}", remembered());
     if (comm.size() == 1) return fail(code, message);
     // The others do not know, and wait for us.

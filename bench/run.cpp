@@ -63,7 +63,7 @@ class Run {
         err_(err),
         helpers_(std::max(1, usable_threads(topology_.threads()) / ranks.local_ranks())),
         progress_(err, options.progress && &err == &std::cerr && can_redraw(), work_of(rows)) {
-    forget_all();
+    if (ranks.is_root()) forget_all();
     report_.argv = args;
     report_.started_at = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
     report_.host = host_info(topology_);
@@ -90,7 +90,7 @@ class Run {
     print();
     try {
       outputs_->write(report_);
-      forget_all();  // the last words need not say it
+      if (ranks_.is_root()) forget_all();  // the last words need not say it
     } catch (const ResourceError& error) {
       say(error.what());
       worst = worse(worst, ExitCode::kFailure);
