@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 
 namespace convscale {
 namespace {
@@ -173,7 +174,7 @@ TEST(Interrupted, BetweenRowsIsSaidAndTakesNothingFromThoseBefore) {
 
 TEST(Interrupted, ASignalAfterTheVerificationTakesNothingAway) {
   const auto alone = make_self_comm();
-  int looks = 0;
+  std::atomic<int> looks{0};  // workers look, too
   const auto run = [&](int come_at) {
     looks = 0;
     Ranks ranks(*alone, [&] { return ++looks >= come_at; });
