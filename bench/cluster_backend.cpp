@@ -67,6 +67,7 @@ class ClusterBackend final : public Backend {
     const auto of_local = local_ ? local_->placement() : std::optional<std::string>("");
     return of_local ? std::optional("share " + *of_local) : std::nullopt;
   }
+  bool reads_inputs() const override { return scatters_ || !local_ || local_->reads_inputs(); }
   std::optional<Holding> holding() const override {
     if (scatters_ && ranks_.is_root()) return Holding{{0, config_.shape.images}, true};
     return Holding{mine().images, !scatters_};
@@ -238,9 +239,9 @@ Ceilings ClusterBackend::measure_ceilings() {
   const auto of_ranks = all_json([&]() -> Json {
     if (!local_) return nullptr;
     const Ceilings own = local_->measure_ceilings();
-    return {nullable(own.read_bytes_per_s), nullable(own.peak_flops_per_s),
-            nullable(own.up_bytes_per_s), nullable(own.down_bytes_per_s),
-            nullable(own.duplex_bytes_per_s)};
+    return {nullable(own.read_bytes_per_s),   nullable(own.peak_flops_per_s),
+            nullable(own.up_bytes_per_s),     nullable(own.down_bytes_per_s),
+            nullable(own.duplex_bytes_per_s), nullable(own.copy_bytes_per_s)};
   });
   Ceilings sum;
   if (scatters_) {
@@ -255,6 +256,7 @@ Ceilings ClusterBackend::measure_ceilings() {
     add_to(sum.up_bytes_per_s, own[2]);
     add_to(sum.down_bytes_per_s, own[3]);
     add_to(sum.duplex_bytes_per_s, own[4]);
+    add_to(sum.copy_bytes_per_s, own[5]);
   }
   return sum;
 }

@@ -38,7 +38,14 @@ Measurement::Measurement(const Config& config, const Workload& workload, const R
       is_source_ = holding->is_source;
     }
     workload_ = workload.with_images(held_.shape.images);
-    inputs_ = context.inputs.share(held_, backend_->placement());
+    has_inputs_ = backend_->reads_inputs() || config.verify || context.saves;
+    if (has_inputs_) {
+      inputs_ = context.inputs.share(held_, backend_->placement());
+    } else {
+      Config none = held_;
+      none.shape.images = 0;
+      inputs_ = std::make_shared<Inputs>(none);
+    }
   });
   record_.warnings = record_.facts.warnings;
   if (record_.facts.quantised)
@@ -69,7 +76,7 @@ void Measurement::set_up() {
   });
   const double generation_s = timed([&] {
     context_.ranks.agree([&] {
-      if (!is_source_ || inputs_->is_filled()) return;
+      if (!has_inputs_ || !is_source_ || inputs_->is_filled()) return;
       record_.generation_s = 0;
       inputs_->fill(*workload_, context_.helpers, [&](double done) { return keep_going(done); });
     });

@@ -29,6 +29,8 @@ struct RunContext {
   Ranks& ranks;
   /// Whether this process was asked to stop; what all ranks know of it is Ranks::is_interrupted.
   std::function<bool()> signalled;
+  /// Whether `on_results` reads images and filters.
+  bool saves = false;
   /// Called once, on every rank, with the last iteration's results, after they were verified.
   /// The buffers have the configuration's images `held`.
   std::function<void(const Config&, ImageRange held, const HostBuffers&)> on_results;
@@ -111,7 +113,8 @@ class Measurement {
   // Before the backend, whose end unregisters them and waits for copies that a fault left under
   // way.
   std::optional<Workload> workload_;  // of held_
-  std::shared_ptr<Inputs> inputs_;
+  bool has_inputs_ = true;            // somebody reads them
+  std::shared_ptr<Inputs> inputs_;    // of no image if nobody does
   PageBuffer results_;
   std::unique_ptr<Backend> backend_;
 };

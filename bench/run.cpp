@@ -179,6 +179,7 @@ class Run {
             .progress = progress_,
             .ranks = ranks_,
             .signalled = [this] { return ranks_.signalled(); },
+            .saves = options_.save.has_value(),
             .on_results = [this](const Config& config, ImageRange held,
                                  const HostBuffers& buffers) { save(config, held, buffers); },
             .now = [this] { return ranks_.comm().now(); }};

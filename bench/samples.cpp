@@ -57,6 +57,7 @@ RankFigures summarize_ranks(const std::vector<RankTimes>& iterations) {
 
 void Samples::add(const Ceilings& ceilings) {
   append(read_bytes_per_s_, ceilings.read_bytes_per_s);
+  append(copy_bytes_per_s_, ceilings.copy_bytes_per_s);
   append(peak_flops_per_s_, ceilings.peak_flops_per_s);
   append(up_bytes_per_s_, ceilings.up_bytes_per_s);
   append(down_bytes_per_s_, ceilings.down_bytes_per_s);
@@ -102,6 +103,7 @@ void Samples::summarise(Record& record) const {
   record.summary = summarize(times_s_);
 
   Ceilings ceilings{.read_bytes_per_s = median_or_null(read_bytes_per_s_),
+                    .copy_bytes_per_s = median_or_null(copy_bytes_per_s_),
                     .peak_flops_per_s = max_or_null(peak_flops_per_s_),
                     .up_bytes_per_s = median_or_null(up_bytes_per_s_),
                     .down_bytes_per_s = median_or_null(down_bytes_per_s_),

@@ -32,8 +32,8 @@ class Samples {
 
  private:
   std::vector<double> burn_times_s_, times_s_;
-  std::vector<double> read_bytes_per_s_, peak_flops_per_s_, up_bytes_per_s_, down_bytes_per_s_,
-      duplex_bytes_per_s_, scatter_bytes_per_s_, gather_bytes_per_s_;
+  std::vector<double> read_bytes_per_s_, copy_bytes_per_s_, peak_flops_per_s_, up_bytes_per_s_,
+      down_bytes_per_s_, duplex_bytes_per_s_, scatter_bytes_per_s_, gather_bytes_per_s_;
   std::vector<double> upload_s_, kernel_s_, download_s_;
   std::vector<std::vector<double>> busy_s_;  // of each worker
   std::vector<RankTimes> rank_times_;

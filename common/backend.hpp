@@ -25,7 +25,7 @@ struct ImageRange {
 /// Host memory of one workload, contiguous and row-major, elements of the configuration's dtype.
 /// Owned by the caller.
 struct HostBuffers {
-  std::byte* images = nullptr;   ///< (images, height, width)
+  std::byte* images = nullptr;   ///< (images, height, width); see Backend::reads_inputs
   std::byte* filters = nullptr;  ///< (images, K, K)
   std::byte* results = nullptr;  ///< (images, out_height, out_width)
 };
@@ -139,6 +139,10 @@ class Backend {
   /// text, memory that one of them prepared serves the other as well as its own would. Null: only
   /// memory of its own will do.
   virtual std::optional<std::string> placement() const { return std::nullopt; }
+
+  /// Whether it reads the buffers' images and filters; else they are null, unless the program wants
+  /// them for itself.
+  virtual bool reads_inputs() const { return true; }
 
   /// What the buffers are to hold; null: all of the configuration.
   virtual std::optional<Holding> holding() const { return std::nullopt; }

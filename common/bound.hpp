@@ -13,6 +13,8 @@ namespace convscale {
 /// no such ceiling.
 struct Ceilings {
   std::optional<double> read_bytes_per_s = {};
+  /// From device memory to device memory, bytes read and written; beside the read, in no bound.
+  std::optional<double> copy_bytes_per_s = {};
   std::optional<double> peak_flops_per_s = {};
   std::optional<double> up_bytes_per_s = {};
   std::optional<double> down_bytes_per_s = {};

@@ -131,6 +131,7 @@ Json bound_value(const Record& r) {
       {"bytes", bound ? Json(bound->bytes) : Json(nullptr)},
       {"flops", bound ? Json(bound->flops) : Json(nullptr)},
       {"read_bytes_per_s", rate(&Ceilings::read_bytes_per_s)},
+      {"copy_bytes_per_s", rate(&Ceilings::copy_bytes_per_s)},
       {"peak_flops_per_s", rate(&Ceilings::peak_flops_per_s)},
       {"up_bytes_per_s", rate(&Ceilings::up_bytes_per_s)},
       {"down_bytes_per_s", rate(&Ceilings::down_bytes_per_s)},

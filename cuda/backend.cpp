@@ -17,6 +17,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <chrono>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -81,8 +82,13 @@ class CudaBackend final : public Backend {
 
   BackendFacts facts() const override;
   std::int64_t scratch_bytes() const override {
+    if (!travels()) return 0;
     return static_cast<std::int64_t>(shares_.size()) * CeilingMeter::host_bytes();
   }
+  bool reads_inputs() const override {
+    return travels() || config_.fill == Fill::kFile || config_.filters_from_file;
+  }
+  std::optional<std::string> placement() const override;
   std::vector<DeviceNeed> device_needs() const override {
     std::vector<DeviceNeed> needs;
     for (const auto& share : shares_) needs.push_back(share->need());
@@ -109,8 +115,10 @@ class CudaBackend final : public Backend {
   std::vector<double> busy_s() const override;
 
  private:
+  bool travels() const { return config_.scope == Scope::kEndToEnd; }
   std::int64_t bytes_of(std::int64_t elements) const { return elements * size_of(config_.dtype); }
   std::optional<double> measure(CeilingMeter::What what);
+  void warm_up();
 
   const Config config_;
   const Topology topology_;
@@ -119,6 +127,7 @@ class CudaBackend final : public Backend {
   std::vector<std::unique_ptr<Share>> shares_;    // before what their copies read and write goes
   std::vector<std::optional<Monitor>> monitors_;  // of each share; null without NVML
   std::function<bool()> stop_ = [] { return false; };
+  bool is_warm_ = false;
   std::deque<ImageRange> under_way_;
   ThreadTeam helpers_;  // for what is done on the host outside of the timed region
 };
@@ -148,10 +157,24 @@ BackendFacts CudaBackend::facts() const {
   return facts;
 }
 
+/// Pages near the device that images are for. Memory can be registered once only.
+std::optional<std::string> CudaBackend::placement() const {
+  const bool is_registered = travels() && config_.host_memory == HostMemory::kPinned;
+  if (is_registered && config_.interleaved) return std::nullopt;
+  std::string text;
+  for (const auto& share : shares_) {
+    const auto node = share->device().numa_node;
+    if (node && topology_.numa_nodes() > 1)
+      text += fmt::format(" {}..{} on {}", share->images().first, share->images().last, *node);
+  }
+  return text.empty() ? text : "devices" + text;
+}
+
 void CudaBackend::prepare(const HostBuffers& buffers) {
   host_ = buffers;
   const Shape& s = config_.shape;
   const auto place = [&](std::byte* data, std::int64_t bytes_of_image) {
+    if (data == nullptr) return HostRegistration();
     for (const auto& share : shares_) {
       const auto [first, last] = share->images();
       if (share->device().numa_node) {
@@ -159,12 +182,15 @@ void CudaBackend::prepare(const HostBuffers& buffers) {
                               *share->device().numa_node);
       }
     }
+    if (!travels()) return HostRegistration();
     const std::int64_t page = page_bytes(), bytes = s.images * bytes_of_image;
-    helpers_.for_each_block(divided_up(bytes, page),
-                            [&](int, std::int64_t begin, std::int64_t end) {
-                              for (std::int64_t p = begin; p < end; ++p)
-                                *static_cast<volatile std::byte*>(data + p * page) = std::byte{0};
-                            });
+    helpers_.for_each_block(
+        divided_up(bytes, page), [&](int, std::int64_t begin, std::int64_t end) {
+          for (std::int64_t p = begin; p < end; ++p) {
+            auto* const byte = static_cast<volatile std::byte*>(data + p * page);
+            *byte = *byte;  // data of an earlier configuration stay
+          }
+        });
     return config_.host_memory == HostMemory::kPinned ? HostRegistration(data, bytes)
                                                       : HostRegistration();
   };
@@ -190,9 +216,22 @@ std::optional<double> CudaBackend::measure(CeilingMeter::What what) {
   return sum;
 }
 
+/// An idle device has lowered its clocks, for which the host gave it time enough in the setup.
+void CudaBackend::warm_up() {
+  constexpr auto kLongEnough = std::chrono::milliseconds(100);
+  const auto begin = std::chrono::steady_clock::now();
+  do {
+    measure(CeilingMeter::What::kRead);
+    measure(CeilingMeter::What::kFma);
+  } while (!stop_() && std::chrono::steady_clock::now() - begin < kLongEnough);
+  is_warm_ = true;
+}
+
 Ceilings CudaBackend::measure_ceilings() {
   using What = CeilingMeter::What;
+  if (!is_warm_) warm_up();
   return {.read_bytes_per_s = measure(What::kRead),
+          .copy_bytes_per_s = measure(What::kCopy),
           .peak_flops_per_s = measure(What::kFma),
           .up_bytes_per_s = measure(What::kUp),
           .down_bytes_per_s = measure(What::kDown),
@@ -201,7 +240,7 @@ Ceilings CudaBackend::measure_ceilings() {
 
 void CudaBackend::poison() {
   for (const auto& share : shares_) share->poison();
-  if (config_.scope == Scope::kResident) return;
+  if (!travels()) return;
   dispatch(config_.dtype, [&]<class T>() {
     T* results = reinterpret_cast<T*>(host_.results);
     helpers_.for_each_block(config_.shape.images * config_.shape.outputs(),
@@ -234,7 +273,7 @@ Digest CudaBackend::digest() {
     if (monitor) monitor->sample();  // right behind an iteration
   }
   Digest sum;
-  if (config_.scope == Scope::kResident) {
+  if (!travels()) {
     for (const auto& share : shares_) sum += share->digest();
     return sum;
   }

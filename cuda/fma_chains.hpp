@@ -16,7 +16,7 @@ __device__ inline T fma_chains(T begin, T factor) {
   T sum[kFmaChains];
 #pragma unroll
   for (int c = 0; c < kFmaChains; ++c) sum[c] = begin + T(c);
-#pragma unroll 4
+#pragma unroll 16
   for (int round = 0; round < kFmaRounds; ++round) {
 #pragma unroll
     for (T& s : sum) s = s * factor + T(0.25);

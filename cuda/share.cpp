@@ -2,6 +2,7 @@
 #include "cuda/share.hpp"
 
 #include "common/error.hpp"
+#include "common/summary.hpp"
 #include "common/thread_team.hpp"
 #include "cuda/data.hpp"
 #include "cuda/device.hpp"
@@ -21,6 +22,7 @@ namespace {
 /// that the last chunk's kernel and download, which nothing overlaps, are short.
 constexpr std::int64_t kChunkBytes = std::int64_t{16} << 20;
 constexpr std::int64_t kAlignment = 256;
+constexpr std::int64_t kCachesToRotate = 4;
 
 std::int64_t aligned(std::int64_t bytes) { return divided_up(bytes, kAlignment) * kAlignment; }
 
@@ -76,7 +78,22 @@ DeviceNeed Share::need() const {
   select();
   const auto memory_bytes = static_cast<std::int64_t>(info_.memory_bytes);
   return {fmt::format("device {} ({})", device_, info_.name),
-          Bytes(config_, count()).total() + CeilingMeter::device_bytes(memory_bytes), free_bytes()};
+          Bytes(config_, count()).total() + copies_beside() * copy_bytes() +
+              CeilingMeter::device_bytes(memory_bytes),
+          free_bytes()};
+}
+
+std::int64_t Share::copy_bytes() const {
+  const Bytes bytes(config_, count());
+  return aligned(bytes.images) + aligned(bytes.results);
+}
+
+/// So many that the batches go round through several caches' worth, or each has a copy of its own.
+std::int64_t Share::copies_beside() const {
+  if (!resident() || count() == 0) return 0;
+  return std::clamp<std::int64_t>(divided_up(kCachesToRotate * limits_.l2_bytes, copy_bytes()), 1,
+                                  kMostBatches) -
+         1;
 }
 
 Transfer Share::transfer() const {
@@ -151,6 +168,35 @@ void Share::allocate() {
   d_images_ = DeviceBuffer(bytes.images);
   d_filters_ = DeviceBuffer(bytes.filters);
   d_results_ = DeviceBuffer(bytes.results);
+  for (std::int64_t i = 0; i < copies_beside(); ++i) {
+    // They are worth having, but not a refusal.
+    if (CeilingMeter::device_bytes(static_cast<std::int64_t>(info_.memory_bytes)) + copy_bytes() >
+        free_bytes())
+      break;
+    copies_.emplace_back(DeviceBuffer(bytes.images), DeviceBuffer(bytes.results));
+  }
+}
+
+void Share::make_meter() {
+  if (count() == 0) return;
+  const auto memory_bytes = static_cast<std::int64_t>(info_.memory_bytes);
+  const auto part = [](std::byte* data, std::int64_t bytes) {
+    return std::span<std::byte>(data, size(bytes));
+  };
+  CeilingMemory memory{.d_read = part(d_images_.data(), d_images_.bytes())};
+  if (resident()) {
+    meter_.emplace(config_.dtype, limits_, memory_bytes, memory, std::nullopt);
+    return;
+  }
+  const Bytes before(config_, images_.first), whole(config_, count());
+  const Bytes there(config_, fits_ ? count() : chunk_images_);
+  const Place place = place_of(workers_.front(), images_.first);
+  memory.h_up = part(host_.images + before.images, whole.images);
+  memory.d_up = part(place.d_images, there.images);
+  memory.d_down = part(place.d_results, there.results);
+  memory.h_down = part(host_.results + before.results, whole.results);
+  meter_.emplace(config_.dtype, limits_, memory_bytes, memory,
+                 CeilingMeter::Link{config_.host_memory, info_.numa_node});
 }
 
 void Share::prepare(const HostBuffers& buffers) {
@@ -158,9 +204,11 @@ void Share::prepare(const HostBuffers& buffers) {
   host_ = buffers;
   plan_memory();
   allocate();
+  make_meter();
 }
 
-Share::Place Share::place_of(const Worker& worker, std::int64_t first_image) const {
+Share::Place Share::place_of(const Worker& worker, std::int64_t first_image,
+                             std::size_t copy) const {
   if (!fits_) {
     const Bytes chunk(config_, chunk_images_);
     std::byte* d_room = worker.room.data();
@@ -168,8 +216,10 @@ Share::Place Share::place_of(const Worker& worker, std::int64_t first_image) con
             d_room + aligned(chunk.images) + aligned(chunk.filters)};
   }
   const Bytes before(config_, first_image - images_.first);
-  return {d_images_.data() + before.images, d_filters_.data() + before.filters,
-          d_results_.data() + before.results};
+  const DeviceBuffer& d_images = copy == 0 ? d_images_ : copies_[copy - 1].first;
+  const DeviceBuffer& d_results = copy == 0 ? d_results_ : copies_[copy - 1].second;
+  return {d_images.data() + before.images, d_filters_.data() + before.filters,
+          d_results.data() + before.results};
 }
 
 void Share::synchronize() {
@@ -177,8 +227,12 @@ void Share::synchronize() {
 }
 
 void Share::load() {
-  if (!resident() || count() == 0) return;
+  if (count() == 0) return;
   select();
+  if (!resident()) {
+    choose_rows();
+    return;
+  }
   const cudaStream_t stream = workers_.front().stream.get();
   const Bytes bytes(config_, count()), before(config_, images_.first);
   const auto copy = [&](std::byte* d_data, const std::byte* h_data, std::int64_t count) {
@@ -194,7 +248,34 @@ void Share::load() {
   } else {
     generate_filters(config_, images_, d_filters_.data(), stream);
   }
+  for (const auto& [d_images, d_results] : copies_) {
+    CONVSCALE_CUDA(cudaMemcpyAsync(d_images.data(), d_images_.data(), size(bytes.images),
+                                   cudaMemcpyDeviceToDevice, stream));
+  }
   synchronize();
+}
+
+/// Rows that no output needs stay behind only where that is the faster way: a copy with a pitch may
+/// be slower by more than it leaves out, from pageable memory above all.
+void Share::choose_rows() {
+  if (all_rows_) return;
+  constexpr int kTries = 3;
+  const Worker& worker = workers_.front();
+  const std::int64_t images = std::min(count(), chunk_images_);
+  const Place place = place_of(worker, images_.first);
+  const Event begin, end;
+  std::vector<double> of_all, of_needed;
+  for (int i = 0; i < kTries; ++i) {
+    for (const bool all : {false, true}) {
+      begin.record(worker.stream);
+      upload_images(config_.shape, config_.dtype, all, images, place.d_images,
+                    host_.images + Bytes(config_, images_.first).images, worker.stream.get());
+      end.record(worker.stream);
+      end.synchronize();
+      (all ? of_all : of_needed).push_back(seconds_between(begin, end));
+    }
+  }
+  all_rows_ = median_of(of_all) < median_of(of_needed);
 }
 
 void Share::poison() {
@@ -219,6 +300,8 @@ void Share::poison() {
     poison_results(config_.dtype, place_of(worker, 0).d_results, chunk_images_ * outputs,
                    worker.stream.get());
   }
+  // Reads, since what they leave in the cache need not be written back by the kernels to come.
+  if (resident() && meter_) meter_->queue_flush(first.get());
   origin_->record(first);
   synchronize();
 }
@@ -239,26 +322,31 @@ void Share::download(const Worker& worker, const Place& place, std::int64_t firs
                                  size(bytes.results), cudaMemcpyDeviceToHost, worker.stream.get()));
 }
 
-void Share::run_chunk(Worker& worker, std::int64_t first_image, std::int64_t images) {
-  if (worker.used == worker.chunks.size()) worker.chunks.emplace_back();
-  const Chunk& chunk = worker.chunks[worker.used++];
-  const Place place = place_of(worker, first_image);
-  chunk.begin.record(worker.stream);
-  if (!resident()) {
-    upload(worker, place, first_image, images);
-    chunk.uploaded.record(worker.stream);
-  }
+void Share::queue_kernel(const Worker& worker, const Place& place, std::int64_t images) {
   worker.plan->launch({.images = images,
                        .d_images = place.d_images,
                        .d_filters = place.d_filters,
                        .d_results = place.d_results,
                        .d_scratch = worker.scratch.data()},
                       worker.stream.get());
-  chunk.computed.record(worker.stream);
-  if (!resident()) {
-    download(worker, place, first_image, images);
-    chunk.downloaded.record(worker.stream);
+}
+
+void Share::run_chunk(Worker& worker, std::int64_t first_image, std::int64_t images) {
+  if (worker.used == worker.chunks.size()) worker.chunks.emplace_back();
+  const Chunk& chunk = worker.chunks[worker.used++];
+  const Place place = place_of(worker, first_image);
+  if (resident()) {  // no event but the one that is waited for: its kernels are timed apart
+    queue_kernel(worker, place, images);
+    chunk.computed.record(worker.stream);
+    return;
   }
+  chunk.begin.record(worker.stream);
+  upload(worker, place, first_image, images);
+  chunk.uploaded.record(worker.stream);
+  queue_kernel(worker, place, images);
+  chunk.computed.record(worker.stream);
+  download(worker, place, first_image, images);
+  chunk.downloaded.record(worker.stream);
 }
 
 void Share::start(ImageRange range, const std::function<bool()>& stop) {
@@ -320,70 +408,6 @@ void Share::collect() {
   select();
   download(workers_.front(), place_of(workers_.front(), images_.first), images_.first, count());
   synchronize();
-}
-
-void Share::queue_ceiling(CeilingMeter::What what) {
-  select();
-  if (!meter_) {
-    meter_.emplace(config_.dtype, limits_, config_.host_memory, info_.numa_node,
-                   static_cast<std::int64_t>(info_.memory_bytes));
-  }
-  const DeviceBuffer& room = workers_.front().room;
-  if (fits_) {
-    meter_->queue(what, d_images_.data(), d_images_.bytes());
-  } else {
-    meter_->queue(what, room.data(), room.bytes());
-  }
-}
-
-std::optional<double> Share::finish_ceiling() {
-  select();
-  return meter_->finish();
-}
-
-/// The kernels once more, all queued behind a gate before the first begins: in the timed iteration
-/// each stream waits for the host's next launch, which for kernels of some 50 us is a good part.
-void Share::repeat_behind_gate() {
-  for (Worker& worker : workers_) worker.used = 0;
-  meter_->queue(CeilingMeter::What::kRead, d_images_.data(), d_images_.bytes());
-  for (const Worker& worker : workers_)
-    CONVSCALE_CUDA(cudaStreamWaitEvent(worker.stream.get(), meter_->end().get(), 0));
-  start(images_);
-  wait_oldest();
-  meter_->finish();
-}
-
-Phases Share::phases() {
-  select();
-  if (resident() && meter_ && count() > 0) repeat_behind_gate();
-  std::vector<Interval> uploads, kernels, downloads;
-  const auto at = [&](const Event& event) { return seconds_between(*origin_, event); };
-  for (const Worker& worker : workers_) {
-    for (std::size_t i = 0; i < worker.used; ++i) {
-      const Chunk& chunk = worker.chunks[i];
-      const double begin = at(chunk.begin), computed = at(chunk.computed);
-      const double uploaded = resident() ? begin : at(chunk.uploaded);
-      kernels.emplace_back(uploaded, computed);
-      if (resident()) continue;
-      uploads.emplace_back(begin, uploaded);
-      downloads.emplace_back(computed, at(chunk.downloaded));
-    }
-  }
-  return {length_of_union(uploads), length_of_union(kernels), length_of_union(downloads)};
-}
-
-std::vector<double> Share::busy_s() const {
-  select();
-  std::vector<double> busy;
-  for (const Worker& worker : workers_) {
-    double sum = 0;
-    for (std::size_t i = 0; i < worker.used; ++i) {
-      const Chunk& chunk = worker.chunks[i];
-      sum += seconds_between(chunk.begin, resident() ? chunk.computed : chunk.downloaded);
-    }
-    busy.push_back(sum);
-  }
-  return busy;
 }
 
 }  // namespace convscale::cuda

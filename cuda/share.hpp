@@ -3,7 +3,6 @@
 
 #include "common/backend.hpp"
 #include "cuda/ceiling_meter.hpp"
-#include "cuda/intervals.hpp"
 #include "cuda/kernel.hpp"
 #include "cuda/resources.hpp"
 
@@ -11,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 namespace convscale::cuda {
@@ -60,16 +60,19 @@ class Share {
   /// Scope `resident`: copies the results to the host's buffer. Blocks.
   void collect();
 
+  /// Overwrites what is uploaded and what is downloaded. In scope `resident` the link has none.
   void queue_ceiling(CeilingMeter::What what);
   std::optional<double> finish_ceiling();
 
-  /// Of the last iteration; in scope `resident`, once ceilings were measured, of its kernels queued
-  /// again. Blocks.
+  /// Of the last iteration. Scope `resident`: of its kernels, queued again (see time_kernels).
+  /// Blocks.
   Phases phases();
   /// Of what phases() told of.
   std::vector<double> busy_s() const;
 
  private:
+  static constexpr std::int64_t kMostBatches = 32;  ///< that are queued to time kernels
+
   /// Times of one chunk on its way.
   struct Chunk {
     Event begin, uploaded, computed, downloaded;
@@ -80,7 +83,8 @@ class Share {
     DeviceBuffer scratch;
     std::deque<Chunk> chunks;  // the first `used` of them belong to this iteration
     std::size_t used = 0;
-    DeviceBuffer room;  // for one chunk, where the share does not fit
+    DeviceBuffer room;    // for one chunk, where the share does not fit
+    double kernel_s = 0;  // scope resident: of its block
   };
   /// Device memory of images, filters and results.
   struct Place {
@@ -93,17 +97,24 @@ class Share {
   std::int64_t count() const { return images_.last - images_.first; }
   void select() const;
   void make_plans(std::int64_t chunk_images);
+  std::int64_t copy_bytes() const;
+  std::int64_t copies_beside() const;
+  void make_meter();
   std::int64_t scratch_bytes() const;
   void plan_memory();
   void allocate();
-  Place place_of(const Worker& worker, std::int64_t first_image) const;
+  /// Of the images from `first_image` on; in copy 0 or, of scope `resident`, another one.
+  Place place_of(const Worker& worker, std::int64_t first_image, std::size_t copy = 0) const;
   void run_chunk(Worker& worker, std::int64_t first_image, std::int64_t images);
   void upload(const Worker& worker, const Place& place, std::int64_t first_image,
               std::int64_t images);
   void download(const Worker& worker, const Place& place, std::int64_t first_image,
                 std::int64_t images);
+  void queue_kernel(const Worker& worker, const Place& place, std::int64_t images);
   void synchronize();
-  void repeat_behind_gate();
+  void choose_rows();
+  std::vector<double> time_batches(std::int64_t batches);
+  void time_kernels();
 
   const Config config_;
   const int device_;
@@ -117,7 +128,11 @@ class Share {
   std::int64_t chunk_images_ = 0;  // of one launch at most
   bool fits_ = true;               // the whole share in device memory
   DeviceBuffer d_images_, d_filters_, d_results_;
-  std::optional<CeilingMeter> meter_;  // made when it is first asked for
+  /// Scope `resident`: more images and results like the first, so that batches that are queued one
+  /// behind the other do not find their data in the cache.
+  std::vector<std::pair<DeviceBuffer, DeviceBuffer>> copies_;
+  std::optional<CeilingMeter> meter_;  // made by prepare(); null without images
+  double kernel_s_ = 0;                // scope resident
   std::optional<Event> origin_;        // times are counted from here
   // For each start() that was not waited for: the last event of each stream that it used.
   std::deque<std::vector<cudaEvent_t>> under_way_;

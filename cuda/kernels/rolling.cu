@@ -21,6 +21,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <string>
 
 namespace convscale::cuda {
@@ -32,7 +33,6 @@ constexpr unsigned kAllLanes = 0xFFFFFFFFu;
 constexpr int kWarps = 4;  ///< of a block; they share nothing
 constexpr int kThreads = kWarps * kLanes;
 constexpr int kLeastRows = 16;  ///< of a band: the K - 1 rows before it are read and summed again
-constexpr int kLeastColumns = 50;  ///< of a tile
 
 template <class T>
 struct Full {
@@ -52,7 +52,6 @@ struct Tile {
   static constexpr int kElements = Pack<T>::kElements;
   static constexpr int kLeadLanes = (kK - 1 + kElements - 1) / kElements;
   static constexpr int kColumns = (kLanes - kLeadLanes) * kElements;
-  static_assert(kColumns >= kLeastColumns);
 };
 
 /// sum[(u + d) % K] += row's share in output row p + d, for the pixel row p whose lane's elements
@@ -174,80 +173,98 @@ std::int64_t choose_band_rows(std::int64_t columns, std::int64_t full_height,
   return best_rows;
 }
 
+/// What filters of one size are done with.
+template <class T>
+struct Variant {
+  void (*aligned)(Full<T>) = nullptr;  ///< rows start on 16 bytes; null where K is not compiled for
+  void (*unaligned)(Full<T>) = nullptr;
+  int columns = 0;  ///< of a tile
+  std::int64_t (*band_rows)(std::int64_t, std::int64_t, std::int64_t) = nullptr;
+};
+
 template <class T, int kK>
-void launch_rolling(Full<T> work, std::int64_t images, int multiprocessors, cudaStream_t stream) {
-  const Geometry& g = work.g;
-  const auto full_rolling_kernel =
-      rows_are_aligned<T>(g.width) ? &full_rolling<T, kK, true> : &full_rolling<T, kK, false>;
-  int blocks_at_once = 0;  // of one multiprocessor, by registers
-  CONVSCALE_CUDA(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks_at_once, full_rolling_kernel,
-                                                               kThreads, 0));
-  const std::int64_t tiles = divided_up(g.full_width, Tile<T, kK>::kColumns);
-  const std::int64_t band_rows =
-      choose_band_rows<kK>(images * tiles, g.full_height,
-                           std::int64_t{multiprocessors} * std::max(1, blocks_at_once) * kWarps);
-  work.tiles = static_cast<unsigned>(tiles);
-  work.band_rows = static_cast<int>(band_rows);
-  work.bands = static_cast<unsigned>(divided_up(g.full_height, band_rows));
-  work.warps = static_cast<unsigned>(images * tiles * work.bands);
-  CONVSCALE_LAUNCH(full_rolling_kernel, dim3(static_cast<unsigned>(divided_up(work.warps, kWarps))),
-                   dim3(kThreads), 0, stream, work);
+constexpr Variant<T> variant() {
+  return {&full_rolling<T, kK, true>, &full_rolling<T, kK, false>, Tile<T, kK>::kColumns,
+          &choose_band_rows<kK>};
 }
 
 template <class T>
-using Launcher = void (*)(Full<T>, std::int64_t images, int multiprocessors, cudaStream_t);
-
-/// Null where K is not compiled for.
-template <class T>
-Launcher<T> launcher_of(std::int64_t filter_size) {
+Variant<T> variant_of(std::int64_t filter_size) {
   switch (filter_size) {
     case 2:
-      return &launch_rolling<T, 2>;
+      return variant<T, 2>();
     case 3:
-      return &launch_rolling<T, 3>;
+      return variant<T, 3>();
     case 4:
-      return &launch_rolling<T, 4>;
+      return variant<T, 4>();
     case 5:
-      return &launch_rolling<T, 5>;
+      return variant<T, 5>();
     case 7:
-      return &launch_rolling<T, 7>;
+      return variant<T, 7>();
     default:
-      return nullptr;
+      return {};
   }
 }
 
+/// Everything that a launch needs to know is asked and chosen here, outside of the timed region.
 template <class T>
 class RollingPlan final : public Plan {
  public:
   explicit RollingPlan(const Request& request)
-      : multiprocessors_(request.device.multiprocessors),
-        g_(request.shape),
-        launcher_(launcher_of<T>(request.shape.filter_size)) {}
+      : g_(request.shape), variant_(variant_of<T>(request.shape.filter_size)) {
+    full_rolling_kernel_ = rows_are_aligned<T>(g_.width) ? variant_.aligned : variant_.unaligned;
+    int blocks = 0;  // of one multiprocessor, by registers
+    CONVSCALE_CUDA(
+        cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, full_rolling_kernel_, kThreads, 0));
+    warps_at_once_ = std::int64_t{request.device.multiprocessors} * std::max(1, blocks) * kWarps;
+    tiles_ = divided_up(g_.full_width, variant_.columns);
+    // Warps are numbered in 32 bits.
+    most_images_ =
+        std::max<std::int64_t>(1, (1 << 30) / (tiles_ * divided_up(g_.full_height, kLeastRows)));
+    // Streams, and their chunks, get as many images as they may, or one less.
+    for (const std::int64_t images : {request.shape.images, request.shape.images - 1}) {
+      if (images >= most_images_) band_rows(most_images_);
+      if (images % most_images_ > 0) band_rows(images % most_images_);
+    }
+  }
 
   void launch(const Batch& batch, cudaStream_t stream) override {
-    // Warps are numbered in 32 bits.
-    const std::int64_t warps_of_image =
-        divided_up(g_.full_width, kLeastColumns) * divided_up(g_.full_height, kLeastRows);
-    const std::int64_t most = std::max<std::int64_t>(1, (1 << 30) / warps_of_image);
-    for (std::int64_t first = 0; first < batch.images; first += most) {
-      Full<T> work{.d_images = reinterpret_cast<const T*>(batch.d_images) + first * g_.pixels(),
-                   .d_filters = reinterpret_cast<const T*>(batch.d_filters) + first * g_.taps(),
-                   .d_results = reinterpret_cast<T*>(batch.d_results) + first * g_.outputs(),
-                   .g = g_};
-      launcher_(work, std::min(most, batch.images - first), multiprocessors_, stream);
+    for (std::int64_t first = 0; first < batch.images; first += most_images_) {
+      const std::int64_t images = std::min(most_images_, batch.images - first);
+      const std::int64_t rows = band_rows(images), bands = divided_up(g_.full_height, rows);
+      const std::int64_t warps = images * tiles_ * bands;
+      const Full<T> work{
+          .d_images = reinterpret_cast<const T*>(batch.d_images) + first * g_.pixels(),
+          .d_filters = reinterpret_cast<const T*>(batch.d_filters) + first * g_.taps(),
+          .d_results = reinterpret_cast<T*>(batch.d_results) + first * g_.outputs(),
+          .g = g_,
+          .tiles = static_cast<unsigned>(tiles_),
+          .bands = static_cast<unsigned>(bands),
+          .band_rows = static_cast<int>(rows),
+          .warps = static_cast<unsigned>(warps)};
+      CONVSCALE_LAUNCH(full_rolling_kernel_, dim3(static_cast<unsigned>(divided_up(warps, kWarps))),
+                       dim3(kThreads), 0, stream, work);
     }
   }
 
  private:
-  int multiprocessors_;
+  std::int64_t band_rows(std::int64_t images) {
+    const auto [known, is_new] = band_rows_.try_emplace(images, 0);
+    if (is_new) known->second = variant_.band_rows(images * tiles_, g_.full_height, warps_at_once_);
+    return known->second;
+  }
+
   Geometry g_;
-  Launcher<T> launcher_;
+  Variant<T> variant_;
+  void (*full_rolling_kernel_)(Full<T>) = nullptr;
+  std::int64_t warps_at_once_ = 0, tiles_ = 0, most_images_ = 0;
+  std::map<std::int64_t, std::int64_t> band_rows_;  ///< by images
 };
 
 std::string refusal(const Request& request) {
   if (request.method == Method::kStrided) return "it does method full only";
   const std::int64_t k = request.shape.filter_size;
-  if (launcher_of<double>(k) != nullptr) return "";
+  if (variant_of<double>(k).aligned != nullptr) return "";
   return "it does filters of 2, 3, 4, 5 and 7 a side, not " + std::to_string(k);
 }
 

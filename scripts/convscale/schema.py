@@ -104,8 +104,8 @@ def _or_null(check: Check) -> Check:
 
 _BOUND = Object({}, {
     "limit": _is_text, "time_s": is_time,
-    **dict.fromkeys(("fraction", "bytes", "flops", "read_bytes_per_s", "peak_flops_per_s",
-                     "up_bytes_per_s", "down_bytes_per_s", "duplex_bytes_per_s",
+    **dict.fromkeys(("fraction", "bytes", "flops", "read_bytes_per_s", "copy_bytes_per_s",
+                     "peak_flops_per_s", "up_bytes_per_s", "down_bytes_per_s", "duplex_bytes_per_s",
                      "network_bytes_per_s", "scatter_bytes_per_s",
                      "gather_bytes_per_s"), is_number)})
 

@@ -30,6 +30,7 @@ Ceilings ceilings_of(const std::vector<double>& rates) {
   Samples samples;
   for (const double rate : rates) {
     samples.add(Ceilings{.read_bytes_per_s = rate,
+                         .copy_bytes_per_s = 1e7 * rate,
                          .peak_flops_per_s = 10 * rate,
                          .up_bytes_per_s = 1e2 * rate,
                          .down_bytes_per_s = 1e3 * rate,
@@ -49,6 +50,7 @@ Ceilings ceilings_of(const std::vector<double>& rates) {
 TEST(CeilingSamples, RatesOfBytesAreMediansAndThePeakIsTheBest) {
   const Ceilings c = ceilings_of({5, 9, 1, 4, 3});  // mean 4.4
   EXPECT_EQ(c.read_bytes_per_s, 4);
+  EXPECT_EQ(c.copy_bytes_per_s, 4e7);
   EXPECT_EQ(c.peak_flops_per_s, 90);
   EXPECT_EQ(c.up_bytes_per_s, 4e2);
   EXPECT_EQ(c.down_bytes_per_s, 4e3);

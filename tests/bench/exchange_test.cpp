@@ -148,6 +148,7 @@ class ModelBackend final : public Backend {
   void prepare(const HostBuffers& /*buffers*/) override {}
   Ceilings measure_ceilings() override {
     return {.read_bytes_per_s = rate_,
+            .copy_bytes_per_s = 1e5 * rate_,
             .peak_flops_per_s = 10 * rate_,
             .up_bytes_per_s = 100 * rate_,
             .down_bytes_per_s = 1e3 * rate_,
@@ -176,6 +177,7 @@ TEST(Cluster, CeilingsAreTheSumOfTheRanks) {
   });
   for (const Ceilings& sum : sums) {
     EXPECT_EQ(sum.read_bytes_per_s, 123);
+    EXPECT_EQ(sum.copy_bytes_per_s, 123e5);
     EXPECT_EQ(sum.peak_flops_per_s, 1230);
     EXPECT_EQ(sum.up_bytes_per_s, 12300);
     EXPECT_EQ(sum.down_bytes_per_s, 123e3);

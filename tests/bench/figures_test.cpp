@@ -40,9 +40,9 @@ class ScriptedBackend final : public ClockedBackend {
     ClockedBackend::measure_ceilings();
     const double about = kAbout[static_cast<std::size_t>(pass_++)];
     Ceilings rates = all_figures().bound->ceilings;
-    for (auto* rate :
-         {&rates.read_bytes_per_s, &rates.up_bytes_per_s, &rates.down_bytes_per_s,
-          &rates.duplex_bytes_per_s, &rates.scatter_bytes_per_s, &rates.gather_bytes_per_s}) {
+    for (auto* rate : {&rates.read_bytes_per_s, &rates.copy_bytes_per_s, &rates.up_bytes_per_s,
+                       &rates.down_bytes_per_s, &rates.duplex_bytes_per_s,
+                       &rates.scatter_bytes_per_s, &rates.gather_bytes_per_s}) {
       *rate = **rate * (1 + about / 100);
     }
     rates.peak_flops_per_s = 1e8 * (20 - kMost + about);  // of which the best counts

@@ -103,6 +103,7 @@ inline Record all_figures() {
                   .bytes = 108'000,
                   .flops = 14'000,
                   .ceilings = {.read_bytes_per_s = 8e9,
+                               .copy_bytes_per_s = 7.5e9,
                                .peak_flops_per_s = 2e9,
                                .up_bytes_per_s = 5e9,
                                .down_bytes_per_s = 3e9,

@@ -50,7 +50,7 @@ TEST(AllFigures, InJson) {
     "outliers": 1, "images_per_s": 12.5e6, "pixels_per_s": 2.4e9, "bytes_per_s": 5.4e9,
     "flops_per_s": 0.7e9,
     "bound": {"limit": "transfer", "time_s": 16e-6, "fraction": 0.8, "bytes": 108000,
-              "flops": 14000, "read_bytes_per_s": 8e9, "peak_flops_per_s": 2e9,
+              "flops": 14000, "read_bytes_per_s": 8e9, "copy_bytes_per_s": 7.5e9, "peak_flops_per_s": 2e9,
               "up_bytes_per_s": 5e9, "down_bytes_per_s": 3e9, "duplex_bytes_per_s": 4.4375e9,
               "scatter_bytes_per_s": 4e9, "gather_bytes_per_s": 1.5e9,
               "network_bytes_per_s": 3.0625e9},

@@ -153,15 +153,21 @@ TEST_F(BackendTest, PhasesAndBusyTimes) {
 }
 
 TEST_F(BackendTest, CeilingsAreMeasured) {
-  Driven<float> driven(small(Method::kFull, Scope::kResident, Dtype::kFloat32));
-  const Ceilings ceilings = driven.backend().measure_ceilings();
-  for (const auto& ceiling :
-       {ceilings.read_bytes_per_s, ceilings.peak_flops_per_s, ceilings.up_bytes_per_s,
-        ceilings.down_bytes_per_s, ceilings.duplex_bytes_per_s}) {
-    ASSERT_TRUE(ceiling);
-    EXPECT_GT(*ceiling, 0);
+  for (const Scope scope : {Scope::kEndToEnd, Scope::kResident}) {
+    Driven<float> driven(small(Method::kFull, scope, Dtype::kFloat32));
+    const Ceilings ceilings = driven.backend().measure_ceilings();
+    for (const auto& ceiling :
+         {ceilings.read_bytes_per_s, ceilings.copy_bytes_per_s, ceilings.peak_flops_per_s})
+      EXPECT_GT(ceiling.value_or(0), 0);
+    for (const auto& ceiling :
+         {ceilings.up_bytes_per_s, ceilings.down_bytes_per_s, ceilings.duplex_bytes_per_s}) {
+      EXPECT_EQ(ceiling.has_value(), scope == Scope::kEndToEnd) << "else nothing travels";
+      EXPECT_GT(ceiling.value_or(1), 0);
+    }
+    EXPECT_EQ(driven.iterate().unwritten, 0);
+    driven.backend().collect();
+    EXPECT_EQ(driven.verified().status, VerificationStatus::kPassed) << "the inputs are as before";
   }
-  EXPECT_EQ(driven.iterate().unwritten, 0) << "they leave the data as it was";
 }
 
 TEST_F(BackendTest, Facts) {

@@ -97,6 +97,8 @@ TEST_F(StandinBackend, ADeviceNeedsAStream) {
 }
 
 TEST_F(StandinBackend, OnlyNeededRowsTravel) {
+  options_.costs_ms = {{"cudaMemcpyAsync", 9}, {"cudaMemcpy2DAsync", 1}, {"cudaMemcpy3DAsync", 1}};
+  standin::reset(options_);
   Driven<double> driven(small());
   driven.backend().poison();
   const standin::Copied before = standin::copied();
@@ -106,6 +108,17 @@ TEST_F(StandinBackend, OnlyNeededRowsTravel) {
   EXPECT_EQ(standin::copied().up - before.up, transfer.up_bytes);
   EXPECT_EQ(standin::copied().down - before.down, transfer.down_bytes);
   EXPECT_LT(transfer.up_bytes, 9 * (20 * 28 + 16) * 8);
+}
+
+TEST_F(StandinBackend, AllRowsTravelWhereThatIsFaster) {
+  options_.costs_ms = {{"cudaMemcpyAsync", 2}, {"cudaMemcpy2DAsync", 1}, {"cudaMemcpy3DAsync", 1}};
+  standin::reset(options_);
+  Driven<double> driven(small());  // copies of row 0, of the groups, and of the rows behind them
+  const standin::Copied before = standin::copied();
+  expect_right(driven);
+  EXPECT_EQ(standin::copied().up - before.up, 9 * (20 * 28 + 16) * 8);
+  EXPECT_LT(driven.backend().facts().transfer.up_bytes, 9 * (20 * 28 + 16) * 8)
+      << "what the method needs is what the bound is made of";
 }
 
 TEST_F(StandinBackend, ResidentDataDoesNotTravel) {
@@ -122,7 +135,7 @@ TEST_F(StandinBackend, MoreThanTheMemory) {
   Config config = small();
   config.shape = {175, 50, 60, 4, 5};  // 4.2 MB of pixels
   config.num_workers = 2;
-  options_.memory_bytes = static_cast<std::size_t>(CeilingMeter::device_bytes(0) + (8 << 20));
+  options_.memory_bytes = static_cast<std::size_t>(CeilingMeter::device_bytes(0) + (4 << 20));
   standin::reset(options_);
   config.kernel = "direct";
   for (const Method method : {Method::kFull, Method::kStrided}) {

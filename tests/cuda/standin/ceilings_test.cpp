@@ -11,6 +11,8 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <vector>
 
 namespace convscale::cuda {
@@ -43,44 +45,139 @@ class StandinCeilings : public ::testing::Test {
   void SetUp() override { standin::reset(options_); }
   void TearDown() override { standin::reset(); }
   standin::Options options_{.memory_bytes = std::size_t{1} << 29, .elapsed_ms = kElapsedMs};
+  static constexpr std::int64_t kMemoryBytes = std::int64_t{1} << 29;
+  static constexpr std::int64_t kOwnBytes = kMemoryBytes / 64, kLinkBytes = kMemoryBytes / 32;
+  static constexpr CeilingMeter::What kAll[] = {
+      CeilingMeter::What::kRead, CeilingMeter::What::kCopy, CeilingMeter::What::kFma,
+      CeilingMeter::What::kUp,   CeilingMeter::What::kDown, CeilingMeter::What::kBothWays};
 
-  /// What `what` moved or computed, by its rate.
-  static double amount(CeilingMeter::What what, std::int64_t data_bytes, Dtype dtype) {
+  static CeilingMeter meter_of(const CeilingMemory& memory, Dtype dtype = Dtype::kFloat64,
+                               std::optional<CeilingMeter::Link> link = CeilingMeter::Link{}) {
     const DeviceLimits limits{.compute_capability = 90,
                               .multiprocessors = 2,
                               .threads_per_multiprocessor = 256,
                               .shared_bytes = 48 << 10,
                               .l2_bytes = 1 << 20};
-    CeilingMeter meter(dtype, limits, HostMemory::kPinned, std::nullopt, 1 << 29);
-    const DeviceBuffer data(data_bytes);
-    meter.queue(what, data.data(), data.bytes());
+    return {dtype, limits, kMemoryBytes, memory, link};
+  }
+  /// What `what` moved or computed, by its rate.
+  static double amount(CeilingMeter& meter, CeilingMeter::What what) {
+    meter.queue(what);
     return meter.finish().value() * 1e-3 * kElapsedMs;
   }
 };
 
-/// A buffer that the cache holds, one that it does not and that is too small, and one that is
-/// large.
+/// A workload's memory.
+struct Memory {
+  DeviceBuffer d_images, d_results;
+  std::vector<std::byte> h_images, h_results;
+
+  Memory(std::int64_t image_bytes, std::int64_t result_bytes)
+      : d_images(image_bytes),
+        d_results(result_bytes),
+        h_images(static_cast<std::size_t>(image_bytes), std::byte{1}),
+        h_results(static_cast<std::size_t>(result_bytes), std::byte{2}) {
+    CONVSCALE_CUDA(cudaMemset(d_images.data(), 3, h_images.size()));
+    CONVSCALE_CUDA(cudaMemset(d_results.data(), 4, h_results.size()));
+    CONVSCALE_CUDA(cudaDeviceSynchronize());
+  }
+  operator CeilingMemory() {
+    const std::span<std::byte> d_up(d_images.data(), h_images.size());
+    return {.d_read = d_up,
+            .h_up = h_images,
+            .d_up = d_up,
+            .d_down = {d_results.data(), h_results.size()},
+            .h_down = h_results};
+  }
+};
+
+/// Data that the cache holds, data that it does not and that are few, and many.
 TEST_F(StandinCeilings, ReadsWhatTheyCountHoweverManyPasses) {
-  for (const std::int64_t bytes : {100'000, 3 << 20, 32 << 20}) {
+  for (const std::int64_t bytes : {100'000, 3 << 20, 5 << 21}) {
+    Memory memory(bytes, 4096);
+    CeilingMeter meter = meter_of(memory);
     const std::int64_t before = standin::loaded_bytes();
-    const double counted = amount(CeilingMeter::What::kRead, bytes, Dtype::kFloat64);
+    const double counted = amount(meter, CeilingMeter::What::kRead);
     EXPECT_DOUBLE_EQ(counted, static_cast<double>(standin::loaded_bytes() - before)) << bytes;
+    EXPECT_GE(counted, 4.0 * kOwnBytes) << "so much that no cache helps";
+    EXPECT_LE(counted, 5.0 * kOwnBytes);
+  }
+}
+
+/// Whole pieces, a part of one, and a part of a block.
+TEST_F(StandinCeilings, ReadsEachByteOnceAPass) {
+  for (const std::int64_t vectors : {1, 255, 257, 2048, 2049, 5000, 123457}) {
+    const DeviceBuffer data(vectors * 16), sink(8);
+    const DeviceLimits limits{.multiprocessors = 2};
+    const Stream stream;
+    const std::int64_t before = standin::loaded_bytes();
+    queue_reads(data.data(), data.bytes(), 3, sink.data(), limits, stream.get());
+    stream.synchronize();
+    EXPECT_EQ(standin::loaded_bytes() - before, 3 * data.bytes());
   }
 }
 
 TEST_F(StandinCeilings, CopiesAreWhatTheyCount) {
   using What = CeilingMeter::What;
-  for (const What what : {What::kUp, What::kDown, What::kBothWays}) {
-    // The meter itself uploads as much as a copy when it is made.
-    const standin::Copied before = standin::copied();
-    const double counted = amount(what, 4096, Dtype::kFloat64);
-    const standin::Copied after = standin::copied();
-    const std::int64_t made = (std::int64_t{32} << 20);
-    EXPECT_DOUBLE_EQ(counted,
-                     static_cast<double>(after.up - before.up - made + (after.down - before.down)));
-    EXPECT_EQ(after.up - before.up > made, what != What::kDown);
-    EXPECT_EQ(after.down > before.down, what != What::kUp);
+  for (const std::int64_t bytes : {std::int64_t{4096}, kLinkBytes / 2, 3 * kLinkBytes}) {
+    for (const What what : {What::kUp, What::kDown, What::kBothWays}) {
+      Memory memory(bytes, bytes);
+      CeilingMeter meter = meter_of(memory);
+      const standin::Copied before = standin::copied();
+      const double counted = amount(meter, what);
+      const standin::Copied after = standin::copied();
+      const std::int64_t up = after.up - before.up, down = after.down - before.down;
+      EXPECT_DOUBLE_EQ(counted, static_cast<double>(up + down));
+      EXPECT_EQ(up, what == What::kDown ? 0 : kLinkBytes);
+      EXPECT_EQ(down, what == What::kUp ? 0 : kLinkBytes);
+    }
   }
+}
+
+TEST_F(StandinCeilings, CopiesGoThroughTheWorkloadWhereItIsLargeEnough) {
+  for (const std::int64_t bytes : {std::int64_t{4096}, kLinkBytes}) {
+    Memory memory(bytes, bytes);
+    CeilingMeter meter = meter_of(memory);
+    amount(meter, CeilingMeter::What::kBothWays);
+    std::byte up{};
+    CONVSCALE_CUDA(cudaMemcpy(&up, memory.d_images.data(), 1, cudaMemcpyDeviceToHost));
+    const bool is_large = bytes == kLinkBytes;
+    EXPECT_EQ(up, is_large ? std::byte{1} : std::byte{3});
+    EXPECT_EQ(memory.h_results.back(), is_large ? std::byte{4} : std::byte{2});
+    EXPECT_EQ(memory.h_images.back(), std::byte{1}) << "the inputs stay";
+    EXPECT_EQ(standin::live().registrations, is_large ? 0 : 1);
+  }
+}
+
+TEST_F(StandinCeilings, CopiesOnTheDeviceCountBothWays) {
+  Memory memory(4096, 4096);
+  CeilingMeter meter = meter_of(memory);
+  const std::int64_t before = standin::copied().across;
+  const double counted = amount(meter, CeilingMeter::What::kCopy);
+  EXPECT_DOUBLE_EQ(counted, 2.0 * static_cast<double>(standin::copied().across - before));
+  EXPECT_DOUBLE_EQ(counted, 4.0 * kOwnBytes);
+}
+
+TEST_F(StandinCeilings, WithoutALinkThereIsNoneToMeasure) {
+  Memory memory(4096, 4096);
+  CeilingMeter meter = meter_of({.d_read = CeilingMemory(memory).d_read}, Dtype::kFloat64, {});
+  const std::int64_t device_bytes = standin::live().device_bytes;
+  for (const CeilingMeter::What what : kAll) {
+    meter.queue(what);
+    EXPECT_EQ(meter.finish().has_value(), what <= CeilingMeter::What::kFma);
+  }
+  EXPECT_LE(standin::live().device_bytes, device_bytes);
+  EXPECT_EQ(standin::live().registrations, 0);
+}
+
+TEST_F(StandinCeilings, AFlushReadsSeveralCaches) {
+  Memory memory(4096, 4096);
+  const CeilingMeter meter = meter_of(memory);
+  const Stream stream;
+  const std::int64_t before = standin::loaded_bytes();
+  meter.queue_flush(stream.get());
+  stream.synchronize();
+  EXPECT_EQ(standin::loaded_bytes() - before, 4 << 20);
 }
 
 TEST_F(StandinCeilings, FlopsAreTwoForEachMultiplyAddOfAThread) {
@@ -89,7 +186,9 @@ TEST_F(StandinCeilings, FlopsAreTwoForEachMultiplyAddOfAThread) {
   EXPECT_GE(Counted::products, 1000);
   EXPECT_LE(Counted::sums - Counted::products, 8) << "each product is added";
   for (const Dtype dtype : {Dtype::kFloat64, Dtype::kFloat32}) {
-    const double counted = amount(CeilingMeter::What::kFma, 4096, dtype);
+    Memory memory(4096, 4096);
+    CeilingMeter meter = meter_of(memory, dtype);
+    const double counted = amount(meter, CeilingMeter::What::kFma);
     const standin::Launch launch = standin::launches().back();
     const std::int64_t threads = std::int64_t{launch.grid.x} * launch.block.x;
     EXPECT_EQ(threads, 2 * 256) << "all that the device holds";
@@ -118,6 +217,7 @@ TEST_F(StandinCeilings, OfSeveralDevicesAddUp) {
     return driven.backend().measure_ceilings();
   };
   const Ceilings one = peak_of(1), three = peak_of(3);
+  EXPECT_DOUBLE_EQ(*three.copy_bytes_per_s, 3 * *one.copy_bytes_per_s);
   EXPECT_DOUBLE_EQ(*three.peak_flops_per_s, 3 * *one.peak_flops_per_s);
   EXPECT_DOUBLE_EQ(*three.up_bytes_per_s, 3 * *one.up_bytes_per_s);
   EXPECT_DOUBLE_EQ(*three.down_bytes_per_s, 3 * *one.down_bytes_per_s);
@@ -129,7 +229,7 @@ TEST_F(StandinCeilings, OfSeveralDevicesAddUp) {
 /// before.
 TEST_F(StandinCeilings, LostUploadsAreFound) {
   for (const bool images : {true, false}) {
-    standin::reset();
+    standin::reset(options_);
     Driven<double> driven(small());
     driven.iterate();
     ASSERT_EQ(driven.verified().status, VerificationStatus::kPassed);

@@ -72,6 +72,7 @@ void Runtime::reset(const Options& new_options) {
   faults.clear();
   launches.clear();
   copied = {};
+  host_ms = 0;
   device_loaded_bytes = 0;
   failure_of_next = cudaSuccess;
   options = new_options;
@@ -93,6 +94,7 @@ cudaError_t call(const char* name, Needs needs, const std::function<cudaError_t(
   Runtime& runtime = Runtime::instance();
   const std::scoped_lock lock(runtime.mutex);
   ++runtime.calls[name];
+  runtime.current_call = name;
   const cudaError_t planned = planned_failure(runtime, name);
   cudaError_t error = needs == Needs::kNothing ? cudaSuccess : driver_error(runtime.options);
   if (error == cudaSuccess) {
@@ -156,6 +158,15 @@ Copied copied() {
   Runtime& runtime = Runtime::instance();
   const std::scoped_lock lock(runtime.mutex);
   return runtime.copied;
+}
+
+std::vector<std::span<const std::byte>> device_memory() {
+  Runtime& runtime = Runtime::instance();
+  const std::scoped_lock lock(runtime.mutex);
+  std::vector<std::span<const std::byte>> all;
+  for (const auto& [address, allocation] : runtime.allocations)
+    all.emplace_back(reinterpret_cast<const std::byte*>(address), allocation.bytes);
+  return all;
 }
 
 std::vector<Launch> launches() {

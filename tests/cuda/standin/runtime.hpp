@@ -36,6 +36,7 @@ struct Marker {
   CUstream_st* stream = nullptr;  ///< while it is not done
   bool done = false;
   std::chrono::steady_clock::time_point time;
+  double modelled_ms = 0;  ///< by Options::costs_ms
 };
 using MarkerPtr = std::shared_ptr<Marker>;
 
@@ -45,6 +46,7 @@ struct Operation {
   MarkerPtr marker;
   cudaError_t failure = cudaSuccess;  ///< that a test asked for
   std::function<void()> on_done;      ///< bookkeeping
+  double queued_at_ms = 0, cost_ms = 0;  ///< by Options::costs_ms
 };
 
 }  // namespace convscale::standin
@@ -159,6 +161,8 @@ class Runtime {
   std::vector<Launch> launches;
   Copied copied;
   Random random{0};
+  std::string current_call;
+  double host_ms = 0;  ///< what the host has waited for, by Options::costs_ms
   cudaError_t failure_of_next = cudaSuccess;  ///< that the work queued next is to fail with
 
  private:

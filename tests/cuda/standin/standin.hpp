@@ -4,6 +4,8 @@
 #include <cuda_runtime_api.h>
 
 #include <cstdint>
+#include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -61,6 +63,10 @@ struct Options {
   Progress progress = Progress::kLate;
   /// Between any two events, so that a rate is an amount; 0: what it took.
   float elapsed_ms = 0;
+  /// What the work that a call queues takes ("cudaEventRecord"; others take nothing). If there are
+  /// any, times between events follow from these alone: streams run side by side, and each thing as
+  /// soon as all before it are done.
+  std::map<std::string, double> costs_ms = {};
 };
 
 /// Begins anew: nothing is allocated, queued, counted or failed. Handles and pointers from before
@@ -100,6 +106,9 @@ Copied copied();
 
 /// Bytes that device code has read with __ldg so far.
 std::int64_t loaded_bytes();
+
+/// Every allocation on a device.
+std::vector<std::span<const std::byte>> device_memory();
 
 /// A launch that has run.
 struct Launch {

@@ -41,8 +41,10 @@ MarkerPtr Runtime::enqueue(CUstream_st& stream, Work* work, std::function<void()
   }
   auto marker = std::make_shared<Marker>();
   marker->stream = &stream;
+  const auto cost = options.costs_ms.find(current_call);
   stream.queue.push_back({work, std::move(after), marker,
-                          std::exchange(failure_of_next, cudaSuccess), std::move(on_done)});
+                          std::exchange(failure_of_next, cudaSuccess), std::move(on_done), host_ms,
+                          cost == options.costs_ms.end() ? 0 : cost->second});
   stream.last = marker;
   release(&stream.queue.back());
   if (options.progress == Progress::kEarly) {
@@ -104,6 +106,10 @@ void Runtime::run_front(CUstream_st& stream) {
   stream.result = operation.failure;
   stream.fiber.resume();
   operation.marker->time = std::chrono::steady_clock::now();
+  double begin_ms = std::max(operation.queued_at_ms, stream.ran ? stream.ran->modelled_ms : 0);
+  for (const MarkerPtr& before : operation.after)
+    begin_ms = std::max(begin_ms, before->modelled_ms);
+  operation.marker->modelled_ms = begin_ms + operation.cost_ms;
   operation.marker->done = true;
   stream.ran = operation.marker;
   if (stream.result == cudaSuccess) {
@@ -136,6 +142,7 @@ void Runtime::drop_queues(int device) {
 void Runtime::wait(const MarkerPtr& marker) {
   if (marker == nullptr) return;
   while (!marker->done) run_front(next_towards(marker));
+  host_ms = std::max(host_ms, marker->modelled_ms);
   acquire(marker.get());
 }
 
@@ -347,6 +354,10 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t begin, cudaEve
     if (!begin->marker->done || !end->marker->done) return cudaErrorNotReady;
     if (runtime.options.elapsed_ms > 0) {
       *milliseconds = runtime.options.elapsed_ms;
+      return cudaSuccess;
+    }
+    if (!runtime.options.costs_ms.empty()) {
+      *milliseconds = static_cast<float>(end->marker->modelled_ms - begin->marker->modelled_ms);
       return cudaSuccess;
     }
     *milliseconds =

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a share measures: its device's ceilings, and how long its work took.
+#include "common/thread_team.hpp"
+#include "cuda/intervals.hpp"
+#include "cuda/share.hpp"
+
+#include <algorithm>
+#include <iterator>
+
+namespace convscale::cuda {
+namespace {
+
+/// Kernels are timed as the slope between few batches and more, so that what a launch and an event
+/// take once is not in it: so many more as take this long, 0.1 percent of which are 2 us.
+constexpr double kSlopeSeconds = 2e-3;
+constexpr std::int64_t kFewBatches = 2;
+/// Of all streams; what is not queued when the device comes to it is timed with the host's delay.
+constexpr std::int64_t kMostLaunches = 256;
+
+/// Of one of the `more` batches by which `many_s` is longer than `few_s`. Where noise or a clock of
+/// coarse steps leaves nothing of that, the mean over all.
+double slope(double few_s, double many_s, std::int64_t few, std::int64_t more) {
+  const double slope_s = (many_s - few_s) / static_cast<double>(more);
+  return slope_s > 0 ? slope_s : many_s / static_cast<double>(few + more);
+}
+
+}  // namespace
+
+void Share::queue_ceiling(CeilingMeter::What what) {
+  select();
+  meter_->queue(what);
+}
+
+std::optional<double> Share::finish_ceiling() {
+  select();
+  return meter_->finish();
+}
+
+/// Runs all kernels `batches` times. For each stream: seconds from the begin of the first until its
+/// last was done.
+std::vector<double> Share::time_batches(std::int64_t batches) {
+  // A gate: nothing begins before all is queued, and the cache then holds nothing of the workload.
+  meter_->queue(CeilingMeter::What::kRead);
+  for (const Worker& worker : workers_)
+    CONVSCALE_CUDA(cudaStreamWaitEvent(worker.stream.get(), meter_->end().get(), 0));
+  const auto streams = static_cast<std::int64_t>(workers_.size());
+  for (std::int64_t batch = 0; batch < batches; ++batch) {
+    const std::size_t copy = static_cast<std::size_t>(batch) % (copies_.size() + 1);
+    for (std::int64_t w = 0; w < streams; ++w) {
+      const Worker& worker = workers_[static_cast<std::size_t>(w)];
+      const Block block = block_of(count(), streams, w);
+      if (block.size() > 0)
+        queue_kernel(worker, place_of(worker, images_.first + block.begin, copy), block.size());
+    }
+  }
+  for (const Worker& worker : workers_) worker.chunks.front().computed.record(worker.stream);
+  synchronize();
+  meter_->finish();
+  std::vector<double> seconds;
+  for (const Worker& worker : workers_)
+    seconds.push_back(seconds_between(meter_->end(), worker.chunks.front().computed));
+  return seconds;
+}
+
+/// In the timed iteration each stream waits for the host's next launch, which for kernels of some
+/// 50 us is a good part; and an event takes some 2 us. So kernels are timed as the slope over
+/// batches that are queued one behind the other, on data that no batch finds in the cache.
+void Share::time_kernels() {
+  const std::vector<double> few = time_batches(kFewBatches);
+  const double of_batch = *std::max_element(few.begin(), few.end()) / kFewBatches;
+  const std::int64_t most =
+      std::clamp<std::int64_t>(kMostLaunches / std::ssize(workers_), 1, kMostBatches - kFewBatches);
+  const auto more = static_cast<std::int64_t>(
+      std::clamp(kSlopeSeconds / std::max(of_batch, 1e-9), 1.0, static_cast<double>(most)));
+  const std::vector<double> many = time_batches(kFewBatches + more);
+  for (std::size_t w = 0; w < workers_.size(); ++w)
+    workers_[w].kernel_s = slope(few[w], many[w], kFewBatches, more);
+  kernel_s_ = slope(*std::max_element(few.begin(), few.end()),
+                    *std::max_element(many.begin(), many.end()), kFewBatches, more);
+}
+
+Phases Share::phases() {
+  if (resident()) {
+    if (count() == 0) return {};
+    select();
+    time_kernels();
+    return {.kernel_s = kernel_s_};
+  }
+  select();
+  std::vector<Interval> uploads, kernels, downloads;
+  const auto at = [&](const Event& event) { return seconds_between(*origin_, event); };
+  for (const Worker& worker : workers_) {
+    for (std::size_t i = 0; i < worker.used; ++i) {
+      const Chunk& chunk = worker.chunks[i];
+      const double uploaded = at(chunk.uploaded), computed = at(chunk.computed);
+      uploads.emplace_back(at(chunk.begin), uploaded);
+      kernels.emplace_back(uploaded, computed);
+      downloads.emplace_back(computed, at(chunk.downloaded));
+    }
+  }
+  return {length_of_union(uploads), length_of_union(kernels), length_of_union(downloads)};
+}
+
+std::vector<double> Share::busy_s() const {
+  select();
+  std::vector<double> busy;
+  for (const Worker& worker : workers_) {
+    double sum = worker.kernel_s;
+    for (std::size_t i = 0; i < worker.used && !resident(); ++i)
+      sum += seconds_between(worker.chunks[i].begin, worker.chunks[i].downloaded);
+    busy.push_back(sum);
+  }
+  return busy;
+}
+
+}  // namespace convscale::cuda
