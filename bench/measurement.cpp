@@ -69,7 +69,7 @@ void Measurement::set_up() {
   context_.progress.begin(Progress::Step::kGenerating);
   *record_.setup_s += timed([&] {
     context_.ranks.agree([&] {
-      inputs_->allocate();
+      if (has_inputs_) inputs_->allocate();
       results_ = PageBuffer(result_bytes(held_), "results");
     });
     backend_->prepare(buffers());

@@ -193,7 +193,7 @@ inline BackendTable clocked(BackendTable table, const Steps& steps, ClockedComm&
 /// called wherever a generation or a verification looks whether there was a signal.
 inline std::vector<Record> measured(
     const std::vector<Config>& configs, bool interleave, const BackendTable& table,
-    ClockedComm& comm, const std::function<void()>& look = [] {}) {
+    ClockedComm& comm, const std::function<void()>& look = [] {}, bool saves = false) {
   Ranks ranks(comm, [] { return false; });
   ThreadTeam helpers(1);
   InputStore inputs;
@@ -209,6 +209,7 @@ inline std::vector<Record> measured(
                                  look();
                                  return false;
                                },
+                           .saves = saves,
                            .on_results = [](const Config&, ImageRange, const HostBuffers&) {},
                            .now = [&comm] { return comm.now(); }};
   const auto workload_of = [](const Config& config) {

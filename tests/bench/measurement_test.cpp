@@ -100,6 +100,47 @@ TEST(Clock, GenerationAndVerificationAreTheirOwn) {
   EXPECT_DOUBLE_EQ(r.setup_s.value_or(0), 7000) << "without the generation";
 }
 
+/// Makes its data itself, as a device does in scope resident.
+class OwnData final : public Backend {
+ public:
+  explicit OwnData(HostBuffers& seen) : seen_(seen) {}
+  bool reads_inputs() const override { return false; }
+  BackendFacts facts() const override { return {}; }
+  std::int64_t scratch_bytes() const override { return 0; }
+  void prepare(const HostBuffers& buffers) override { seen_ = buffers; }
+  Ceilings measure_ceilings() override { return {}; }
+  void poison() override {}
+  void start(ImageRange /*range*/) override {}
+  void wait(ImageRange /*range*/) override {}
+  Digest digest() override { return {}; }
+
+ private:
+  HostBuffers& seen_;
+};
+
+TEST(Measurement, InputsThatNobodyReadsAreNotMade) {
+  for (const bool verify : {true, false}) {
+    for (const bool saves : {true, false}) {
+      HostBuffers seen;
+      BackendTable table = backends();
+      table.front().create = [&](const Config&) { return std::make_unique<OwnData>(seen); };
+      // Zeros, which memory is made of, are the right results.
+      std::vector<std::string> args{"convscale", "--size", "20x30", "--fill", "zeros"};
+      if (!verify) args.emplace_back("--no-verify");
+      const auto alone = make_self_comm();
+      ClockedComm comm(*alone, {});
+      const Record record = testing::measured(
+                                parse_options(args).configs, false, table, comm, [] {}, saves)
+                                .front();
+      const bool are_read = verify || saves;
+      EXPECT_EQ(seen.images != nullptr, are_read);
+      EXPECT_EQ(seen.filters != nullptr, are_read);
+      EXPECT_NE(seen.results, nullptr);
+      EXPECT_EQ(record.generation_s.has_value(), are_read);
+    }
+  }
+}
+
 TEST(Measurement, OutOfTimeWhatIsLeftOfTheBurnsIsLeftOut) {
   const auto records =
       measured({"--mem", "30000", "--iterations", "9", "--burns", "5", "--timeout", "0.08"},
