@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cuda/probe.hpp"
+
+#include "common/buffer.hpp"
+#include "common/config.hpp"
+#include "common/summary.hpp"
+#include "cuda/ceilings.hpp"
+#include "cuda/data.hpp"
+#include "cuda/device.hpp"
+#include "cuda/resources.hpp"
+#include "cuda/transfer.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+#include <vector>
+
+namespace convscale::cuda {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::int64_t kMiB = std::int64_t{1} << 20;
+constexpr int kRepetitions = 7;
+constexpr auto kMostOfOne = std::chrono::milliseconds(400);  ///< for one figure
+constexpr auto kWarmUp = std::chrono::milliseconds(100);
+constexpr int kLaunches = 200;
+
+std::size_t size(std::int64_t bytes) { return static_cast<std::size_t>(bytes); }
+
+/// Thrown, and caught in probe(), where nothing more is wanted.
+struct Enough {};
+
+class Probe {
+ public:
+  Probe(int index, const OnFigure& on_figure)
+      : on_figure_(on_figure),
+        limits_(limits_of(index)),
+        most_(std::min(4096 * kMiB, describe(index).memory_bytes / 12 / kMiB * kMiB)),
+        host_bytes_(std::min(256 * kMiB, most_)),
+        d_a_(most_),
+        d_b_(std::min(most_, 1024 * kMiB)),
+        d_sink_(256),
+        h_pinned_(host_bytes_, "probe"),
+        h_pageable_(host_bytes_, "probe") {
+    // Numbers as those of a workload.
+    Config config;
+    const auto fill = [&](const DeviceBuffer& d_buffer) {
+      config.shape.height = 1;
+      config.shape.width = d_buffer.bytes() / size_of(config.dtype);
+      generate_images(config, {0, 1}, d_buffer.data(), stream_.get());
+    };
+    fill(d_a_);
+    fill(d_b_);
+    for (const PageBuffer* h_buffer : {&h_pinned_, &h_pageable_}) {
+      CONVSCALE_CUDA(cudaMemcpyAsync(h_buffer->data(), d_a_.data(), size(host_bytes_),
+                                     cudaMemcpyDeviceToHost, stream_.get()));
+    }
+    stream_.synchronize();
+    registration_ = HostRegistration(h_pinned_.data(), host_bytes_);
+  }
+
+  void run() {
+    warm_up();
+    ceilings();
+    link();
+    rows();
+    launches();
+  }
+
+ private:
+  void warm_up() {
+    const auto begin = Clock::now();
+    while (Clock::now() - begin < kWarmUp) {
+      queue_fmas(Dtype::kFloat32, d_sink_.data(), limits_, stream_.get());
+      read(d_b_, d_b_.bytes(), 1);
+      stream_.synchronize();
+    }
+  }
+
+  void read(const DeviceBuffer& d_data, std::int64_t bytes, int passes) {
+    queue_reads(d_data.data(), bytes, passes, d_sink_.data(), limits_, stream_.get());
+  }
+
+  /// Reports the median of what `queue` takes in stream_; one repetition before them is not timed.
+  template <class Queue>
+  void measure(std::string name, std::string variant, double amount, const char* unit,
+               const Queue& queue, int repeated = 1) {
+    const auto started = Clock::now();
+    std::vector<double> seconds;
+    for (int i = 0; i <= kRepetitions && (i < 2 || Clock::now() - started < kMostOfOne); ++i) {
+      begin_.record(stream_);
+      for (int r = 0; r < repeated; ++r) queue();
+      end_.record(stream_);
+      end_.synchronize();
+      if (i > 0) seconds.push_back(seconds_between(begin_, end_) / repeated);
+    }
+    report({std::move(name), std::move(variant), amount, unit, median_of(seconds)});
+  }
+  void report(const ProbeFigure& figure) {
+    if (!on_figure_(figure)) throw Enough();
+  }
+
+  static std::string in_mib(std::int64_t bytes) { return fmt::format("{} MiB", bytes / kMiB); }
+
+  /// Each over as much memory, however little is read or copied over and over.
+  void ceilings() {
+    for (const std::int64_t mib : {4096, 1024, 256, 64, 16}) {
+      const std::int64_t bytes = mib * kMiB;
+      if (bytes > most_) continue;
+      const auto passes = static_cast<int>(most_ / bytes);
+      measure("read", in_mib(bytes), static_cast<double>(bytes) * passes, "byte",
+              [&] { read(d_a_, bytes, passes); });
+    }
+    for (const std::int64_t mib : {1024, 256, 64, 16}) {
+      const std::int64_t bytes = mib * kMiB;
+      if (bytes > d_b_.bytes()) continue;
+      measure(
+          "copy, read and written", in_mib(bytes), 2.0 * static_cast<double>(bytes), "byte",
+          [&] {
+            CONVSCALE_CUDA(cudaMemcpyAsync(d_b_.data(), d_a_.data(), size(bytes),
+                                           cudaMemcpyDeviceToDevice, stream_.get()));
+          },
+          static_cast<int>(std::max<std::int64_t>(1, 256 / mib)));
+    }
+    for (const Dtype dtype : {Dtype::kFloat64, Dtype::kFloat32}) {
+      std::int64_t flops = queue_fmas(dtype, d_sink_.data(), limits_, stream_.get());
+      measure("multiply-add", std::string(name_of(dtype)), static_cast<double>(flops), "FLOP",
+              [&] { queue_fmas(dtype, d_sink_.data(), limits_, stream_.get()); });
+    }
+  }
+
+  void copy(bool up, const PageBuffer& h_data, std::int64_t bytes, const Stream& stream) {
+    std::byte* const d_data = up ? d_a_.data() : d_b_.data();
+    void* const to = up ? d_data : h_data.data();
+    const void* const from = up ? h_data.data() : d_data;
+    CONVSCALE_CUDA(cudaMemcpyAsync(
+        to, from, size(bytes), up ? cudaMemcpyHostToDevice : cudaMemcpyDeviceToHost, stream.get()));
+  }
+
+  void link() {
+    for (const auto& [kind, h_data] : host_memory()) {
+      for (const std::int64_t mib : {256, 64, 16, 1}) {
+        const std::int64_t bytes = mib * kMiB;
+        if (bytes > host_bytes_) continue;
+        const auto repeated = static_cast<int>(std::max<std::int64_t>(1, 64 / mib));
+        const std::string variant = fmt::format("{}, {}", kind, in_mib(bytes));
+        const auto amount = static_cast<double>(bytes);
+        measure(
+            "link, up", variant, amount, "byte", [&] { copy(true, *h_data, bytes, stream_); },
+            repeated);
+        measure(
+            "link, down", variant, amount, "byte", [&] { copy(false, *h_data, bytes, stream_); },
+            repeated);
+      }
+    }
+    // Both at once, on two streams; pageable copies take turns on the host.
+    const std::int64_t bytes = host_bytes_ / 2;
+    measure("link, both ways", fmt::format("pinned, {}", in_mib(bytes)),
+            2.0 * static_cast<double>(bytes), "byte", [&] {
+              CONVSCALE_CUDA(cudaStreamWaitEvent(other_.get(), begin_.get(), 0));
+              copy(false, h_pinned_, bytes, other_);
+              other_end_.record(other_);
+              CONVSCALE_CUDA(cudaMemcpyAsync(d_a_.data(), h_pinned_.data() + bytes, size(bytes),
+                                             cudaMemcpyHostToDevice, stream_.get()));
+              CONVSCALE_CUDA(cudaStreamWaitEvent(stream_.get(), other_end_.get(), 0));
+            });
+  }
+
+  /// The rows that a strided convolution needs, in copies with a pitch, beside all rows. What is
+  /// reported are the bytes that are needed, over the time of either.
+  void rows() {
+    for (const std::int64_t side : {1000, 256}) {
+      for (const Dtype dtype : {Dtype::kFloat64, Dtype::kFloat32}) {
+        Shape shape{.images = 1, .height = side, .width = side, .filter_size = 4, .stride = 5};
+        const std::int64_t image = shape.pixels() * size_of(dtype);
+        shape.images = std::min(host_bytes_, 64 * kMiB) / image;
+        if (shape.images == 0) continue;
+        const auto needed = static_cast<double>(upload_bytes(shape, dtype, false));
+        for (const auto& [kind, h_data] : host_memory()) {
+          for (const bool all : {false, true}) {
+            measure("link, up",
+                    fmt::format("{}, {} of {} x {}^2 {}", kind, all ? "all rows" : "needed rows",
+                                shape.images, side, name_of(dtype)),
+                    needed, "byte", [&] {
+                      upload_images(shape, dtype, all, shape.images, d_a_.data(), h_data->data(),
+                                    stream_.get());
+                    });
+          }
+        }
+      }
+    }
+  }
+
+  /// The smallest kernel there is: one block that reads a few bytes.
+  void launches() {
+    const auto smallest = [&] { read(d_b_, 16, 1); };
+    measure("launch", "queued one behind the other", 1, "launch", smallest, kLaunches);
+    measure("launch", "each between events", 1, "launch", smallest);
+    measure("event", "nothing between two", 1, "launch", [] {});
+    std::vector<double> seconds;
+    for (int i = 0; i < kLaunches; ++i) {
+      const auto begin = Clock::now();
+      smallest();
+      stream_.synchronize();
+      seconds.push_back(std::chrono::duration<double>(Clock::now() - begin).count());
+    }
+    report({"launch", "and wait, by the host's clock", 1, "launch", median_of(seconds)});
+  }
+
+  std::vector<std::pair<const char*, const PageBuffer*>> host_memory() const {
+    return {{"pinned", &h_pinned_}, {"pageable", &h_pageable_}};
+  }
+
+  const OnFigure& on_figure_;
+  DeviceLimits limits_;
+  std::int64_t most_, host_bytes_;
+  DeviceBuffer d_a_, d_b_, d_sink_;
+  PageBuffer h_pinned_, h_pageable_;
+  HostRegistration registration_;
+  Stream stream_, other_;
+  Event begin_, end_, other_end_;
+};
+
+}  // namespace
+
+void probe(int index, const OnFigure& on_figure) {
+  CONVSCALE_CUDA(cudaSetDevice(index));
+  try {
+    Probe(index, on_figure).run();
+  } catch (const Enough&) {
+    CONVSCALE_CUDA(cudaDeviceSynchronize());
+  }
+}
+
+}  // namespace convscale::cuda
