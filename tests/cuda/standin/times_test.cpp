@@ -151,6 +151,7 @@ TEST_F(StandinTimes, TheCacheIsFlushedBeforeEachResidentPass) {
       driven.backend().poison();
       EXPECT_EQ(standin::loaded_bytes() - loaded, scope == Scope::kResident ? 4 << 20 : 0);
       if (scope == Scope::kResident) {
+        ASSERT_FALSE(standin::launches().empty());
         EXPECT_THAT(standin::launches().back().kernel, HasSubstr("read_all"));
       }
     }
