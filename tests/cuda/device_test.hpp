@@ -22,11 +22,15 @@ class DeviceTest : public ::testing::Test {
   }
 };
 
+/// Device memory with these values, for any stream.
 template <class T>
 DeviceBuffer on_device(const std::vector<T>& values) {
   DeviceBuffer buffer(static_cast<std::int64_t>(values.size() * sizeof(T)));
   CONVSCALE_CUDA(
       cudaMemcpy(buffer.data(), values.data(), values.size() * sizeof(T), cudaMemcpyHostToDevice));
+  // From pageable memory it may be under way still, in the default stream, which a Stream does not
+  // wait for.
+  CONVSCALE_CUDA(cudaDeviceSynchronize());
   return buffer;
 }
 

@@ -27,7 +27,7 @@ constexpr Program kPrograms[] = {
     CONVSCALE_PLANTED(shuffle_from_nobody),   CONVSCALE_PLANTED(missing_wait),
     CONVSCALE_PLANTED(missing_event),         CONVSCALE_PLANTED(overwritten_source),
     CONVSCALE_PLANTED(blocks_that_race),      CONVSCALE_PLANTED(freed_in_kernel),
-    CONVSCALE_PLANTED(freed_in_copy),
+    CONVSCALE_PLANTED(freed_in_copy),         CONVSCALE_PLANTED(upload_under_way),
 };
 
 int run(const Program& program, bool faulty) {

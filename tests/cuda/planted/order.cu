@@ -79,6 +79,20 @@ bool overwritten_source(bool faulty) {
   return is_incremented(numbers.fetched(), 0);
 }
 
+/// A stream uses what a copy that has returned may have yet to bring.
+bool upload_under_way(bool faulty) {
+  const Numbers numbers(kThreads);
+  const Stream stream;
+  const std::vector<int> pageable(kThreads, 7);
+  CONVSCALE_CUDA(cudaMemcpy(numbers.data(), pageable.data(), size(numbers.bytes()),
+                            cudaMemcpyHostToDevice));
+  if (!faulty) CONVSCALE_CUDA(cudaDeviceSynchronize());
+  const auto kernel = &increment;
+  CONVSCALE_LAUNCH(kernel, dim3(1), dim3(kThreads), 0, stream.get(), numbers.data());
+  stream.synchronize();
+  return numbers.fetched() == std::vector<int>(kThreads, 8);
+}
+
 /// Two blocks add to one number.
 bool blocks_that_race(bool faulty) {
   const Numbers numbers(2 * kThreads), sums(kThreads + 1);

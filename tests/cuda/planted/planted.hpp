@@ -21,6 +21,7 @@ struct Numbers {
     std::iota(host.begin(), host.end(), 0);
     CONVSCALE_CUDA(
         cudaMemcpy(data(), host.data(), static_cast<std::size_t>(bytes()), cudaMemcpyHostToDevice));
+    CONVSCALE_CUDA(cudaDeviceSynchronize());
   }
   std::int64_t bytes() const { return count * static_cast<std::int64_t>(sizeof(int)); }
   int* data() const { return reinterpret_cast<int*>(device.data()); }
@@ -50,6 +51,7 @@ bool shuffle_from_nobody(bool faulty);
 bool missing_wait(bool faulty);
 bool missing_event(bool faulty);
 bool overwritten_source(bool faulty);
+bool upload_under_way(bool faulty);
 bool blocks_that_race(bool faulty);
 bool freed_in_kernel(bool faulty);
 bool freed_in_copy(bool faulty);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <vector>
 
 namespace convscale::standin {
 namespace {
@@ -27,22 +28,34 @@ struct Copy {
   }
 };
 
+void perform(const Copy& copy) {
+  for (std::size_t z = 0; z < copy.depth; ++z) {
+    for (std::size_t y = 0; y < copy.height; ++y) {
+      std::memcpy(copy.target.begin + z * copy.target.slice + y * copy.target.pitch,
+                  copy.source.begin + z * copy.source.slice + y * copy.source.pitch, copy.width);
+    }
+  }
+}
+
 class CopyWork final : public Work {
  public:
-  explicit CopyWork(const Copy& copy) : copy_(copy) {}
+  /// `staged`: the source is read now, and may be changed as soon as this has been made.
+  CopyWork(const Copy& copy, bool staged) : copy_(copy) {
+    if (!staged) return;
+    stage_.resize(copy.bytes());
+    copy_.source = {stage_.data(), copy.width, copy.width * copy.height};
+    Copy staging = copy;
+    staging.target = copy_.source;
+    perform(staging);
+  }
   cudaError_t run(char* /*message*/, std::size_t /*message_bytes*/) override {
-    for (std::size_t z = 0; z < copy_.depth; ++z) {
-      for (std::size_t y = 0; y < copy_.height; ++y) {
-        std::memcpy(copy_.target.begin + z * copy_.target.slice + y * copy_.target.pitch,
-                    copy_.source.begin + z * copy_.source.slice + y * copy_.source.pitch,
-                    copy_.width);
-      }
-    }
+    perform(copy_);
     return cudaSuccess;
   }
 
  private:
   Copy copy_;
+  std::vector<std::byte> stage_;
 };
 
 class FillWork final : public Work {
@@ -93,8 +106,11 @@ bool check_side(Runtime& runtime, const char* name, const char* side, const void
   return false;
 }
 
+/// `waits`: for the copy to be made, as far as the runtime does. One from pageable memory to a
+/// device is under way when the call returns, as it reads a staged copy of its source; so is one
+/// within devices.
 cudaError_t queue_copy(Runtime& runtime, const char* name, const Copy& copy, cudaMemcpyKind kind,
-                       CUstream_st* stream) {
+                       CUstream_st* stream, bool waits) {
   if (stream == nullptr) return cudaErrorInvalidResourceHandle;
   if (kind < cudaMemcpyHostToHost || kind > cudaMemcpyDefault)
     return cudaErrorInvalidMemcpyDirection;
@@ -111,23 +127,23 @@ cudaError_t queue_copy(Runtime& runtime, const char* name, const Copy& copy, cud
   }
   if (!from_device && to_device && runtime.lost_uploads.contains(name)) return cudaSuccess;
   const auto bytes = static_cast<std::int64_t>(copy.bytes());
-  runtime.enqueue(*stream, new CopyWork(copy), [&runtime, from_device, to_device, bytes] {
+  const bool staged = waits && to_device && !from_device &&
+                      !runtime.is_page_locked(copy.source.begin, copy.span(copy.source));
+  if (staged) runtime.wait(*stream);
+  runtime.enqueue(*stream, new CopyWork(copy, staged), [&runtime, from_device, to_device, bytes] {
     if (from_device && to_device) runtime.copied.across += bytes;
     if (from_device && !to_device) runtime.copied.down += bytes;
     if (!from_device && to_device) runtime.copied.up += bytes;
   });
-  return cudaSuccess;
+  if (!waits) return cudaSuccess;
+  if (!staged && !(from_device && to_device)) runtime.wait(*stream);
+  return runtime.device().lost;
 }
 
-/// Queues in the stream; `waits`: and waits for it.
 cudaError_t copy_call(const char* name, const Copy& copy, cudaMemcpyKind kind, cudaStream_t stream,
                       bool waits) {
   return call(name, Needs::kDevice, [&](Runtime& runtime) {
-    CUstream_st* found = runtime.find(stream);
-    const cudaError_t error = queue_copy(runtime, name, copy, kind, found);
-    if (error != cudaSuccess || !waits) return error;
-    runtime.wait(*found);
-    return runtime.device().lost;
+    return queue_copy(runtime, name, copy, kind, runtime.find(stream), waits);
   });
 }
 

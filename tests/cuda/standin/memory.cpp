@@ -50,6 +50,18 @@ const std::pair<const std::uintptr_t, Allocation>* Runtime::find_device(const vo
   return address_of(pointer) < next->first + next->second.bytes ? &*next : nullptr;
 }
 
+bool Runtime::is_page_locked(const void* pointer, std::size_t bytes) const {
+  const std::uintptr_t begin = address_of(pointer);
+  const auto lies_in = [&](const auto& ranges, auto bytes_of) {
+    auto next = ranges.upper_bound(begin);
+    if (next == ranges.begin()) return false;
+    --next;
+    return begin + bytes <= next->first + bytes_of(next->second);
+  };
+  return lies_in(registrations, [](std::size_t range) { return range; }) ||
+         lies_in(host_allocations, [](const HostAllocation& a) { return a.bytes; });
+}
+
 cudaError_t Runtime::allocate_device(void** pointer, std::size_t bytes) {
   if (pointer == nullptr) return cudaErrorInvalidValue;
   *pointer = nullptr;

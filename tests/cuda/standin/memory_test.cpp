@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -144,6 +145,102 @@ TEST_F(MemoryTest, CopiesStayInsideOfTheirAllocations) {
                                     HasSubstr("cudaMemcpyAsync: 17 bytes from the target"),
                                     HasSubstr("cudaMemset: 16 bytes from the target")));
   stream.synchronize();
+}
+
+/// Copies that take no stream: of four numbers, of rows of two, of slices of one.
+const std::vector<cudaError_t (*)(void*, const void*, cudaMemcpyKind)> kCopies = {
+    [](void* target, const void* source, cudaMemcpyKind kind) {
+      return cudaMemcpy(target, source, 16, kind);
+    },
+    [](void* target, const void* source, cudaMemcpyKind kind) {
+      return cudaMemcpy2D(target, 8, source, 8, 8, 2, kind);
+    },
+    [](void* target, const void* source, cudaMemcpyKind kind) {
+      cudaMemcpy3DParms parameters{};
+      parameters.srcPtr = make_cudaPitchedPtr(const_cast<void*>(source), 4, 4, 2);
+      parameters.dstPtr = make_cudaPitchedPtr(target, 4, 4, 2);
+      parameters.extent = make_cudaExtent(4, 2, 2);
+      parameters.kind = kind;
+      return cudaMemcpy3D(&parameters);
+    }};
+
+TEST_F(MemoryTest, UploadsOfPageableMemoryMayBeUnderWayWhenTheyReturn) {
+  for (const auto& copy_now : kCopies) {
+    for (const cudaMemcpyKind kind : {cudaMemcpyHostToDevice, cudaMemcpyDefault}) {
+      reset();
+      std::vector<int> numbers = {1, 2, 3, 4};
+      const DeviceBuffer target = on_device({-1, -1, -1, -1}), other = on_device({3});
+      const Stream stream;
+      const std::int64_t before = copied().up;
+      CONVSCALE_CUDA(copy_now(target.data(), numbers.data(), kind));
+      numbers.assign(4, 0);  // has been read
+      queue_multiply(other, 2, stream.get());
+      stream.synchronize();
+      EXPECT_EQ(copied().up, before);
+      CONVSCALE_CUDA(cudaStreamSynchronize(nullptr));
+      EXPECT_EQ(copied().up, before + 16);
+      EXPECT_THAT(fetched(target), ElementsAre(1, 2, 3, 4));
+    }
+  }
+}
+
+TEST_F(MemoryTest, WhatTheDefaultStreamIsInOrderWithSeesSuchUploads) {
+  const std::vector<int> numbers = {7};
+  const DeviceBuffer target = on_device({-1});
+  const Stream stream;
+  const Event arrived;
+  cudaStream_t blocking = nullptr;
+  CONVSCALE_CUDA(cudaStreamCreate(&blocking));
+  const auto upload = [&] {
+    CONVSCALE_CUDA(cudaMemcpy(target.data(), numbers.data(), 4, cudaMemcpyHostToDevice));
+  };
+  upload();
+  queue_multiply(target, 2, blocking);
+  CONVSCALE_CUDA(cudaStreamSynchronize(blocking));
+  EXPECT_THAT(fetched(target), ElementsAre(14));
+  upload();
+  CONVSCALE_CUDA(cudaEventRecord(arrived.get(), nullptr));
+  CONVSCALE_CUDA(cudaStreamWaitEvent(stream.get(), arrived.get(), 0));
+  queue_multiply(target, 3, stream.get());
+  stream.synchronize();
+  EXPECT_THAT(fetched(target), ElementsAre(21));
+  upload();
+  EXPECT_THAT(fetched(target), ElementsAre(7));
+  CONVSCALE_CUDA(cudaStreamDestroy(blocking));
+}
+
+TEST_F(MemoryTest, UploadsOfPageLockedMemoryAreDoneWhenTheyReturn) {
+  for (const auto& copy_now : kCopies) {
+    reset();
+    std::vector<int> numbers = {1, 2, 3, 4};
+    int* allocated = nullptr;
+    CONVSCALE_CUDA(cudaMallocHost(&allocated, 16));
+    std::copy(numbers.begin(), numbers.end(), allocated);
+    CONVSCALE_CUDA(cudaHostRegister(numbers.data(), 16, cudaHostRegisterPortable));
+    const DeviceBuffer target = on_device({-1, -1, -1, -1});
+    const std::int64_t before = copied().up;
+    CONVSCALE_CUDA(copy_now(target.data(), allocated, cudaMemcpyHostToDevice));
+    EXPECT_EQ(copied().up, before + 16);
+    CONVSCALE_CUDA(copy_now(target.data(), numbers.data(), cudaMemcpyHostToDevice));
+    EXPECT_EQ(copied().up, before + 32);
+    CONVSCALE_CUDA(cudaHostUnregister(numbers.data()));
+    CONVSCALE_CUDA(cudaHostRegister(numbers.data(), 15, cudaHostRegisterPortable));
+    CONVSCALE_CUDA(copy_now(target.data(), numbers.data(), cudaMemcpyHostToDevice));
+    EXPECT_EQ(copied().up, before + 32) << "the last byte is pageable";
+    CONVSCALE_CUDA(cudaHostUnregister(numbers.data()));
+    CONVSCALE_CUDA(cudaFreeHost(allocated));
+  }
+}
+
+TEST_F(MemoryTest, CopiesWithinADeviceMayBeUnderWayToo) {
+  for (const auto& copy_now : kCopies) {
+    reset();
+    const DeviceBuffer source = on_device({1, 2, 3, 4}), target = on_device({-1, -1, -1, -1});
+    CONVSCALE_CUDA(copy_now(target.data(), source.data(), cudaMemcpyDeviceToDevice));
+    EXPECT_EQ(copied().across, 0);
+    EXPECT_THAT(fetched(target), ElementsAre(1, 2, 3, 4));
+    EXPECT_EQ(copied().across, 16);
+  }
 }
 
 TEST_F(MemoryTest, CopiesGoWhereTheySay) {

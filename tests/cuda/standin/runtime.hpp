@@ -134,6 +134,8 @@ class Runtime {
   // Memory. `allocations` are of devices.
   /// The live allocation that holds the byte, or null.
   const std::pair<const std::uintptr_t, Allocation>* find_device(const void* pointer) const;
+  /// Whether all of it is page-locked: allocated so, or registered.
+  bool is_page_locked(const void* pointer, std::size_t bytes) const;
   cudaError_t allocate_device(void** pointer, std::size_t bytes);
   cudaError_t allocate_host(void** pointer, std::size_t bytes);
 

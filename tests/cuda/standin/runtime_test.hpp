@@ -31,6 +31,7 @@ inline DeviceBuffer on_device(const std::vector<int>& numbers) {
   DeviceBuffer buffer(static_cast<std::int64_t>(bytes_of(numbers)));
   CONVSCALE_CUDA(
       cudaMemcpy(buffer.data(), numbers.data(), bytes_of(numbers), cudaMemcpyHostToDevice));
+  CONVSCALE_CUDA(cudaDeviceSynchronize());
   return buffer;
 }
 

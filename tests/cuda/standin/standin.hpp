@@ -22,10 +22,13 @@
 ///
 /// Host code. What is queued in a stream runs when somebody waits for it, and then only that and
 /// what it depends on: a host that does not wait misses the data. A query of what is pending
-/// answers cudaErrorNotReady, and does one step. Device memory is a heap allocation of just that
-/// size on 256 bytes, full of NaN at first; pointers of copies are checked against the direction.
-/// cudaFree and its like wait for all devices, as they do in practice. A fault in a stream drops
-/// what else is queued on the device, and every later call answers with it.
+/// answers cudaErrorNotReady, and does one step. A copy without a stream that brings pageable
+/// memory to a device is in the default stream when the call returns, as the runtime is allowed to
+/// return as soon as it has read the source, and so are copies within a device and fills: a stream
+/// that does not block misses the data unless somebody waits. Device memory is a heap allocation of
+/// just that size on 256 bytes, full of NaN at first; pointers of copies are checked against the
+/// direction. cudaFree and its like wait for all devices, as they do in practice. A fault in a
+/// stream drops what else is queued on the device, and every later call answers with it.
 ///
 /// Sanitizers. AddressSanitizer knows the ends of device memory and of dynamic shared memory;
 /// UndefinedBehaviorSanitizer the alignment of vectors and the ends of static arrays. To
