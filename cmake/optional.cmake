@@ -35,14 +35,23 @@ endif()
 
 # --- CUDA: a toolkit whose nvcc compiles C++20 ---
 
-# convscale_check_nvcc(WHY): what CMAKE_CUDA_COMPILER says against a small program in C++20, with the host
-# compiler and the flags that CMake will give it; else nothing.
-function(convscale_check_nvcc why)
-  set(source ${PROJECT_BINARY_DIR}/CMakeFiles/check_nvcc.cu)
-  file(WRITE ${source} "#include <thrust/version.h>\n#include <concepts>\n"
-    "template <std::integral T> __global__ void f(T) {}\n"
-    "int main() { f<<<1, 1>>>(1); return cudaDeviceSynchronize(); }\n")
-  separate_arguments(options UNIX_COMMAND "${CMAKE_CUDA_FLAGS} $ENV{CUDAFLAGS}")
+# convscale_nvcc_options(RESULT): the host compiler, the flags and the architectures that CMake will give
+# nvcc.
+function(convscale_nvcc_options result)
+  set(flags "$ENV{CUDAFLAGS}")  # which CMake reads once
+  if(DEFINED CMAKE_CUDA_FLAGS)
+    set(flags "${CMAKE_CUDA_FLAGS}")
+  endif()
+  separate_arguments(options UNIX_COMMAND "${flags}")
+  if(CMAKE_CUDA_ARCHITECTURES)  # else the default below, which any toolkit of 12 knows; OFF: none
+    foreach(architecture IN LISTS CMAKE_CUDA_ARCHITECTURES)
+      if(architecture MATCHES "^([0-9]+[a-z]?)(-real|-virtual)?$")
+        list(APPEND options -gencode=arch=compute_${CMAKE_MATCH_1},code=sm_${CMAKE_MATCH_1})
+      else()  # native, all, all-major
+        list(APPEND options -arch=${architecture})
+      endif()
+    endforeach()
+  endif()
   set(host_compiler "${CMAKE_CUDA_HOST_COMPILER}")
   if(NOT host_compiler)
     set(host_compiler "$ENV{CUDAHOSTCXX}")
@@ -50,6 +59,16 @@ function(convscale_check_nvcc why)
   if(host_compiler)
     list(APPEND options -ccbin ${host_compiler})
   endif()
+  set(${result} ${options} PARENT_SCOPE)
+endfunction()
+
+# convscale_check_nvcc(WHY OPTIONS): what CMAKE_CUDA_COMPILER says against a small program in C++20 with
+# these options; else nothing.
+function(convscale_check_nvcc why options)
+  set(source ${PROJECT_BINARY_DIR}/CMakeFiles/check_nvcc.cu)
+  file(WRITE ${source} "#include <thrust/version.h>\n#include <concepts>\n"
+    "template <std::integral T> __global__ void f(T) {}\n"
+    "int main() { f<<<1, 1>>>(1); return cudaDeviceSynchronize(); }\n")
   execute_process(COMMAND ${CMAKE_CUDA_COMPILER} -std=c++20 ${options} -o ${source}.out ${source}
     RESULT_VARIABLE result OUTPUT_VARIABLE said ERROR_VARIABLE said)
   set(${why} "" PARENT_SCOPE)
@@ -92,10 +111,11 @@ macro(convscale_find_nvcc why)
     # The check takes seconds: again only where something has changed.
     file(REAL_PATH ${nvcc} real_nvcc)
     file(TIMESTAMP ${real_nvcc} checked)
-    string(PREPEND checked "${real_nvcc} ${CMAKE_CXX_COMPILER_VERSION} $ENV{CUDAFLAGS} $ENV{CUDAHOSTCXX} ")
+    convscale_nvcc_options(nvcc_options)
+    string(PREPEND checked "${real_nvcc} ${CMAKE_CXX_COMPILER_VERSION} ${nvcc_options} ")
     if(NOT checked STREQUAL CONVSCALE_CHECKED_NVCC)
       message(STATUS "Looking at ${nvcc}")
-      convscale_check_nvcc(${why})
+      convscale_check_nvcc(${why} "${nvcc_options}")
     endif()
     if(${why})
       unset(CMAKE_CUDA_COMPILER CACHE)

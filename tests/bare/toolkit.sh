@@ -62,7 +62,30 @@ host_compiler_too_new() {
   has "$out" 'Without CUDA: .* error: -- unsupported GNU version!'
   CUDACXX=$scratch/strict/nvcc CUDAFLAGS=-allow-unsupported-compiler configures strict.flags
   lacks "$out" 'Without CUDA'
+  CUDACXX=$scratch/strict/nvcc CUDAFLAGS=-allow-unsupported-compiler configures strict.flags
+  lacks "$out" 'Looking at'
   CUDACXX=$scratch/strict/nvcc CUDAHOSTCXX=g++ configures strict.host
+  lacks "$out" 'Without CUDA'
+}
+
+# An nvcc that was looked at once is looked at again where it is given something else to do, and only
+# there.
+something_else_to_do() {
+  local change
+  CUDACXX=$nvcc configures change -DCMAKE_CUDA_ARCHITECTURES=90
+  lacks "$out" 'Without CUDA'
+  CUDACXX=$nvcc configures change
+  lacks "$out" 'Looking at'
+  for change in CMAKE_CUDA_FLAGS=--no-such-option CMAKE_CUDA_ARCHITECTURES=20 \
+    'CMAKE_CUDA_ARCHITECTURES=90;20-real' CMAKE_CUDA_HOST_COMPILER=/no/such/compiler; do
+    CUDACXX=$nvcc configures change "-D$change"
+    has "$out" "Without CUDA: .*(no-such-option|compute_20|host compiler)"
+    CUDACXX=$nvcc configures change -DCMAKE_CUDA_FLAGS= -DCMAKE_CUDA_ARCHITECTURES=90 \
+      -UCMAKE_CUDA_HOST_COMPILER
+    lacks "$out" 'Without CUDA'
+  done
+  CUDACXX=$nvcc configures change -DCMAKE_CUDA_ARCHITECTURES=80-real\;90 -DCMAKE_CUDA_FLAGS=-lineinfo
+  has "$out" 'Looking at'
   lacks "$out" 'Without CUDA'
 }
 
@@ -90,6 +113,7 @@ without_cudnn() {
 check "an nvcc too old for C++20: without; a better one later: with" too_old_for_cpp20
 check "a toolkit outside the PATH is found, and may go" outside_the_path
 check "a host compiler that nvcc refuses" host_compiler_too_new
+check "other flags, architectures or host compilers are tried" something_else_to_do
 if [[ -e /usr/include/cudnn.h ]]; then
   echo "skipped: without cudnn.h, which is in /usr/include, too"
 elif [[ $EUID -eq 0 ]] && unshare --mount true 2>/dev/null; then
