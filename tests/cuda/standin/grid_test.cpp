@@ -328,5 +328,20 @@ TEST(GridTest, LaunchesAreKept) {
   EXPECT_EQ(kept[0].shared_bytes, 16u);
 }
 
+TEST(GridTest, QuestionsAboutKernelsAreCounted) {
+  const Values<int> out(64);
+  const auto kernel = &write_indices;
+  CONVSCALE_LAUNCH(kernel, dim3(2), dim3(32), 0, nullptr, out.data());
+  EXPECT_EQ(occupancy_queries(), 0);
+  int blocks = 0;
+  CONVSCALE_CUDA(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, 32, 0));
+  EXPECT_EQ(occupancy_queries(), 1);
+  cudaFuncAttributes attributes{};
+  CONVSCALE_CUDA(cudaFuncGetAttributes(&attributes, kernel));
+  EXPECT_EQ(occupancy_queries(), 2);
+  CONVSCALE_LAUNCH(kernel, dim3(2), dim3(32), 0, nullptr, out.data());
+  EXPECT_EQ(occupancy_queries(), 2);
+}
+
 }  // namespace
 }  // namespace convscale::standin

@@ -126,6 +126,12 @@ std::vector<Launch> launches();
 /// Calls of a function so far, failed ones too.
 std::int64_t calls(std::string_view call);
 
+/// Questions about what a kernel needs, and how much of it fits, so far: on a device each takes
+/// microseconds, which belong in a plan and not in a launch.
+inline std::int64_t occupancy_queries() {
+  return calls("cudaOccupancyMaxActiveBlocksPerMultiprocessor") + calls("cudaFuncGetAttributes");
+}
+
 /// What went wrong on devices and with pointers of copies, a line each. They are written to
 /// standard error as well.
 std::vector<std::string> faults();
