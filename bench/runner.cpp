@@ -2,6 +2,7 @@
 #include "bench/runner.hpp"
 
 #include "common/limits.hpp"
+#include "common/memory_growth.hpp"
 
 #include <fmt/format.h>
 
@@ -93,6 +94,20 @@ Turns make_turns(std::span<const Config> configs,
       "--interleave holds all configurations at once: {}; leaving --interleave out would do", why));
 }
 
+/// Whether this host has the memory that its ranks are about to take at the same time. Collective.
+void check_memory_of_host(Ranks& ranks, std::int64_t bytes_of_mine, bool interleaved) {
+  const std::int64_t of_host = ranks.sum_on_host(bytes_of_mine);
+  ranks.agree([&] {
+    try {
+      check_memory(of_host);
+      if (ranks.local_rank() == 0) grow_memory(of_host, [&] { return ranks.signalled(); });
+    } catch (const ResourceError& error) {
+      if (interleaved) reject_interleaving(error.what());
+      throw;
+    }
+  });
+}
+
 /// Sums what all turns take before any of them takes it.
 void check_memory_of(const Turns& turns, Ranks& ranks) {
   std::set<const Inputs*> inputs;
@@ -118,14 +133,7 @@ void check_memory_of(const Turns& turns, Ranks& ranks) {
                                       static_cast<double>(sum.free_bytes) * kMega));
     }
   });
-  const std::int64_t of_host = ranks.sum_on_host(bytes);
-  ranks.agree([&] {
-    try {
-      check_memory(of_host);
-    } catch (const ResourceError& error) {
-      reject_interleaving(error.what());
-    }
-  });
+  check_memory_of_host(ranks, bytes, /*interleaved=*/true);
 }
 
 /// One iteration of each in turn, as long as one of them needs more: all have the same number.
@@ -162,10 +170,9 @@ Outcome measure(const Config& config, const Workload& workload, const RunContext
   Outcome outcome;
   const auto failure = failure_of(config, context.ranks, [&] {
     Measurement measurement(config, workload, context);
-    // The other ranks on this host need memory at the same time.
-    const std::int64_t of_host = context.ranks.sum_on_host(measurement.inputs().bytes_to_take() +
-                                                           measurement.bytes_to_take());
-    context.ranks.agree([&] { check_memory(of_host); });
+    check_memory_of_host(context.ranks,
+                         measurement.inputs().bytes_to_take() + measurement.bytes_to_take(),
+                         /*interleaved=*/false);
     measurement.set_up();
     context.progress.begin(Progress::Step::kMeasuring);
     while (!measurement.has_enough() && !measurement.has_failed() &&

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/limits.hpp"
 
+#include "common/buffer.hpp"
 #include "common/error.hpp"
 
 #include <fmt/format.h>
@@ -36,6 +37,19 @@ std::optional<std::int64_t> read_field(const fs::path& path, const std::string& 
     if (fields >> name >> value && (name == key || name == key + ":")) return value;
   }
   return std::nullopt;
+}
+
+/// The sum over all lines of a file whose first word is `key`; 0 if there is none.
+std::int64_t sum_of_fields(const fs::path& path, const std::string& key) {
+  std::ifstream file(path);
+  std::int64_t sum = 0;
+  for (std::string line; std::getline(file, line);) {
+    std::istringstream fields(line);
+    std::string name;
+    std::int64_t value = 0;
+    if (fields >> name >> value && name == key) sum += value;
+  }
+  return sum;
 }
 
 /// The folders of this process's cgroup for `controller` ("" is version 2) and all its parents,
@@ -76,16 +90,10 @@ void take_cgroup_headroom(std::optional<std::int64_t>& least, const fs::path& fo
   take_least(least, std::max<std::int64_t>(0, *limit - *usage + reclaimable));
 }
 
-}  // namespace
-
-std::optional<std::int64_t> total_memory_bytes(const SystemPaths& paths) {
-  const auto kib = read_field(paths.proc / "meminfo", "MemTotal");
-  return kib ? std::optional(*kib * 1024) : std::nullopt;
-}
-
-std::optional<std::int64_t> available_memory_bytes(const SystemPaths& paths) {
-  std::optional<std::int64_t> least;
-  if (const auto kib = read_field(paths.proc / "meminfo", "MemAvailable")) least = *kib * 1024;
+/// The least of `machine` and what the cgroups leave.
+std::optional<std::int64_t> within_cgroups(std::optional<std::int64_t> machine,
+                                           const SystemPaths& paths) {
+  std::optional<std::int64_t> least = machine;
   for (const fs::path& folder : cgroup_folders(paths, "")) {
     take_cgroup_headroom(least, folder, "memory.max", "memory.current", "inactive_file");
   }
@@ -94,6 +102,53 @@ std::optional<std::int64_t> available_memory_bytes(const SystemPaths& paths) {
                          "total_inactive_file");
   }
   return least;
+}
+
+std::optional<std::int64_t> available_by_kernel(const SystemPaths& paths) {
+  const auto kib = read_field(paths.proc / "meminfo", "MemAvailable");
+  return kib ? std::optional(*kib * 1024) : std::nullopt;
+}
+
+/// Whether a virtual device is bound to the driver: the folder then has a link "virtio3".
+bool has_virtual_device(const SystemPaths& paths, const char* driver) {
+  std::error_code none;
+  const fs::directory_iterator entries(paths.virtio / driver, none);
+  return std::any_of(begin(entries), end(entries), [](const fs::directory_entry& entry) {
+    return entry.path().filename().string().starts_with("virtio");
+  });
+}
+
+/// Pages that a balloon may bring: those that the machine has and the kernel's zones have not got,
+/// and those in a balloon that gives way to the OOM killer, which stay in the zones. A few of the
+/// former are the kernel's own: 2 % without any balloon, and no virtual machine grows by those.
+std::int64_t pages_to_come(const SystemPaths& paths) {
+  const fs::path zones = paths.proc / "zoneinfo", counters = paths.proc / "vmstat";
+  const std::int64_t present = sum_of_fields(zones, "present");
+  const std::int64_t missing = present - sum_of_fields(zones, "managed") +
+                               sum_of_fields(counters, "balloon_inflate") -
+                               sum_of_fields(counters, "balloon_deflate");
+  return missing > present / 16 ? missing : 0;
+}
+
+double gigabytes(std::int64_t bytes) { return 1e-9 * static_cast<double>(bytes); }
+
+}  // namespace
+
+std::optional<std::int64_t> total_memory_bytes(const SystemPaths& paths) {
+  const auto kib = read_field(paths.proc / "meminfo", "MemTotal");
+  return kib ? std::optional(*kib * 1024) : std::nullopt;
+}
+
+std::optional<std::int64_t> available_memory_bytes(const SystemPaths& paths) {
+  return within_cgroups(available_by_kernel(paths), paths);
+}
+
+std::optional<std::int64_t> most_memory_bytes(const SystemPaths& paths) {
+  if (has_virtual_device(paths, "virtio_mem")) return within_cgroups(std::nullopt, paths);
+  std::optional<std::int64_t> bytes = available_by_kernel(paths);
+  if (bytes && has_virtual_device(paths, "virtio_balloon"))
+    *bytes += pages_to_come(paths) * page_bytes();
+  return within_cgroups(bytes, paths);
 }
 
 std::optional<double> cpu_quota(const SystemPaths& paths) {
@@ -142,12 +197,16 @@ std::optional<ProcessorClock> processor_clock(const SystemPaths& paths) {
 }
 
 void check_memory(std::int64_t bytes, const SystemPaths& paths) {
-  const auto available = available_memory_bytes(paths);
-  if (!available || bytes <= *available) return;
+  const auto available = available_memory_bytes(paths), most = most_memory_bytes(paths);
+  if (!available || !most || bytes <= *most) return;
+  const std::string grown =
+      *most > *available
+          ? fmt::format(", and {:.2f} GB if this virtual machine's memory grows", gigabytes(*most))
+          : "";
   throw ResourceError(
       fmt::format("this run needs {:.2f} GB of memory and {:.2f} GB are available (cgroup limits "
-                  "included); a smaller --mem would do",
-                  static_cast<double>(bytes) * 1e-9, static_cast<double>(*available) * 1e-9));
+                  "included){}; a smaller --mem would do",
+                  gigabytes(bytes), gigabytes(*available), grown));
 }
 
 void check_threads(std::int64_t threads, const SystemPaths& paths) {
@@ -156,8 +215,7 @@ void check_threads(std::int64_t threads, const SystemPaths& paths) {
   throw ResourceError(fmt::format(
       "{} threads need {:.2f} GB of memory and {:.2f} GB are available (cgroup limits included); "
       "fewer --num_workers would do",
-      threads, static_cast<double>(threads * kThreadBytes) * 1e-9,
-      static_cast<double>(*available) * 1e-9));
+      threads, gigabytes(threads * kThreadBytes), gigabytes(*available)));
 }
 
 int usable_threads(int processors) {

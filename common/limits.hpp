@@ -12,12 +12,20 @@ struct SystemPaths {
   std::filesystem::path proc = "/proc";
   std::filesystem::path cgroup = "/sys/fs/cgroup";
   std::filesystem::path cpu = "/sys/devices/system/cpu";
+  std::filesystem::path virtio = "/sys/bus/virtio/drivers";
 };
 
 /// Bytes that this process can still take: the kernel's MemAvailable, and in each memory cgroup
 /// that it is in (version 1 or 2, up to the root) the limit less what is used and cannot be
 /// reclaimed; whichever is least. Null if nothing is known.
 std::optional<std::int64_t> available_memory_bytes(const SystemPaths& paths = {});
+
+/// The most that available_memory_bytes may come to as memory is taken. A virtual machine's may
+/// grow: a balloon (virtio_balloon) gives pages back, and a kernel gets hold of its pages one by
+/// one; memory is plugged in (virtio_mem), and then nothing but the cgroups bounds it. Without such
+/// a device this is what is available, also where /proc is made up (gVisor) or the hypervisor has a
+/// balloon of another kind.
+std::optional<std::int64_t> most_memory_bytes(const SystemPaths& paths = {});
 
 /// Bytes of memory of the machine. Null if unknown.
 std::optional<std::int64_t> total_memory_bytes(const SystemPaths& paths = {});
@@ -41,7 +49,8 @@ struct ProcessorClock {
 /// /proc/cpuinfo says, which is the nominal clock or a sample. Null if nothing is known.
 std::optional<ProcessorClock> processor_clock(const SystemPaths& paths = {});
 
-/// Throws ResourceError if `bytes` more cannot be had, before anything is taken.
+/// Throws ResourceError if `bytes` more cannot be had, before anything is taken. Where a virtual
+/// machine's memory may grow so far, grow_memory (memory_growth.hpp) finds out whether it does.
 void check_memory(std::int64_t bytes, const SystemPaths& paths = {});
 
 /// What one more idle thread of ours takes of a cgroup's memory: 45 kB, whether there are 1,000 or

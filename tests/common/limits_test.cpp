@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/limits.hpp"
 
+#include "common/buffer.hpp"
 #include "common/error.hpp"
 #include "support.hpp"
 
@@ -41,8 +42,10 @@ class Limits : public ::testing::Test {
   std::int64_t available() const { return available_memory_bytes(paths_).value_or(-1); }
 
   const testing::TemporaryFolder folder_;
-  const SystemPaths paths_{
-      .proc = folder_ / "proc", .cgroup = folder_ / "cgroup", .cpu = folder_ / "cpu"};
+  const SystemPaths paths_{.proc = folder_ / "proc",
+                           .cgroup = folder_ / "cgroup",
+                           .cpu = folder_ / "cpu",
+                           .virtio = folder_ / "drivers"};
 };
 
 TEST_F(Limits, WithoutCgroupsTheKernelSays) {
@@ -52,8 +55,10 @@ TEST_F(Limits, WithoutCgroupsTheKernelSays) {
 }
 
 TEST_F(Limits, NothingKnownIsNull) {
-  const SystemPaths nowhere{.proc = folder_ / "none", .cgroup = folder_ / "none"};
+  const SystemPaths nowhere{
+      .proc = folder_ / "none", .cgroup = folder_ / "none", .virtio = folder_ / "none"};
   EXPECT_EQ(available_memory_bytes(nowhere), std::nullopt);
+  EXPECT_EQ(most_memory_bytes(nowhere), std::nullopt);
   EXPECT_EQ(total_memory_bytes(nowhere), std::nullopt);
   EXPECT_EQ(cpu_quota(nowhere), std::nullopt);
   EXPECT_NO_THROW(check_memory(std::numeric_limits<std::int64_t>::max(), nowhere));
@@ -178,6 +183,63 @@ TEST_F(Limits, CheckMemoryThrowsBeyondWhatIsThere) {
   put("cgroup/memory.current", "0\n");
   EXPECT_NO_THROW(check_memory(1000, paths_));
   EXPECT_THROW(check_memory(1001, paths_), ResourceError);
+}
+
+// --- Virtual machines whose memory grows ---
+
+/// Two zones with 2,000,000 pages of which the kernel has 500,000.
+constexpr const char* kZones =
+    "Node 0, zone      DMA\n  per-node stats\n      nr_present 77\n  pages free     200\n"
+    "        spanned  4095\n        present  500000\n        managed  400000\n"
+    "Node 0, zone   Normal\n  pages free     100\n        present  1500000\n"
+    "        managed  100000\n    cpu: 0\n              count:    3\n";
+
+TEST_F(Limits, OnlyADeviceThatIsBoundMakesMemoryGrow) {
+  put("proc/zoneinfo", kZones);
+  EXPECT_EQ(most_memory_bytes(paths_), available());
+  put("drivers/virtio_balloon/bind", "");
+  put("drivers/virtio_balloon/module/version", "");
+  put("drivers/virtio_mem/uevent", "");
+  put("drivers/virtio_net/virtio1/features", "");
+  EXPECT_EQ(most_memory_bytes(paths_), available());
+  EXPECT_THROW(check_memory(available() + 1, paths_), ResourceError);
+}
+
+TEST_F(Limits, ABalloonMayBringThePagesThatTheKernelHasNotGot) {
+  put("drivers/virtio_balloon/virtio0/features", "0110");
+  EXPECT_EQ(most_memory_bytes(paths_), available()) << "nothing says what else there is";
+  put("proc/zoneinfo", kZones);
+  const std::int64_t most = available() + 1'500'000 * page_bytes();
+  EXPECT_EQ(most_memory_bytes(paths_), most);
+  EXPECT_NO_THROW(check_memory(most, paths_));
+  try {
+    check_memory(most + 1, paths_);
+    FAIL() << "no error";
+  } catch (const ResourceError& error) {
+    EXPECT_THAT(error.what(),
+                AllOf(HasSubstr("8.19 GB are available (cgroup limits included), and "),
+                      HasSubstr("if this virtual machine's memory grows; a smaller"),
+                      Not(HasSubstr("\n"))));
+  }
+  // Pages that it holds, and leaves to the kernel to count.
+  put("proc/vmstat", "nr_balloon_pages 300\nballoon_inflate 1000\nballoon_deflate 700\n");
+  EXPECT_EQ(most_memory_bytes(paths_), most + 300 * page_bytes());
+  put("proc/vmstat", "balloon_inflate 0\nballoon_deflate 5000000\n");
+  EXPECT_EQ(most_memory_bytes(paths_), available());
+  fs::remove(paths_.proc / "vmstat");
+  put("proc/zoneinfo", "present 2000000\nmanaged 1880000\n");
+  EXPECT_EQ(most_memory_bytes(paths_), available()) << "the kernel's own";
+}
+
+TEST_F(Limits, NothingButCgroupsBoundsMemoryThatIsPluggedIn) {
+  put("drivers/virtio_mem/virtio3/features", "01");
+  EXPECT_EQ(most_memory_bytes(paths_), std::nullopt);
+  EXPECT_NO_THROW(check_memory(std::numeric_limits<std::int64_t>::max(), paths_));
+  put("cgroup/memory.max", "9000000000\n");
+  put("cgroup/memory.current", "0\n");
+  EXPECT_EQ(most_memory_bytes(paths_), 9'000'000'000);
+  EXPECT_NO_THROW(check_memory(9'000'000'000, paths_));
+  EXPECT_THROW(check_memory(9'000'000'001, paths_), ResourceError);
 }
 
 TEST_F(Limits, ThreadsNeedMemoryForTheirStacks) {
