@@ -2,9 +2,11 @@
 """What a script can say of the machine that it runs on, as far as its process may use it."""
 from __future__ import annotations
 
+import mmap
 import os
 import platform
 import re
+import time
 from pathlib import Path
 from typing import Any, Iterator, Optional, Sequence
 
@@ -39,14 +41,9 @@ def _cgroup_folders(proc: Path, cgroup: Path, controller: str) -> Iterator[Path]
                 yield cgroup / controller / path
 
 
-def available_memory(proc: Path = Path("/proc"),
-                     cgroup: Path = Path("/sys/fs/cgroup")) -> Optional[int]:
-    """Bytes that this process can still take, as the program reckons: the kernel's MemAvailable,
-    and the headroom of each memory cgroup that it is in; whichever is least. None if unknown."""
-    bounds = []
-    available = _field(proc / "meminfo", "MemAvailable")
-    if available is not None:
-        bounds.append(available * 1024)
+def _within_cgroups(machine: Optional[int], proc: Path, cgroup: Path) -> Optional[int]:
+    """The least of `machine` and the headroom of each memory cgroup that this process is in."""
+    bounds = [] if machine is None else [machine]
     for controller, limit_file, usage_file, reclaimable in (
             ("", "memory.max", "memory.current", "inactive_file"),
             ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")):
@@ -58,10 +55,69 @@ def available_memory(proc: Path = Path("/proc"),
     return min(bounds, default=None)
 
 
+def _available_by_kernel(proc: Path) -> Optional[int]:
+    available = _field(proc / "meminfo", "MemAvailable")
+    return None if available is None else available * 1024
+
+
+def available_memory(proc: Path = Path("/proc"),
+                     cgroup: Path = Path("/sys/fs/cgroup")) -> Optional[int]:
+    """Bytes that this process can still take, as the program reckons: the kernel's MemAvailable,
+    and the headroom of each memory cgroup that it is in; whichever is least. None if unknown."""
+    return _within_cgroups(_available_by_kernel(proc), proc, cgroup)
+
+
+def most_memory(proc: Path = Path("/proc"), cgroup: Path = Path("/sys/fs/cgroup"),
+                virtio: Path = Path("/sys/bus/virtio/drivers")) -> Optional[int]:
+    """The most that it may come to in a virtual machine whose memory grows with its use, as the
+    program reckons (common/limits.cpp). None if unknown, or if nothing bounds it."""
+    if any(virtio.glob("virtio_mem/virtio*")):
+        return _within_cgroups(None, proc, cgroup)
+    machine = _available_by_kernel(proc)
+    if machine is not None and any(virtio.glob("virtio_balloon/virtio*")):
+        zones, counters = _text(proc / "zoneinfo"), proc / "vmstat"
+        present, managed = (sum(map(int, re.findall(rf"^\s*{key}\s+([0-9]+)", zones, re.MULTILINE)))
+                            for key in ("present", "managed"))
+        missing = (present - managed + (_field(counters, "balloon_inflate") or 0)
+                   - (_field(counters, "balloon_deflate") or 0))
+        if missing > present // 16:
+            machine += missing * mmap.PAGESIZE
+    return _within_cgroups(machine, proc, cgroup)
+
+
+def _grow_memory(needed: int) -> int:
+    """Takes memory step by step, up to `needed` bytes, until so much is there or no more comes, as
+    the program does (common/memory_growth.cpp); lets go of it, and returns how much there was."""
+    mebi = 1 << 20
+    taken = most = pauses = 0
+    with mmap.mmap(-1, needed, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
+        while True:
+            available = available_memory() or 0
+            if available + taken >= most + mebi:
+                most, pauses = available + taken, 0
+            room = min(256 * mebi, available - 128 * mebi)
+            if most >= needed or pauses == 30:
+                return most
+            if room >= mebi:
+                pages = range(taken, taken + room, mmap.PAGESIZE)
+                memory[taken:taken + room:mmap.PAGESIZE] = b"\1" * len(pages)
+                taken += room
+            else:
+                pauses += 1
+                time.sleep(0.1)
+
+
 def check_memory(needed: int) -> None:
     """Raises Error if `needed` bytes more cannot be had, before anything is taken."""
-    available = available_memory()
-    if available is not None and needed > available:
+    available, most = available_memory(), most_memory()
+    if available is None or needed <= available:
+        return
+    if most is None or needed <= most:
+        try:
+            available = _grow_memory(needed)
+        except (OSError, OverflowError):
+            pass  # not even addresses
+    if needed > available:
         raise Error(f"this run needs {needed / 1e9:.2f} GB of memory and {available / 1e9:.2f} GB "
                     "are available (cgroup limits included); a smaller --mem would do")
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from baseline_runs import POOLS, command, records_of, run
 
-from convscale import baseline, host
+from convscale import baseline
 from convscale.cli import Error, UsageError
 from convscale.workload import Source, Workload, make_workload
 
@@ -240,26 +240,6 @@ def test_seconds_are_of_what_they_say(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_help_has_an_example() -> None:
     done = run("--help")
     assert done.returncode == 0 and "Example: scripts/baseline.py" in done.stdout
-
-
-def test_memory_is_that_of_the_least_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    proc, cgroup = tmp_path / "proc", tmp_path / "cgroup"
-    inner = cgroup / "job" / "step"
-    for folder in (proc / "self", inner):
-        folder.mkdir(parents=True)
-    (proc / "meminfo").write_text("MemTotal: 9000 kB\nMemAvailable: 4000 kB\n")
-    (proc / "self" / "cgroup").write_text("0::/job/step\n")
-    assert host.available_memory(proc, cgroup) == 4000 * 1024
-    (inner / "memory.max").write_text("max\n")
-    (inner / "memory.current").write_text("500000\n")
-    (inner.parent / "memory.max").write_text("1000000\n")
-    (inner.parent / "memory.current").write_text("800000\n")
-    (inner.parent / "memory.stat").write_text("anon 1\ninactive_file 50000\n")
-    assert host.available_memory(proc, cgroup) == 250000
-    monkeypatch.setattr(host, "available_memory", lambda: 250000)
-    host.check_memory(250000)
-    with pytest.raises(Error, match="cgroup limits included"):
-        host.check_memory(250001)
 
 
 # --- What happens while a pool works
