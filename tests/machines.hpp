@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <cstdint>
+#include <ostream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -143,6 +144,8 @@ struct OddMachine {
   const char* name;
   std::string xml;
 };
+// NOLINTNEXTLINE(readability-identifier-naming): GoogleTest looks for this name
+inline void PrintTo(const OddMachine& machine, std::ostream* out) { *out << machine.name; }
 inline std::vector<OddMachine> odd_machines() {
   return {{"unequal_caches", unequal_caches()},
           {"only_processors", only_processors()},

@@ -71,7 +71,8 @@ std::function<BackendTable(int)> fault_on(int rank, Fault fault) {
 }
 
 class Distributed : public ::testing::TestWithParam<const char*> {};
-INSTANTIATE_TEST_SUITE_P(Ways, Distributed, ::testing::Values("scatter", "local"));
+INSTANTIATE_TEST_SUITE_P(Ways, Distributed, ::testing::Values("scatter", "local"),
+                         [](const auto& test) { return std::string(test.param); });
 
 TEST_P(Distributed, HasTheDigestOfOneProcess) {
   for (const char* method : {"full", "strided"}) {

@@ -47,7 +47,9 @@ TEST(BlockOf, BlocksAreContiguousInOrderAndEven) {
 }
 
 class ThreadTeamOf : public ::testing::TestWithParam<bool> {};  // spin or not
-INSTANTIATE_TEST_SUITE_P(Spin, ThreadTeamOf, ::testing::Bool());
+INSTANTIATE_TEST_SUITE_P(Spin, ThreadTeamOf, ::testing::Bool(), [](const auto& test) {
+  return std::string(test.param ? "spinning" : "sleeping");
+});
 
 TEST_P(ThreadTeamOf, RunsAJobOnceOnEveryWorker) {
   for (const int size : {1, 2, 5}) {
