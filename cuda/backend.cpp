@@ -17,7 +17,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <chrono>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -127,7 +126,6 @@ class CudaBackend final : public Backend {
   std::vector<std::unique_ptr<Share>> shares_;    // before what their copies read and write goes
   std::vector<std::optional<Monitor>> monitors_;  // of each share; null without NVML
   std::function<bool()> stop_ = [] { return false; };
-  bool is_warm_ = false;
   std::deque<ImageRange> under_way_;
   ThreadTeam helpers_;  // for what is done on the host outside of the timed region
 };
@@ -216,20 +214,24 @@ std::optional<double> CudaBackend::measure(CeilingMeter::What what) {
   return sum;
 }
 
+constexpr double kWarmS = 0.1;
+
 /// An idle device has lowered its clocks, for which the host gave it time enough in the setup.
 void CudaBackend::warm_up() {
-  constexpr auto kLongEnough = std::chrono::milliseconds(100);
-  const auto begin = std::chrono::steady_clock::now();
-  do {
+  constexpr int kMostRounds = 1000;  // each is a millisecond or more, unless events tell no time
+  const auto is_warm = [](const auto& share) {
+    return !has_work(*share) || share->ceilings_s() >= kWarmS;
+  };
+  for (int round = 0; round < kMostRounds && !stop_(); ++round) {
+    if (std::all_of(shares_.begin(), shares_.end(), is_warm)) return;
     measure(CeilingMeter::What::kRead);
     measure(CeilingMeter::What::kFma);
-  } while (!stop_() && std::chrono::steady_clock::now() - begin < kLongEnough);
-  is_warm_ = true;
+  }
 }
 
 Ceilings CudaBackend::measure_ceilings() {
   using What = CeilingMeter::What;
-  if (!is_warm_) warm_up();
+  warm_up();
   return {.read_bytes_per_s = measure(What::kRead),
           .copy_bytes_per_s = measure(What::kCopy),
           .peak_flops_per_s = measure(What::kFma),

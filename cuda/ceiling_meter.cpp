@@ -163,8 +163,8 @@ void CeilingMeter::queue(What what) {
 
 std::optional<double> CeilingMeter::finish() {
   end_.synchronize();
-  const double seconds = seconds_between(begin_, end_);
-  return amount_ > 0 && seconds > 0 ? std::optional(amount_ / seconds) : std::nullopt;
+  seconds_ = seconds_between(begin_, end_);
+  return amount_ > 0 && seconds_ > 0 ? std::optional(amount_ / seconds_) : std::nullopt;
 }
 
 }  // namespace convscale::cuda

@@ -55,6 +55,8 @@ class CeilingMeter {
   /// Blocks until what was queued is done: bytes or FLOPs per second. Null if there is nothing to
   /// measure: a link without a Link.
   std::optional<double> finish();
+  /// What that took, on the device.
+  double seconds() const { return seconds_; }
   /// Happens when what was queued last is done.
   const Event& end() const { return end_; }
 
@@ -80,6 +82,7 @@ class CeilingMeter {
   Stream stream_, other_stream_;
   Event begin_, end_, other_end_;
   double amount_ = 0;  // bytes or FLOPs that were queued
+  double seconds_ = 0;
 };
 
 }  // namespace convscale::cuda

@@ -63,6 +63,8 @@ class Share {
   /// Overwrites what is uploaded and what is downloaded. In scope `resident` the link has none.
   void queue_ceiling(CeilingMeter::What what);
   std::optional<double> finish_ceiling();
+  /// Seconds of work that all ceilings were until now.
+  double ceilings_s() const { return ceilings_s_; }
 
   /// Of the last iteration. Scope `resident`: of its kernels, queued again (see time_kernels).
   /// Blocks.
@@ -132,8 +134,9 @@ class Share {
   /// behind the other do not find their data in the cache.
   std::vector<std::pair<DeviceBuffer, DeviceBuffer>> copies_;
   std::optional<CeilingMeter> meter_;  // made by prepare(); null without images
-  double kernel_s_ = 0;                // scope resident
-  std::optional<Event> origin_;        // times are counted from here
+  double ceilings_s_ = 0;
+  double kernel_s_ = 0;          // scope resident
+  std::optional<Event> origin_;  // times are counted from here
   // For each start() that was not waited for: the last event of each stream that it used.
   std::deque<std::vector<cudaEvent_t>> under_way_;
 };

@@ -33,7 +33,9 @@ void Share::queue_ceiling(CeilingMeter::What what) {
 
 std::optional<double> Share::finish_ceiling() {
   select();
-  return meter_->finish();
+  const std::optional<double> rate = meter_->finish();
+  ceilings_s_ += meter_->seconds();
+  return rate;
 }
 
 /// Runs all kernels `batches` times. For each stream: seconds from the begin of the first until its

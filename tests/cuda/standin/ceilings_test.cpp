@@ -41,7 +41,7 @@ struct Counted {
 
 class StandinCeilings : public ::testing::Test {
  protected:
-  static constexpr float kElapsedMs = 2;  // a power of two, so that rates are exact
+  static constexpr float kElapsedMs = 64;  // a power of two, so that rates are exact
   void SetUp() override { standin::reset(options_); }
   void TearDown() override { standin::reset(); }
   standin::Options options_{.memory_bytes = std::size_t{1} << 29, .elapsed_ms = kElapsedMs};

@@ -38,7 +38,9 @@ Outcome run() {
 /// A mended bug: the host's buffers went before the backend, whose end waits for what is under way
 /// to them.
 TEST(ProgramFault, HostMemoryOutlivesTheBackend) {
-  standin::reset();
+  // Work that is long enough to warm a device up at once, so that all runs are alike.
+  const standin::Options options{.costs_ms = {{"cudaLaunchKernelEx", 100}}};
+  standin::reset(options);
   ASSERT_EQ(run().code, 0);
   const std::int64_t launches = standin::calls("cudaLaunchKernelEx");
   ASSERT_GE(std::ranges::count_if(standin::launches(),
@@ -49,7 +51,7 @@ TEST(ProgramFault, HostMemoryOutlivesTheBackend) {
   // Those of the ceilings, and the batch's.
   for (std::int64_t nth = 1; nth <= launches; ++nth) {
     SCOPED_TRACE("launch " + std::to_string(nth) + " of " + std::to_string(launches));
-    standin::reset();
+    standin::reset(options);
     standin::fail("cudaLaunchKernelEx", cudaErrorLaunchFailure, static_cast<int>(nth));
     const Outcome outcome = run();
     EXPECT_EQ(outcome.code, 5);
