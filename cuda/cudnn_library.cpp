@@ -5,16 +5,16 @@
 #include "cuda/check.hpp"
 #include "cuda/shared_library.hpp"
 
+#include <dlfcn.h>
 #include <fmt/format.h>
 
 #include <array>
 #include <cstddef>
-#include <cstdlib>
+#include <filesystem>
+#include <system_error>
 
 namespace convscale::cuda {
 namespace {
-
-constexpr const char* kLibrary = "libcudnn.so.9";
 
 /// A thousand of status codes share a cause; see CUDNN_STATUS_CATEGORY.
 enum class Category { kSetup = 1, kNotSupported = 3 };
@@ -35,38 +35,92 @@ std::string describe(const Cudnn& cudnn, cudnnStatus_t status) {
   return text;
 }
 
-}  // namespace
-
-std::vector<std::string> cudnn_candidates() {
-  std::vector<std::string> candidates = {kLibrary};
-  for (const char* variable : {"CUDNN_PATH", "CUDA_HOME", "CUDA_PATH"}) {
-    const char* folder = std::getenv(variable);
-    if (folder == nullptr || *folder == '\0') continue;
-    for (const char* lib : {"lib", "lib64"}) {
-      candidates.push_back(fmt::format("{}/{}/{}", folder, lib, kLibrary));
-    }
-  }
-  candidates.push_back(fmt::format("/usr/local/cuda/lib64/{}", kLibrary));
-  return candidates;
+/// The file that holds `function`.
+std::string file_of(const void* function) {
+  Dl_info info{};
+  return dladdr(function, &info) != 0 && info.dli_fname != nullptr ? info.dli_fname : "";
 }
 
-CudnnLibrary load_cudnn(std::span<const std::string> candidates) {
-  CudnnLibrary cudnn;
-  const SharedLibrary library = load_library(candidates);
-  if (library.handle == nullptr) {
-    cudnn.missing = fmt::format(
-        "{} was not found, or does not load ({}); CUDNN_PATH or LD_LIBRARY_PATH can say where "
-        "it is",
-        kLibrary, library.error);
-    return cudnn;
+/// Loads the NVRTC of the packages around a libcudnn.so.9 that is a package, so that cuDNN finds it
+/// when it asks for it by name: the path of the parts of 9.1.0 for CUDA 12 leads to
+/// nvidia/nvrtc/lib, but the package of NVRTC has it in nvidia/cuda_nvrtc/lib. Newer ones (seen:
+/// 9.19, 9.28) have the right path. cuBLAS is where all of them look.
+void load_nvrtc_beside(const std::string& file) {
+  namespace fs = std::filesystem;
+  const fs::path folder = fs::path(file).parent_path();
+  if (!folder.string().ends_with("nvidia/cudnn/lib")) return;
+  std::error_code error;
+  for (fs::directory_iterator package(folder.parent_path().parent_path(), error), end;
+       !error && package != end; package.increment(error)) {
+    std::error_code none;
+    for (fs::directory_iterator each(package->path() / "lib", none); !none && each != end;
+         each.increment(none)) {
+      const std::string path = each->path().string();
+      if (each->path().filename().string().starts_with("libnvrtc.so."))
+        load_library(std::span(&path, 1));
+    }
   }
-#define CONVSCALE_CUDNN_RESOLVE(function)                                                  \
-  if (!library.resolve(#function, cudnn.functions.function) && cudnn.missing.empty()) {    \
-    cudnn.missing = fmt::format("{} has no {}; version 9 is needed", kLibrary, #function); \
+}
+
+CudnnLibrary resolve(const SharedLibrary& library, const std::string& name) {
+  CudnnLibrary cudnn;
+#define CONVSCALE_CUDNN_RESOLVE(function)                                               \
+  if (!library.resolve(#function, cudnn.functions.function) && cudnn.missing.empty()) { \
+    cudnn.missing = fmt::format("{} has no {}; version 9 is needed", name, #function);  \
   }
   CONVSCALE_CUDNN_FUNCTIONS(CONVSCALE_CUDNN_RESOLVE)
 #undef CONVSCALE_CUDNN_RESOLVE
+  if (!cudnn.missing.empty()) return cudnn;
+  cudnn.file = file_of(reinterpret_cast<const void*>(cudnn.functions.cudnnGetVersion));
+  const std::size_t version = cudnn.functions.cudnnGetVersion();
+  if (version / 10000 != 9)
+    cudnn.missing = fmt::format("{} is of version number {}; version 9 is needed", name, version);
   return cudnn;
+}
+
+/// "libcudnn.so.8" or its path, if that is where version 9 was looked for; else empty.
+std::string other_version(std::span<const std::string> candidates) {
+  for (const char* major : {"10", "8", "7"}) {
+    std::vector<std::string> others;
+    for (const std::string& candidate : candidates) {
+      if (!candidate.ends_with(kCudnnLibrary)) continue;
+      others.push_back(candidate.substr(0, candidate.size() - 1) + major);
+    }
+    for (const std::string& other : others) {
+      if (load_library(std::span(&other, 1)).handle != nullptr) return other;
+    }
+  }
+  return "";
+}
+
+}  // namespace
+
+CudnnLibrary load_cudnn(std::span<const std::string> candidates) {
+  std::string reason;  // why the last that is there will not do
+  for (const std::string& candidate : candidates) {
+    const SharedLibrary library = load_library(std::span(&candidate, 1));
+    if (library.handle == nullptr) {
+      if (!library.error.empty()) reason = library.error;
+      continue;
+    }
+    CudnnLibrary cudnn = resolve(library, candidate);
+    if (cudnn.missing.empty()) {
+      load_nvrtc_beside(cudnn.file);
+      return cudnn;
+    }
+    reason = cudnn.missing;
+  }
+  CudnnLibrary none;
+  if (const std::string other = other_version(candidates); !other.empty()) {
+    none.missing =
+        fmt::format("{} is here, but version 9 is needed; CUDNN_PATH can say where it is", other);
+  } else {
+    none.missing = fmt::format(
+        "{} was not found, or does not load ({}); CUDNN_PATH or LD_LIBRARY_PATH can say where it "
+        "is, and so does a python3 on the PATH that has the package nvidia-cudnn",
+        kCudnnLibrary, reason);
+  }
+  return none;
 }
 
 const CudnnLibrary& cudnn_library() {

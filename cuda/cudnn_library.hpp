@@ -37,14 +37,19 @@ struct Cudnn {
 /// cuDNN as this machine has it.
 struct CudnnLibrary {
   Cudnn functions;
+  std::string file;     ///< that was loaded
   std::string missing;  ///< why it cannot be used; empty if it can
 };
 
-/// Where libcudnn.so.9 is looked for: what the loader finds, then the folders `lib` and `lib64` of
-/// CUDNN_PATH, CUDA_HOME and CUDA_PATH, those that are set.
+inline constexpr const char* kCudnnLibrary = "libcudnn.so.9";
+
+/// Where it is looked for: what the loader finds; CUDNN_PATH; the folders `lib` and `lib64` of
+/// CUDNN_PATH, CUDA_HOME, CUDA_PATH, those that are set, and of /usr/local/cuda; then the packages
+/// (nvidia/cudnn/lib) of the python3 on the PATH, of the user, of VIRTUAL_ENV and of CONDA_PREFIX,
+/// those that are there.
 std::vector<std::string> cudnn_candidates();
 
-/// Loads the first of `candidates` that can be loaded.
+/// Loads the first of `candidates` that is a cuDNN 9 with all functions.
 CudnnLibrary load_cudnn(std::span<const std::string> candidates);
 
 /// The machine's cuDNN, loaded by the first call.

@@ -6,6 +6,7 @@
 // FAKE_CUDNN_FAIL=cudnnBackendExecute:5000  that function returns that status
 // FAKE_CUDNN_PROPOSE=a                      heuristics know nothing, only the fallback does
 // FAKE_CUDNN_PROPOSE=none                   there are only engines that must not be used
+// FAKE_CUDNN_VERSION=10000                  what it says of itself (90102)
 #include "cuda/libraries/fake_cudnn.hpp"
 
 #include <cuda_runtime_api.h>
@@ -290,7 +291,10 @@ int fake_cudnn_live() {
   return static_cast<int>(library.handles.size() + library.descriptors.size());
 }
 
-size_t cudnnGetVersion() { return 90102; }
+size_t cudnnGetVersion() {
+  const char* version = std::getenv("FAKE_CUDNN_VERSION");
+  return version == nullptr ? 90102 : static_cast<size_t>(std::atoi(version));
+}
 
 const char* cudnnGetErrorString(cudnnStatus_t status) {
   if (status == CUDNN_STATUS_NOT_SUPPORTED_SHAPE) return "CUDNN_STATUS_NOT_SUPPORTED_SHAPE";
