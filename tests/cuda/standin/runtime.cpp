@@ -77,6 +77,7 @@ void Runtime::reset(const Options& new_options) {
   failure_of_next = cudaSuccess;
   options = new_options;
   random = Random(options.seed);
+  passed_ms = 0;
   ++epoch_;
   devices.resize(static_cast<std::size_t>(options.devices));
   for (int d = 0; d < options.devices; ++d) {
@@ -123,6 +124,10 @@ void fail(std::string_view call, cudaError_t error, int nth) {
   Runtime& runtime = Runtime::instance();
   const std::scoped_lock lock(runtime.mutex);
   runtime.planned.push_back({std::string(call), error, nth, /*later=*/false});
+}
+
+void pass(float milliseconds) {
+  Runtime::instance().passed_ms += milliseconds;
 }
 
 void fail_later(std::string_view call, cudaError_t error, int nth) {

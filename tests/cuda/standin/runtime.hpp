@@ -7,6 +7,7 @@
 
 #include <cuda_runtime.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <deque>
@@ -37,6 +38,7 @@ struct Marker {
   bool done = false;
   std::chrono::steady_clock::time_point time;
   double modelled_ms = 0;  ///< by Options::costs_ms
+  float passed_ms = 0;  ///< of all that ran before it
 };
 using MarkerPtr = std::shared_ptr<Marker>;
 
@@ -165,6 +167,7 @@ class Runtime {
   Random random{0};
   std::string current_call;
   double host_ms = 0;  ///< what the host has waited for, by Options::costs_ms
+  std::atomic<float> passed_ms = 0;           ///< of what `pass` said, in whatever stream
   cudaError_t failure_of_next = cudaSuccess;  ///< that the work queued next is to fail with
 
  private:

@@ -64,7 +64,7 @@ struct Options {
   /// 0: threads, blocks and streams in their own order. Else in one that is drawn from it.
   std::uint64_t seed = 0;
   Progress progress = Progress::kLate;
-  /// Between any two events, so that a rate is an amount; 0: what it took.
+  /// Between any two events, so that a rate is an amount; 0: what it took. Beside what `pass` said.
   float elapsed_ms = 0;
   /// What the work that a call queues takes ("cudaEventRecord"; others take nothing). If there are
   /// any, times between events follow from these alone: streams run side by side, and each thing as
@@ -81,6 +81,9 @@ void reset(const Options& options = {});
 void fail(std::string_view call, cudaError_t error, int nth = 1);
 /// The `nth` such call queues work that fails with `error` when it runs.
 void fail_later(std::string_view call, cudaError_t error, int nth = 1);
+
+/// For what runs in a stream: it takes so much longer, as events tell.
+void pass(float milliseconds);
 
 /// From now on copies to a device that `call` ("cudaMemcpyAsync") queues are lost, and it says that
 /// all is well.

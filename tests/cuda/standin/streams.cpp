@@ -110,6 +110,7 @@ void Runtime::run_front(CUstream_st& stream) {
   for (const MarkerPtr& before : operation.after)
     begin_ms = std::max(begin_ms, before->modelled_ms);
   operation.marker->modelled_ms = begin_ms + operation.cost_ms;
+  operation.marker->passed_ms = passed_ms;
   operation.marker->done = true;
   stream.ran = operation.marker;
   if (stream.result == cudaSuccess) {
@@ -352,16 +353,15 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t begin, cudaEve
       }
     }
     if (!begin->marker->done || !end->marker->done) return cudaErrorNotReady;
+    const convscale::standin::Marker &from = *begin->marker, &to = *end->marker;
     if (runtime.options.elapsed_ms > 0) {
       *milliseconds = runtime.options.elapsed_ms;
-      return cudaSuccess;
+    } else if (!runtime.options.costs_ms.empty()) {
+      *milliseconds = static_cast<float>(to.modelled_ms - from.modelled_ms);
+    } else {
+      *milliseconds = std::chrono::duration<float, std::milli>(to.time - from.time).count();
     }
-    if (!runtime.options.costs_ms.empty()) {
-      *milliseconds = static_cast<float>(end->marker->modelled_ms - begin->marker->modelled_ms);
-      return cudaSuccess;
-    }
-    *milliseconds =
-        std::chrono::duration<float, std::milli>(end->marker->time - begin->marker->time).count();
+    *milliseconds += to.passed_ms - from.passed_ms;
     return cudaSuccess;
   });
 }
