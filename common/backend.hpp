@@ -84,6 +84,7 @@ struct DeviceInfo {
 /// What a backend can say of itself, for the record.
 struct BackendFacts {
   std::string kernel;     ///< the one that `auto` took
+  std::string path;       ///< the way that it takes inside; empty if it has but one
   std::vector<int> cpus;  ///< processor of each worker; empty where unpinned or on a device
   std::optional<std::string> device;  ///< the names of `devices`; null on the CPU
   std::vector<DeviceInfo> devices;

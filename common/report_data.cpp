@@ -265,7 +265,8 @@ Json to_json_value(const Record& r) {
             {"outputs", verified ? Json(r.verification.outputs) : Json(nullptr)},
             {"max_error_of_bound",
              verified ? Json(r.verification.max_error_of_bound) : Json(nullptr)}}},
-          {"digest", r.digest ? Json(fmt::format("{:016x}", *r.digest)) : Json(nullptr)}};
+          {"digest", r.digest ? Json(fmt::format("{:016x}", *r.digest)) : Json(nullptr)},
+          {"path", nullable_text(r.facts.path)}};
 }
 
 using Columns = std::vector<std::pair<std::string, std::string>>;

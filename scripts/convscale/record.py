@@ -80,6 +80,7 @@ def make_record(source: Source, job: Job, measurement: Measurement, *, software:
         "wire_bytes": None, "communication_share": None, "barrier_s": None,
         "verification": {"status": "skipped", "outputs": None, "max_error_of_bound": None},
         "digest": None if digest is None else f"{digest:016x}",
+        "path": None,
         "software": software,
     }
 

@@ -127,8 +127,8 @@ RECORD = Object(
      **dict.fromkeys(("cv", "noise", "std_s", "work_time", "images_per_s", "pixels_per_s",
                       "bytes_per_s", "flops_per_s", "iterations", "burns", "exchanged_bytes",
                       "wire_bytes", "communication_share", "barrier_s"), is_number),
-     **dict.fromkeys(("schedule", "bind", "host_memory", "distribute", "digest", "stopped_by",
-                      "software"), _is_text),
+     **dict.fromkeys(("schedule", "bind", "host_memory", "distribute", "digest", "path",
+                      "stopped_by", "software"), _is_text),
      "device": _is_names, "ranks": _is_count, "interleaved": _is_flag,
      "per_rank": Array(_RANK), "fastest_rank": _ONE_RANK, "slowest_rank": _ONE_RANK,
      "burn_times_s": Array(is_time)})

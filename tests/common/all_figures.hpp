@@ -70,6 +70,7 @@ inline Record all_figures() {
 
   BackendFacts& f = r.facts;
   f.kernel = "tiled";
+  f.path = "eng0";
   f.cpus = {0, 2, 5};
   f.device = "Card";
   f.devices = {a_device()};

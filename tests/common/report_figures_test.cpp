@@ -70,7 +70,7 @@ TEST(AllFigures, InJson) {
     "exchanged_bytes": 49000, "wire_bytes": 33000, "communication_share": 0.39444444444444444,
     "barrier_s": 1.25e-6,
     "verification": {"status": "passed", "outputs": 1500, "max_error_of_bound": 0.375},
-    "digest": "0123456789abcdef"})"),
+    "digest": "0123456789abcdef", "path": "eng0"})"),
                "record");
 }
 

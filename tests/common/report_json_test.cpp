@@ -85,7 +85,7 @@ TEST(ToJson, UnknownFiguresAreNullNeverZero) {
                           "median_s",       "max_s",           "cv",          "outliers",
                           "images_per_s",   "pixels_per_s",    "bytes_per_s", "flops_per_s",
                           "per_rank",       "exchanged_bytes", "wire_bytes",  "communication_share",
-                          "barrier_s",      "digest"}) {
+                          "barrier_s",      "digest",          "path"}) {
     EXPECT_TRUE(r.at(key).is_null()) << key << ": " << r.at(key);
   }
   for (const char* object : {"bound", "phases", "workers", "fastest_rank", "slowest_rank"}) {
