@@ -147,6 +147,7 @@ BackendFacts CudaBackend::facts() const {
     }
     facts.devices.push_back(std::move(device));
     names.push_back(share.device().name);
+    if (facts.path.empty()) facts.path = share.path();
     facts.last_cache_bytes += share.limits().l2_bytes;
     facts.transfer.up_bytes += share.transfer().up_bytes;
     facts.transfer.down_bytes += share.transfer().down_bytes;
@@ -320,7 +321,11 @@ std::vector<Listing> list_kernels() {
   std::vector<Listing> listings;
   for (const Kernel* kernel : kernels()) {
     const std::string missing = kernel->missing == nullptr ? "" : kernel->missing();
-    listings.push_back({kernel->name, kernel->description, missing.empty() ? no_device : missing});
+    std::string description = kernel->description;
+    if (kernel->uses != nullptr && missing.empty())
+      description += fmt::format(": {}", kernel->uses());
+    listings.push_back(
+        {kernel->name, std::move(description), missing.empty() ? no_device : missing});
   }
   return listings;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/shape.hpp"
+#include "cuda/alignment.hpp"
 
 #include <cuda_runtime_api.h>
 
@@ -28,6 +29,7 @@ struct Request {
   Method method = Method::kFull;
   Dtype dtype = Dtype::kFloat64;
   DeviceLimits device;
+  Alignment alignment = {};  ///< of all batches of an iteration that is started at once
 };
 
 /// Device memory of one launch: contiguous and row-major, elements of the request's dtype. Images,
@@ -51,6 +53,14 @@ class Plan {
 
   /// Bytes of device memory that launches need beside images and results; 0 if none.
   virtual std::int64_t scratch_bytes() const { return 0; }
+  /// Of a kernel that `tunes`: tries its ways on a batch that is on the device, outside of the
+  /// timed region, and keeps the fastest. Its results are written. Blocks.
+  virtual void tune(const Batch& /*batch*/, cudaStream_t /*stream*/) {}
+  /// A plan of the same request for another stream, driven by the same thread, which shares what is
+  /// dear to make. Null: there is nothing to share.
+  virtual std::unique_ptr<Plan> for_another_stream() const { return nullptr; }
+  /// The way that it takes inside, "eng28_k2=4"; empty if it has but one.
+  virtual std::string path() const { return ""; }
   /// Queues the batch in `stream`; asynchronous. Throws ResourceError if a launch is refused.
   virtual void launch(const Batch& batch, cudaStream_t stream) = 0;
 };
@@ -75,6 +85,10 @@ struct Kernel {
   /// Sums tap times pixel over each window and nothing else: FLOPs and the pixels that are read
   /// follow from the method.
   bool direct = true;
+  /// Its plans choose by trying: Plan::tune.
+  bool tunes = false;
+  /// What of this machine it uses, for lists. Null: nothing.
+  std::string (*uses)() = nullptr;
   /// It may read pixels that no kept output's window covers (and give them no weight).
   bool reads_all_pixels = false;
 };

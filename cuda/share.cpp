@@ -21,10 +21,11 @@ namespace {
 /// Pixels of a chunk: enough to keep the link busy while the next copy is queued, little enough
 /// that the last chunk's kernel and download, which nothing overlaps, are short.
 constexpr std::int64_t kChunkBytes = std::int64_t{16} << 20;
-constexpr std::int64_t kAlignment = 256;
 constexpr std::int64_t kCachesToRotate = 4;
 
-std::int64_t aligned(std::int64_t bytes) { return divided_up(bytes, kAlignment) * kAlignment; }
+std::int64_t aligned(std::int64_t bytes) {
+  return divided_up(bytes, kBufferAlignment) * kBufferAlignment;
+}
 
 /// Bytes of `images` images, filters and results.
 struct Bytes {
@@ -109,9 +110,14 @@ Transfer Share::transfer() const {
 
 void Share::make_plans(std::int64_t chunk_images) {
   chunk_images_ = chunk_images;
+  Request request = request_of(config_, limits_, chunk_images);
+  request.alignment = alignment();
+  for (Worker& worker : workers_) worker.plan.reset();
+  const Plan* plan = nullptr;
   for (Worker& worker : workers_) {
-    worker.plan.reset();
-    worker.plan = kernel_.plan(request_of(config_, limits_, chunk_images));
+    if (plan != nullptr) worker.plan = plan->for_another_stream();
+    if (!worker.plan) worker.plan = kernel_.plan(request);
+    plan = worker.plan.get();
   }
 }
 
@@ -134,6 +140,7 @@ void Share::plan_memory() {
   const std::int64_t whole = Bytes(config_, count()).total();
   fits_ = whole + scratch_bytes() <= free;
   if (fits_) return;
+  plan_for(chunk_images_);  // they start elsewhere now
   const auto lacking = [&](std::int64_t needed, const char* what, const char* remedy) {
     return ResourceError(fmt::format("device {} ({}): {} needs {:.1f} MB, {:.1f} MB are free; {}",
                                      device_, info_.name, what, static_cast<double>(needed) * 1e-6,
@@ -229,10 +236,15 @@ void Share::synchronize() {
 void Share::load() {
   if (count() == 0) return;
   select();
-  if (!resident()) {
+  if (resident()) {
+    fill();
+  } else {
     choose_rows();
-    return;
   }
+  if (kernel_.tunes) tune();
+}
+
+void Share::fill() {
   const cudaStream_t stream = workers_.front().stream.get();
   const Bytes bytes(config_, count()), before(config_, images_.first);
   const auto copy = [&](std::byte* d_data, const std::byte* h_data, std::int64_t count) {

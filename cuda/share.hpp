@@ -32,6 +32,8 @@ class Share {
   const DeviceInfo& device() const { return info_; }
   const DeviceLimits& limits() const { return limits_; }
   ImageRange images() const { return images_; }
+  /// The way that the kernel takes inside; empty if it has but one, or takes none yet.
+  std::string path() const;
   /// Memory for the whole share at once and for ceilings, without what kernels take for themselves.
   DeviceNeed need() const;
   /// Bytes over the link in one iteration.
@@ -40,7 +42,8 @@ class Share {
   /// Allocates. Buffers hold all images, not only this share's; what of them this share copies may
   /// be registered already. Throws ResourceError if the device has too little memory.
   void prepare(const HostBuffers& buffers);
-  /// Scope `resident`: puts the data on the device. Blocks.
+  /// Scope `resident`: puts the data on the device. Kernels that choose by trying do so, on data.
+  /// Blocks.
   void load();
   /// Results hold the reserved NaN, and images that are to be uploaded none of their pixels.
   /// Forgets the times of the iteration before. Blocks.
@@ -102,8 +105,15 @@ class Share {
   std::int64_t copy_bytes() const;
   std::int64_t copies_beside() const;
   void make_meter();
+  /// Of all chunks of an iteration that is started at once.
+  Alignment alignment() const;
+  /// body(worker, first image, images) for them, one worker's after another's.
+  void for_each_chunk(
+      const std::function<void(std::size_t, std::int64_t, std::int64_t)>& body) const;
   std::int64_t scratch_bytes() const;
   void plan_memory();
+  void fill();
+  void tune();
   void allocate();
   /// Of the images from `first_image` on; in copy 0 or, of scope `resident`, another one.
   Place place_of(const Worker& worker, std::int64_t first_image, std::size_t copy = 0) const;

@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -15,12 +16,16 @@ namespace convscale::cuda {
 namespace {
 
 using ::testing::Combine;
+using ::testing::Each;
+using ::testing::MatchesRegex;
 using ::testing::Values;
 
-/// An H200, as the driver describes it to cuDNN.
+/// An H200, as the driver describes it to cuDNN: all that 9.28 asks for, of which 9.19 ignores
+/// some.
 constexpr const char* kDevice = R"({"deviceVer": 900, "multiProcessorCount": 132, "warpSize": 32,
   "maxSharedMemoryPerBlock": 49152, "maxSharedMemoryPerBlockOptin": 232448,
-  "reservedSharedMemoryPerBlock": 1024, "maxRegistersPerSM": 65536, "maxCtasPerSM": 32,
+  "reservedSharedMemoryPerBlock": 1024, "oversizedSharedMemoryPerBlock": 232448,
+  "memoryBusWidth": 6144, "maxRegistersPerSM": 65536, "maxCtasPerSM": 32,
   "maxThreadsPerBlock": 1024, "maxThreadsPerSM": 2048, "regsPerBlock": 65536,
   "totalGlobalMem": 150000000000, "smClockRateKHz": 1980000, "l2CacheSize": 62914560,
   "maxBlockSize": [1024, 1024, 64], "memClockRateKHz": 3201000,
@@ -52,9 +57,13 @@ class CudnnRealTest : public ::testing::Test {
     return properties;
   }
 
-  static CudnnConvolution plan(const Shape& shape, Dtype dtype) {
+  static CudnnConvolution plan(const Shape& shape, Dtype dtype, const Alignment& alignment = {}) {
     const CudnnDescriptor properties = device();
-    return {cudnn_library().functions, CudnnTarget{.device_properties = &properties}, shape, dtype,
+    return {cudnn_library().functions,
+            CudnnTarget{.device_properties = &properties},
+            shape,
+            dtype,
+            alignment,
             kWorkspaceLimit};
   }
 };
@@ -89,12 +98,33 @@ INSTANTIATE_TEST_SUITE_P(Shapes, CudnnRealShapeTest,
                                  Values(Dtype::kFloat64, Dtype::kFloat32)),
                          case_name);
 
+TEST_F(CudnnRealTest, HasSeveralEnginesToChooseFrom) {
+  constexpr Alignment kWhole{kBufferAlignment, kBufferAlignment, kBufferAlignment};
+  for (const Dtype dtype : {Dtype::kFloat64, Dtype::kFloat32}) {
+    for (const Alignment& alignment : {Alignment{}, kWhole}) {
+      const std::vector<std::string> names =
+          plan({33, 1000, 1000, 4, 5}, dtype, alignment).engines();
+      EXPECT_THAT(names, Each(MatchesRegex("eng[0-9]+(_k[0-9]+=[0-9]+)*")));
+      EXPECT_GT(names.size(), 2u) << "no more than one heuristic proposes";
+      EXPECT_EQ(std::set(names.begin(), names.end()).size(), names.size()) << "one is there twice";
+    }
+  }
+}
+
+TEST_F(CudnnRealTest, TakesNoMoreEnginesThanItIsAskedFor) {
+  const CudnnDescriptor properties = device();
+  const CudnnConvolution convolution(
+      cudnn_library().functions, CudnnTarget{.device_properties = &properties},
+      Shape{33, 1000, 1000, 4, 5}, Dtype::kFloat64, Alignment{}, kWorkspaceLimit, /*engines=*/1);
+  EXPECT_THAT(convolution.engines(), ::testing::SizeIs(1));
+}
+
 TEST_F(CudnnRealTest, RefusesWhatItCannotDoWithAReason) {
   const CudnnDescriptor properties = device();
   try {
     const CudnnConvolution convolution(
         cudnn_library().functions, CudnnTarget{.device_properties = &properties},
-        Shape{33, 1000, 1000, 4, 5}, Dtype::kFloat64, /*workspace_limit=*/-1);
+        Shape{33, 1000, 1000, 4, 5}, Dtype::kFloat64, Alignment{}, /*workspace_limit=*/-1);
     FAIL() << "planned in less than no workspace";
   } catch (const UnsupportedError& error) {
     EXPECT_THAT(error.what(), ::testing::HasSubstr("no engine"));
@@ -108,7 +138,7 @@ TEST_F(CudnnRealTest, ReportsAWrongCallWithItsPlace) {
     FAIL() << "an empty tensor was accepted";
   } catch (const ResourceError& error) {
     EXPECT_THAT(error.what(),
-                ::testing::MatchesRegex("cuda/cudnn_convolution.cpp:[0-9]+: cudnnBackendFinalize.*"
+                ::testing::MatchesRegex("cuda/cudnn_descriptor.cpp:[0-9]+: cudnnBackendFinalize.*"
                                         "CUDNN_STATUS_BAD_PARAM.*"));
   }
 }

@@ -6,31 +6,55 @@
 // FAKE_CUDNN_FAIL=cudnnBackendExecute:5000  that function returns that status
 // FAKE_CUDNN_PROPOSE=a                      heuristics know nothing, only the fallback does
 // FAKE_CUDNN_PROPOSE=none                   there are only engines that must not be used
-// FAKE_CUDNN_VERSION=10000                  what it says of itself (90102)
+// FAKE_CUDNN_FASTEST=eng28_k2=5             takes a millisecond, as events tell; all others ten
+// FAKE_CUDNN_BROKEN=eng28_k2=5              fails when it is executed, with no harm; all: they all
+// do FAKE_CUDNN_VERSION=10000                  what it says of itself (90102)
 #include "cuda/libraries/fake_cudnn.hpp"
+
+#include "tests/cuda/standin/standin.hpp"
 
 #include <cuda_runtime_api.h>
 #include <cudnn.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <map>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 namespace fake_cudnn {
 namespace {
 
+// "Full" is the precision of the dtype.
 enum Engine : int {
-  kStrict = 0,      // what the fallback proposes
-  kFourier = 3,     // must not be used: does not sum directly
-  kHungry = 40,     // must not be used: a terabyte of workspace
-  kUnable = 41,     // turns out to be unable
-  kAny = 42,        // must not be used: another order of summation each time
-  kSimple = 28,     // the right one; needs workspace
-  kTensorCore = 67  // must not be used: not full precision
+  kStrict = 0,       // what the fallback proposes
+  kHidden = 2,       // no heuristics propose it
+  kFourier = 3,      // must not be used: does not sum directly
+  kSimple = 28,      // needs workspace; heuristics choose 4 or 5 for its knob
+  kHungry = 40,      // must not be used: a terabyte of workspace
+  kUnable = 41,      // turns out to be unable
+  kAny = 42,         // must not be used: another order of summation each time
+  kRounding = 45,    // must not be used: not full precision, in either dtype
+  kAligned = 50,     // wants all tensors on 16 bytes
+  kTensorCore = 67,  // full precision in float64 alone
+  kEngines
 };
+
+bool exists(int engine) {
+  const bool useless = engine == kFourier || engine == kHungry || engine == kRounding;
+  if (proposes("none")) return useless || engine == kTensorCore;
+  return useless || engine == kStrict || engine == kHidden || engine == kSimple ||
+         engine == kUnable || engine == kAny || engine == kAligned || engine == kTensorCore;
+}
+
+std::string name_of(const Descriptor& d) {
+  std::string name = "eng" + std::to_string(d.engine);
+  return d.choice == 0 ? name : name + "_k2=" + std::to_string(d.choice);
+}
 
 struct Handle {
   cudaStream_t stream = nullptr;
@@ -99,6 +123,8 @@ std::vector<cudnnBackendNumericalNote_t> notes_of(int engine) {
   switch (engine) {
     case kTensorCore:
       return {CUDNN_NUMERICAL_NOTE_TENSOR_CORE};
+    case kRounding:
+      return {CUDNN_NUMERICAL_NOTE_TENSOR_CORE, CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS};
     case kFourier:
       return {CUDNN_NUMERICAL_NOTE_FFT, CUDNN_NUMERICAL_NOTE_STRICT_NAN_PROP};
     case kAny:
@@ -115,17 +141,23 @@ std::int64_t workspace_of(int engine) {
   return engine == kSimple ? 1000 : 0;
 }
 
-std::vector<int> proposals(const Descriptor& heuristics) {
+/// An engine, and a choice for its knob.
+using Proposal = std::pair<int, int>;
+
+std::vector<Proposal> proposals(const Descriptor& heuristics) {
   const auto mode = value<cudnnBackendHeurMode_t>(heuristics, CUDNN_ATTR_ENGINEHEUR_MODE);
-  if (proposes("none")) return {kTensorCore, kHungry, kFourier};
-  if (mode == CUDNN_HEUR_MODE_FALLBACK) return {kFourier, kStrict};
-  return {kTensorCore, kFourier, kAny, kHungry, kUnable, kSimple, kStrict};
+  if (proposes("none")) return {{kTensorCore, 0}, {kHungry, 0}, {kFourier, 0}};
+  if (mode == CUDNN_HEUR_MODE_FALLBACK) return {{kFourier, 0}, {kStrict, 0}};
+  const int choice = mode == CUDNN_HEUR_MODE_A ? 4 : 5;
+  return {{kRounding, 0}, {kFourier, 0},     {kAny, 0},    {kHungry, 0},
+          {kUnable, 0},   {kSimple, choice}, {kStrict, 0}, {kSimple, 4}};
 }
 
 // ---- Execution ----
 
 template <class T>
 void convolve(const Operation& o, const T* x, const T* w, T* y) {
+  if (*x == 0 || std::isnan(*x)) ++library.on_nothing;
   const auto &xs = o.x.sizes, &ws = o.w.sizes, &ys = o.y.sizes;
   for (std::int64_t n = 0; n < xs[1]; ++n) {
     for (std::int64_t r = 0; r < ys[2]; ++r) {
@@ -150,6 +182,7 @@ void convolve(const Operation& o, const T* x, const T* w, T* y) {
 struct Job {
   Operation operation;
   int engine = -1;
+  float takes_ms = 0;
   const void* x = nullptr;
   const void* w = nullptr;
   void* y = nullptr;
@@ -157,6 +190,7 @@ struct Job {
 
   static void run(void* pointer) {
     const auto* job = static_cast<Job*>(pointer);
+    convscale::standin::pass(job->takes_ms);
     if (job->engine == kSimple)
       std::memset(job->workspace, 0xff, static_cast<std::size_t>(workspace_of(kSimple)));
     if (job->operation.x.dtype == CUDNN_DATA_DOUBLE) {
@@ -190,6 +224,9 @@ void execute(cudnnHandle_t handle, const Descriptor& plan, const Descriptor& pac
   require(value<cudnnHandle_t>(plan, CUDNN_ATTR_EXECUTION_PLAN_HANDLE) == handle &&
               value<cudnnHandle_t>(graph, CUDNN_ATTR_OPERATIONGRAPH_HANDLE) == handle,
           "made for another handle");
+  require(!is("FAKE_CUDNN_BROKEN", name_of(configuration)) && !is("FAKE_CUDNN_BROKEN", "all"),
+          "a broken engine", CUDNN_STATUS_EXECUTION_FAILED);
+  library.executed = name_of(configuration);
   const Operation operation(operation_of(graph));
   auto* workspace = value<void*>(pack, CUDNN_ATTR_VARIANT_PACK_WORKSPACE);
   require(workspace_of(configuration.engine) == 0 ||
@@ -197,6 +234,7 @@ void execute(cudnnHandle_t handle, const Descriptor& plan, const Descriptor& pac
           "workspace");
   auto* job = new Job{operation,
                       configuration.engine,
+                      is("FAKE_CUDNN_FASTEST", name_of(configuration)) ? 1.0F : 10.0F,
                       pointer_of(pack, operation.x),
                       pointer_of(pack, operation.w),
                       pointer_of(pack, operation.y),
@@ -225,10 +263,29 @@ void finalize(Descriptor& d) {
                                     CUDNN_HEUR_MODE_FALLBACK,
               "heuristics know nothing of it", CUDNN_STATUS_NOT_SUPPORTED);
       break;
-    case CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR:
-      d.engine = child(d, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG).engine;
-      require(d.engine != kUnable, "engine 41 is unable", CUDNN_STATUS_NOT_SUPPORTED_SHAPE);
+    case CUDNN_BACKEND_ENGINE_DESCRIPTOR:
+      d.engine = static_cast<int>(value<std::int64_t>(d, CUDNN_ATTR_ENGINE_GLOBAL_INDEX));
+      child(d, CUDNN_ATTR_ENGINE_OPERATION_GRAPH);
+      require(exists(d.engine), "not for a convolution", CUDNN_STATUS_NOT_SUPPORTED);
       break;
+    case CUDNN_BACKEND_ENGINECFG_DESCRIPTOR: {
+      const Descriptor& engine = child(d, CUDNN_ATTR_ENGINECFG_ENGINE);
+      d.engine = engine.engine;
+      d.attributes[CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH] =
+          engine.attributes.at(CUDNN_ATTR_ENGINE_OPERATION_GRAPH);
+      break;
+    }
+    case CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR: {
+      const Descriptor& configuration = child(d, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG);
+      d.engine = configuration.engine;
+      require(d.engine != kUnable, "engine 41 is unable", CUDNN_STATUS_NOT_SUPPORTED_SHAPE);
+      const Operation o(operation_of(child(configuration, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH)));
+      require(d.engine != kAligned ||
+                  (o.x.alignment % 16 == 0 && o.w.alignment % 16 == 0 && o.y.alignment % 16 == 0),
+              "not aligned", CUDNN_STATUS_NOT_SUPPORTED);
+      ++library.plans;
+      break;
+    }
     default:
       break;
   }
@@ -243,9 +300,9 @@ void give(const std::vector<T>& all, std::int64_t capacity, std::int64_t* count,
   if (copied > 0) std::memcpy(out, all.data(), copied * sizeof(T));
 }
 
-void make_engine(void* pointer, int engine, const Descriptor& graph_of) {
+void make_engine(void* pointer, const Proposal& proposal, const Descriptor& graph_of) {
   Descriptor& made = alive(pointer, false);
-  made.engine = engine;
+  std::tie(made.engine, made.choice) = proposal;
   made.attributes[CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH] =
       graph_of.attributes.at(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH);
   made.finalized = true;
@@ -255,7 +312,7 @@ void get(const Descriptor& d, cudnnBackendAttributeName_t name, std::int64_t cap
          std::int64_t* count, void* out) {
   switch (name) {
     case CUDNN_ATTR_ENGINEHEUR_RESULTS: {
-      const std::vector<int> engines = proposals(d);
+      const std::vector<Proposal> engines = proposals(d);
       *count = static_cast<std::int64_t>(engines.size());
       for (std::int64_t i = 0; i < std::min(capacity, *count); ++i) {
         make_engine(static_cast<void**>(out)[i], engines[static_cast<std::size_t>(i)], d);
@@ -264,7 +321,23 @@ void get(const Descriptor& d, cudnnBackendAttributeName_t name, std::int64_t cap
     }
     case CUDNN_ATTR_ENGINECFG_ENGINE:
       *count = 1;
-      make_engine(*static_cast<void**>(out), d.engine, d);
+      make_engine(*static_cast<void**>(out), {d.engine, 0}, d);
+      break;
+    case CUDNN_ATTR_ENGINECFG_KNOB_CHOICES:
+      *count = d.choice == 0 ? 0 : 1;
+      if (*count > 0 && capacity > 0) make_engine(*static_cast<void**>(out), {-1, d.choice}, d);
+      break;
+    case CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE:
+      give(std::vector{CUDNN_KNOB_TYPE_TILE_SIZE}, capacity, count, out);
+      break;
+    case CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE:
+      give(std::vector{std::int64_t{d.choice}}, capacity, count, out);
+      break;
+    case CUDNN_ATTR_ENGINE_GLOBAL_INDEX:
+      give(std::vector{std::int64_t{d.engine}}, capacity, count, out);
+      break;
+    case CUDNN_ATTR_OPERATIONGRAPH_ENGINE_GLOBAL_COUNT:
+      give(std::vector{std::int64_t{kEngines}}, capacity, count, out);
       break;
     case CUDNN_ATTR_ENGINE_NUMERICAL_NOTE:
       give(notes_of(d.engine), capacity, count, out);
@@ -290,6 +363,15 @@ extern "C" {
 int fake_cudnn_live() {
   return static_cast<int>(library.handles.size() + library.descriptors.size());
 }
+
+/// For tests: the engine that was executed last, "eng28_k2=5".
+const char* fake_cudnn_executed() { return library.executed.c_str(); }
+
+/// For tests: convolutions that began with an image that is NaN or 0 there.
+int fake_cudnn_on_nothing() { return library.on_nothing; }
+
+/// For tests: plans that were made so far.
+int fake_cudnn_plans() { return library.plans; }
 
 size_t cudnnGetVersion() {
   const char* version = std::getenv("FAKE_CUDNN_VERSION");

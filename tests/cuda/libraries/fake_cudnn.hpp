@@ -24,6 +24,7 @@ struct Descriptor {
   bool finalized = false;
   std::map<int, Attribute> attributes = {};
   int engine = -1;
+  int choice = 0;  ///< of the engine's knob; 0: none was made
 };
 
 struct Refused {
@@ -35,6 +36,9 @@ struct Library {
   std::set<const Descriptor*> descriptors;
   std::set<const void*> handles;
   std::string last_error;
+  int plans = 0;         ///< that were made
+  int on_nothing = 0;    ///< executions on what is no data
+  std::string executed;  ///< the engine that was queued last
 };
 inline Library library;
 
@@ -61,10 +65,13 @@ cudnnStatus_t call(const char* name, Body&& body) {
   }
 }
 
-inline bool proposes(const char* what) {
-  const char* wanted = std::getenv("FAKE_CUDNN_PROPOSE");
-  return wanted != nullptr && std::string(wanted) == what;
+/// Whether the environment's variable is `value`.
+inline bool is(const char* variable, const std::string& value) {
+  const char* text = std::getenv(variable);
+  return text != nullptr && text == value;
 }
+
+inline bool proposes(const char* what) { return is("FAKE_CUDNN_PROPOSE", what); }
 
 inline Descriptor& alive(void* pointer, bool finalized) {
   auto* descriptor = static_cast<Descriptor*>(pointer);

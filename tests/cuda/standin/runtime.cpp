@@ -126,9 +126,7 @@ void fail(std::string_view call, cudaError_t error, int nth) {
   runtime.planned.push_back({std::string(call), error, nth, /*later=*/false});
 }
 
-void pass(float milliseconds) {
-  Runtime::instance().passed_ms += milliseconds;
-}
+void pass(float milliseconds) { Runtime::instance().passed_ms += milliseconds; }
 
 void fail_later(std::string_view call, cudaError_t error, int nth) {
   Runtime& runtime = Runtime::instance();

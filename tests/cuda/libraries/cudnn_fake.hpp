@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// What tests ask the fake cuDNN, which is loaded when the kernel is first asked for.
+#pragma once
+
+#include <dlfcn.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace convscale::testing {
+
+/// The result of a function of the fake; `otherwise` where no cuDNN is loaded.
+template <class Result>
+Result ask_fake_cudnn(const char* function, Result otherwise) {
+  void* library = dlopen("libcudnn.so.9", RTLD_NOW | RTLD_NOLOAD);
+  if (library == nullptr) return otherwise;
+  const auto asked = reinterpret_cast<Result (*)()>(dlsym(library, function));
+  dlclose(library);
+  if (asked == nullptr) {
+    ADD_FAILURE() << "the cuDNN that is loaded is not the fake one";
+    return otherwise;
+  }
+  return asked();
+}
+
+/// Handles and descriptors.
+inline int live_in_cudnn() { return ask_fake_cudnn("fake_cudnn_live", 0); }
+/// Plans that were made so far.
+inline int plans_of_cudnn() { return ask_fake_cudnn("fake_cudnn_plans", 0); }
+/// The engine that was executed last.
+inline std::string executed_by_cudnn() {
+  return ask_fake_cudnn<const char*>("fake_cudnn_executed", "");
+}
+
+}  // namespace convscale::testing
