@@ -96,11 +96,14 @@ std::string other_version(std::span<const std::string> candidates) {
 }  // namespace
 
 CudnnLibrary load_cudnn(std::span<const std::string> candidates) {
-  std::string reason;  // why the last that is there will not do
+  std::string reason;     // why the last one will not do
+  bool is_there = false;  // one of them is, but will not do
   for (const std::string& candidate : candidates) {
     const SharedLibrary library = load_library(std::span(&candidate, 1));
     if (library.handle == nullptr) {
-      if (!library.error.empty()) reason = library.error;
+      if (library.error.empty()) continue;
+      reason = library.error;
+      is_there = is_there || candidate.find('/') != std::string::npos;
       continue;
     }
     CudnnLibrary cudnn = resolve(library, candidate);
@@ -109,9 +112,10 @@ CudnnLibrary load_cudnn(std::span<const std::string> candidates) {
       return cudnn;
     }
     reason = cudnn.missing;
+    is_there = true;
   }
   CudnnLibrary none;
-  if (const std::string other = other_version(candidates); !other.empty()) {
+  if (const std::string other = is_there ? "" : other_version(candidates); !other.empty()) {
     none.missing =
         fmt::format("{} is here, but version 9 is needed; CUDNN_PATH can say where it is", other);
   } else {

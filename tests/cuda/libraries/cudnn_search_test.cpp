@@ -184,6 +184,8 @@ TEST_F(CudnnSearchTest, NamesAnotherMajorVersionThatIsThereAlone) {
             old + " is here, but version 9 is needed; CUDNN_PATH can say where it is");
   fs::rename(old, at("cudnn/lib/libcudnn.so.10"));
   EXPECT_THAT(load_cudnn(found()).missing, HasSubstr("libcudnn.so.10 is here, but"));
+  const std::string broken = touch("cudnn/lib/libcudnn.so.9");
+  EXPECT_THAT(load_cudnn(found()).missing, HasSubstr("does not load (" + broken + ": "));
 }
 
 }  // namespace
