@@ -117,7 +117,7 @@ TEST_F(CudnnBackendTest, TunesBeforeTheFirstIterationOnceForAllStreams) {
 
 TEST_F(CudnnBackendTest, TunesOnDataAlone) {
   for (const Scope scope : {Scope::kResident, Scope::kEndToEnd}) {
-    const int before = ask_fake_cudnn("fake_cudnn_on_nothing", -1);
+    const int before = ask_fake_cudnn("fake_cudnn_on_nothing", 0);
     Driven<double> driven(config_of("cudnn", {9, 20, 28, 4, 5}, scope, 4));
     expect_right(driven);
     EXPECT_EQ(ask_fake_cudnn("fake_cudnn_on_nothing", -1), before) << "poison was convolved";
