@@ -2,7 +2,6 @@
 #include "cuda/share.hpp"
 
 #include "common/error.hpp"
-#include "common/summary.hpp"
 #include "common/thread_team.hpp"
 #include "cuda/data.hpp"
 #include "cuda/device.hpp"
@@ -265,29 +264,6 @@ void Share::fill() {
                                    cudaMemcpyDeviceToDevice, stream));
   }
   synchronize();
-}
-
-/// Rows that no output needs stay behind only where that is the faster way: a copy with a pitch may
-/// be slower by more than it leaves out, from pageable memory above all.
-void Share::choose_rows() {
-  if (all_rows_) return;
-  constexpr int kTries = 3;
-  const Worker& worker = workers_.front();
-  const std::int64_t images = std::min(count(), chunk_images_);
-  const Place place = place_of(worker, images_.first);
-  const Event begin, end;
-  std::vector<double> of_all, of_needed;
-  for (int i = 0; i < kTries; ++i) {
-    for (const bool all : {false, true}) {
-      begin.record(worker.stream);
-      upload_images(config_.shape, config_.dtype, all, images, place.d_images,
-                    host_.images + Bytes(config_, images_.first).images, worker.stream.get());
-      end.record(worker.stream);
-      end.synchronize();
-      (all ? of_all : of_needed).push_back(seconds_between(begin, end));
-    }
-  }
-  all_rows_ = median_of(of_all) < median_of(of_needed);
 }
 
 void Share::poison() {

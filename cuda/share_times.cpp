@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a share measures: its device's ceilings, and how long its work took.
+// What a share measures: its device's ceilings, which copies are faster, how long its work took.
+#include "common/summary.hpp"
 #include "common/thread_team.hpp"
 #include "cuda/intervals.hpp"
 #include "cuda/share.hpp"
+#include "cuda/transfer.hpp"
 
 #include <algorithm>
 #include <iterator>
@@ -36,6 +38,30 @@ std::optional<double> Share::finish_ceiling() {
   const std::optional<double> rate = meter_->finish();
   ceilings_s_ += meter_->seconds();
   return rate;
+}
+
+/// Rows that no output needs stay behind only where that is the faster way: a copy with a pitch may
+/// be slower by more than it leaves out, from pageable memory above all.
+void Share::choose_rows() {
+  if (all_rows_) return;
+  constexpr int kTries = 3;
+  const Worker& worker = workers_.front();
+  const std::int64_t images = std::min(count(), chunk_images_);
+  const Place place = place_of(worker, images_.first);
+  const std::int64_t image_bytes = config_.shape.pixels() * size_of(config_.dtype);
+  const Event begin, end;
+  std::vector<double> of_all, of_needed;
+  for (int i = 0; i < kTries; ++i) {
+    for (const bool all : {false, true}) {
+      begin.record(worker.stream);
+      upload_images(config_.shape, config_.dtype, all, images, place.d_images,
+                    host_.images + images_.first * image_bytes, worker.stream.get());
+      end.record(worker.stream);
+      end.synchronize();
+      (all ? of_all : of_needed).push_back(seconds_between(begin, end));
+    }
+  }
+  all_rows_ = median_of(of_all) < median_of(of_needed);
 }
 
 /// Runs all kernels `batches` times. For each stream: seconds from the begin of the first until its
