@@ -187,7 +187,7 @@ TEST_F(CudnnBackendTest, KernelsAreToldTheAlignmentOfTheirChunks) {
 TEST_F(CudnnBackendTest, ChunksThatHaveARoomEachAreAligned) {
   // The first in chunks of as many images as ever, the second in smaller ones.
   for (const auto& [shape, workers, mebibytes] : {std::tuple(Shape{3, 1031, 1021, 3, 5}, 1, 20),
-                                                  std::tuple(Shape{175, 51, 61, 4, 5}, 2, 8)}) {
+                                                  std::tuple(Shape{175, 51, 61, 4, 5}, 2, 4)}) {
     standin::reset({.memory_bytes = static_cast<std::size_t>(CeilingMeter::device_bytes(0) +
                                                              (std::int64_t{mebibytes} << 20))});
     expect_exact_alignment<double>(config_of("probe", shape, Scope::kEndToEnd, workers));
