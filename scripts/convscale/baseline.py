@@ -235,8 +235,8 @@ def main(arguments: Sequence[str]) -> int:
     runner, printer = _Runner(options), _Printer(options, before)
     run = _measure_all(options, runner, printer)
     printer.end(run.records)
-    _write(options, make_document(arguments, started_at, run.wall_s, run.interrupted, software(),
-                                  host, run.records))
+    _write(options, make_document("baseline.py", arguments, started_at, run.wall_s, run.interrupted,
+                                  software(), host, run.records))
     if options.save is not None and run.results is not None:  # last: it may fail
         _save(options.save, runner.workload_of(options.configurations[0][0]), run.results)
     if run.interrupted:

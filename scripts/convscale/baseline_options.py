@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional, Sequence
 
-from convscale.cli import (Parser, UsageError, parse_choice, parse_count, parse_list, parse_pixels,
-                           parse_seconds, parse_size)
+from convscale.cli import Parser, UsageError, parse_choices, parse_count, parse_list, parse_seconds
 from convscale.generator import FILLS
 from convscale.pools import Job
 from convscale.vocabulary import BASELINE_KERNELS, DTYPES, MOST_ROWS
-from convscale.workload import MAX_FILTER_SIZE, Source, check_filters, open_stack, read_stack
+from convscale.workload import (MAX_FILTER_SIZE, Source, check_filters, open_stack, parse_sizes,
+                                read_stack)
 
 _DEFAULTS = {"size": "1000", "mem": "33554432", "fill": "random", "filter_size": "4"}
 
@@ -75,10 +75,6 @@ def _parser() -> Parser:
     return parser
 
 
-def _choices(option: str, text: str, known: Sequence[str]) -> list[str]:
-    return [parse_choice(option, value, known) for value in parse_list(option, text)]
-
-
 def _reject_beside(option: str, args: argparse.Namespace, names: Sequence[str]) -> None:
     for name in names:
         if getattr(args, name) is not None:
@@ -93,17 +89,7 @@ def _sizes(args: argparse.Namespace) -> list[tuple[int, int, int]]:
         _reject_beside("--images", args, ("size", "mem", "fill"))
         count, height, width = open_stack("--images", args.images).shape
         return [(count, height, width)]
-    sizes = [parse_size("--size", text)
-             for text in parse_list("--size", args.size or _DEFAULTS["size"])]
-    mems = [(text, parse_pixels("--mem", text))
-            for text in parse_list("--mem", args.mem or _DEFAULTS["mem"])]
-    found = []
-    for (height, width), (text, pixels) in itertools.product(sizes, mems):
-        if pixels < height * width:
-            raise UsageError(f"--mem {text}: holds no image of {height}x{width}; --mem "
-                             f"{height * width} would hold one")
-        found.append((pixels // (height * width), height, width))
-    return found
+    return parse_sizes(args.size or _DEFAULTS["size"], args.mem or _DEFAULTS["mem"])
 
 
 def _filter_size(args: argparse.Namespace, images: Sequence[int]) -> int:
@@ -119,7 +105,7 @@ def _filter_size(args: argparse.Namespace, images: Sequence[int]) -> int:
 
 def _dtypes(args: argparse.Namespace) -> list[str]:
     if args.dtype is not None:
-        return _choices("--dtype", args.dtype, DTYPES)
+        return parse_choices("--dtype", args.dtype, DTYPES)
     if args.images is None:
         return ["float64"]
     own = str(open_stack("--images", args.images).dtype.name)
@@ -128,8 +114,8 @@ def _dtypes(args: argparse.Namespace) -> list[str]:
 
 def _jobs(args: argparse.Namespace) -> list[Job]:
     default = "scipy-spawn" if args.dragon is None else "scipy-dragon"
-    kernels = _choices("--kernel", default if args.kernel is None else args.kernel,
-                       BASELINE_KERNELS)
+    kernels = parse_choices("--kernel", default if args.kernel is None else args.kernel,
+                            BASELINE_KERNELS)
     workers = [parse_count("--num_workers", text, 1)
                for text in parse_list("--num_workers", args.num_workers)]
     iterations = parse_count("--iterations", args.iterations, 1)

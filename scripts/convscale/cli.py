@@ -327,3 +327,7 @@ def parse_list(option: str, text: str) -> list[str]:
         raise UsageError(f"{option} {text}: expected elements between commas, such as 1,2,4"
                          if text.strip() else f"{option}: the list is empty")
     return elements
+
+
+def parse_choices(option: str, text: str, known: Sequence[str]) -> list[str]:
+    return [parse_choice(option, value, known) for value in parse_list(option, text)]

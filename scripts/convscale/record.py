@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The baseline's records: the fields of the program's results file; what is not known is null."""
+"""Records of scripts: the fields of the program's results file; what is not known is null."""
 from __future__ import annotations
 
-from typing import Any, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Optional, Sequence
 
 from convscale.host import job_nodes, processors
-from convscale.pools import Job, Measurement
 from convscale.results import SCHEMA_VERSION
-from convscale.statistics import summarise
+from convscale.samples import summarise
 from convscale.workload import Source
+
+if TYPE_CHECKING:  # it loads SciPy, which not all that make records need
+    from convscale.pools import Job, Measurement
 
 Json = dict[str, Any]
 
@@ -27,47 +29,37 @@ def _figures(times: Sequence[float]) -> Json:
             "max_s": figures.max, "cv": figures.cv, "outliers": figures.outliers}
 
 
-def _rates(source: Source, job: Job, median: Optional[float]) -> Json:
-    """With a work time the clock says what was asked for, not what the machine can do."""
+def _rates(source: Source, median: Optional[float]) -> Json:
     amounts = {"images_per_s": source.images, "pixels_per_s": source.pixels,
                "bytes_per_s": source.least_bytes, "flops_per_s": source.flops}
-    return {name: amount / median if median and job.work_time == 0 else None
-            for name, amount in amounts.items()}
+    return {name: amount / median if median else None for name, amount in amounts.items()}
 
 
-def _warnings(job: Job, cv: Optional[float]) -> list[str]:
-    warnings = []
-    if job.num_workers > processors():
-        warnings.append(f"{job.num_workers} workers on {processors()} processors")
-    if cv is not None and cv > _NOISY_CV:
-        warnings.append(f"the times vary by {100 * cv:.0f} % (coefficient of variation); is "
-                        "anything else running?")
-    return warnings
+def noise_warnings(cv: Optional[float]) -> list[str]:
+    if cv is None or cv <= _NOISY_CV:
+        return []
+    return [f"the times vary by {100 * cv:.0f} % (coefficient of variation); is anything else "
+            "running?"]
 
 
-def make_record(source: Source, job: Job, measurement: Measurement, *, software: str,
-                digest: Optional[int] = None) -> Json:
-    """`software` says which Python and libraries ran it."""
-    figures = _figures(measurement.times_s)
-    return {
-        "status": measurement.status, "reason": measurement.reason,
-        "warnings": _warnings(job, figures["cv"]) if measurement.times_s else [],
-        "backend": "python", "kernel": job.kernel, "method": "full", "scope": "end-to-end",
+def fill_record(source: Source, times_s: Sequence[float], **known: Any) -> Json:
+    """All fields in their order, with the figures of the times; of the others, what is `known`."""
+    figures = _figures(times_s)
+    record: Json = {
+        "status": "ok", "reason": None, "warnings": [],
+        "backend": None, "kernel": None, "method": None, "scope": None,
         "dtype": source.dtype, "height": source.height, "width": source.width,
         "images": source.images, "filter_size": source.filter_size, "stride": source.stride,
         "fill": "file" if source.images_file else source.fill, "seed": source.seed,
-        "num_workers": job.num_workers, "cpus": None, "device": None, "host_memory": None,
-        "schedule": None, "bind": None,
-        # What Dragon spreads over nodes is not what runs on one.
-        "ranks": job_nodes() if job.kernel == "scipy-dragon" else 1, "distribute": None,
-        "iterations": job.iterations, "burns": job.burns, "work_time": job.work_time or None,
+        "num_workers": 1, "cpus": None, "device": None, "host_memory": None,
+        "schedule": None, "bind": None, "ranks": 1, "distribute": None,
+        "iterations": None, "burns": None, "work_time": None,
         "interleaved": False, "min_time_s": None, "max_noise": None, "timeout_s": None,
-        "stopped_by": "iterations" if measurement.status == "ok" else None,
-        "setup_s": measurement.setup_s, "load_s": None, "generation_s": measurement.generation_s,
+        "stopped_by": "iterations" if known.get("status", "ok") == "ok" else None,
+        "setup_s": None, "load_s": None, "generation_s": None,
         "ceilings_s": None, "checks_s": None, "verification_s": None,
-        "burn_times_s": list(measurement.burn_times_s),
-        "times_s": list(measurement.times_s), **figures,
-        **_rates(source, job, figures["median_s"]),
+        "burn_times_s": [], "times_s": list(times_s), **figures,
+        **_rates(source, figures["median_s"]),
         "bound": dict.fromkeys(("limit", "time_s", "fraction", "bytes", "flops",
                                 "read_bytes_per_s", "copy_bytes_per_s", "peak_flops_per_s",
                                 "up_bytes_per_s", "down_bytes_per_s", "duplex_bytes_per_s",
@@ -79,18 +71,40 @@ def make_record(source: Source, job: Job, measurement: Measurement, *, software:
         "slowest_rank": dict.fromkeys(("rank", "host", "run_s")), "exchanged_bytes": None,
         "wire_bytes": None, "communication_share": None, "barrier_s": None,
         "verification": {"status": "skipped", "outputs": None, "max_error_of_bound": None},
-        "digest": None if digest is None else f"{digest:016x}",
-        "path": None,
-        "software": software,
+        "digest": None, "path": None, "software": None,
     }
+    assert known.keys() <= record.keys(), known.keys() - record.keys()
+    return {**record, **known}
 
 
-def make_document(arguments: Sequence[str], started_at: str, wall_s: float,
+def make_record(source: Source, job: Job, measurement: Measurement, *, software: str,
+                digest: Optional[int] = None) -> Json:
+    """The baseline's. `software` says which Python and libraries ran it."""
+    record = fill_record(
+        source, measurement.times_s, status=measurement.status, reason=measurement.reason,
+        backend="python", kernel=job.kernel, method="full", scope="end-to-end",
+        num_workers=job.num_workers,
+        # What Dragon spreads over nodes is not what runs on one.
+        ranks=job_nodes() if job.kernel == "scipy-dragon" else 1,
+        iterations=job.iterations, burns=job.burns, work_time=job.work_time or None,
+        setup_s=measurement.setup_s, generation_s=measurement.generation_s,
+        burn_times_s=list(measurement.burn_times_s),
+        digest=None if digest is None else f"{digest:016x}", software=software)
+    if job.work_time:  # the clock says what was asked for, not what the machine can do
+        record.update(_rates(source, None))
+    if measurement.times_s:
+        if job.num_workers > processors():
+            record["warnings"] += [f"{job.num_workers} workers on {processors()} processors"]
+        record["warnings"] += noise_warnings(record["cv"])
+    return record
+
+
+def make_document(name: str, arguments: Sequence[str], started_at: str, wall_s: float,
                   interrupted: bool, version: str, host: Json, records: list[Json]) -> Json:
-    """The whole results file."""
+    """The whole results file of the script `name`."""
     return {"schema_version": SCHEMA_VERSION,
-            "program": {"name": "baseline.py", "version": version, "git": None,
-                        "argv": ["baseline.py", *arguments]},
+            "program": {"name": name, "version": version, "git": None,
+                        "argv": [name, *arguments]},
             "started_at": started_at, "wall_s": wall_s, "break_even_s": None,
             "interrupted": interrupted,
             "build": dict.fromkeys(("type", "compiler", "flags", "cuda", "cudnn", "mpi")),

@@ -1,36 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Statistics of times: pure functions from samples to figures."""
+"""Two samples of times: the rank test of Mann and Whitney, and what belongs to it."""
 from __future__ import annotations
 
 import functools
 import math
-from typing import NamedTuple, Optional, Sequence
+from typing import NamedTuple, Sequence
 
 import numpy as np
 import numpy.typing as npt
 from scipy import special, stats
 
+from convscale.samples import ROUNDING
+
 _Array = npt.NDArray[np.float64]
-_ROUNDING = 1 + 1e-9  # a probability of 0.05 that was summed up counts as 0.05
 _EXACT_UP_TO = 100  # samples of both sides together; beyond, the normal approximation is good
-
-
-class Interval(NamedTuple):
-    low: float
-    high: float
-
-
-class Summary(NamedTuple):
-    """Figures of one sample, by the program's definitions."""
-
-    mean: float
-    std: float  # of the population, as numpy.std
-    min: float
-    median: float
-    max: float
-    cv: float
-    outliers: int
-    median_interval: Optional[Interval]
 
 
 class Ratio(NamedTuple):
@@ -39,44 +22,6 @@ class Ratio(NamedTuple):
     estimate: float
     low: float  # 0 and infinity where there are too few samples for the confidence
     high: float
-
-
-# --- One sample
-
-
-def summarise(samples: Sequence[float]) -> Summary:
-    """`samples` is not empty."""
-    values = np.asarray(samples, np.float64)
-    mean, std = float(np.mean(values)), float(np.std(values))
-    return Summary(mean, std, float(np.min(values)), float(np.median(values)),
-                   float(np.max(values)), std / mean if mean > 0 else 0.0, count_outliers(samples),
-                   interval_of_median(samples))
-
-
-def count_outliers(samples: Sequence[float]) -> int:
-    """Samples with a modified z-score over 3.5 (Iglewicz and Hoaglin, 1993); none where the median
-    absolute deviation is 0."""
-    deviations = np.abs(np.asarray(samples, np.float64) - np.median(samples))
-    mad = float(np.median(deviations))
-    return int(np.count_nonzero(0.6745 * deviations / mad > 3.5)) if mad > 0 else 0
-
-
-def interval_of_median(samples: Sequence[float], confidence: float = 0.95) -> Optional[Interval]:
-    """Order statistics x_(k) and x_(n-k+1), whatever the distribution, with the largest k such that
-    P(B(n, 1/2) < k) <= (1 - confidence) / 2 (David and Nagaraja, Order Statistics, 7.1).
-
-    None where there are too few samples for the confidence: under six for 95 %.
-    """
-    tail = (1 - confidence) / 2 * _ROUNDING
-    n = len(samples)
-    k = int(np.searchsorted(stats.binom.cdf(np.arange(n), n, 0.5), tail, side="right"))
-    if k == 0:
-        return None
-    ordered = sorted(samples)
-    return Interval(float(ordered[k - 1]), float(ordered[n - k]))
-
-
-# --- Two samples: the rank test of Mann and Whitney, and what belongs to it
 
 
 @functools.lru_cache(maxsize=256)
@@ -173,7 +118,7 @@ def _kth_difference(x: _Array, y: _Array, k: int) -> float:
 def _rank_of_bound(m: int, n: int, confidence: float) -> int:
     """Largest k such that the k-th smallest and largest of the m n differences bound the interval;
     0 if there is none."""
-    tail = (1 - confidence) / 2 * _ROUNDING
+    tail = (1 - confidence) / 2 * ROUNDING
     if m + n > _EXACT_UP_TO:
         z = float(stats.norm.ppf(1 - tail))
         return max(0, math.floor(m * n / 2 - z * math.sqrt(m * n * (m + n + 1) / 12)))

@@ -2,13 +2,14 @@
 """What the baseline computes: sizes, and the images and filters, generated or from files."""
 from __future__ import annotations
 
+import itertools
 import time
 from dataclasses import dataclass
 from typing import Iterable, Literal, Optional
 
 import numpy as np
 
-from convscale.cli import Error, UsageError
+from convscale.cli import Error, UsageError, parse_list, parse_pixels, parse_size
 from convscale.generator import Array, make_filters, make_images
 
 MAX_FILTER_SIZE = 31
@@ -31,11 +32,17 @@ class Source:
     filters_file: Optional[str] = None
 
     @property
+    def out_height(self) -> int:
+        return -(-(self.height + self.filter_size - 1) // self.stride)
+
+    @property
+    def out_width(self) -> int:
+        return -(-(self.width + self.filter_size - 1) // self.stride)
+
+    @property
     def outputs(self) -> int:
         """Of one image."""
-        height = -(-(self.height + self.filter_size - 1) // self.stride)
-        width = -(-(self.width + self.filter_size - 1) // self.stride)
-        return height * width
+        return self.out_height * self.out_width
 
     @property
     def pixels(self) -> int:
@@ -69,6 +76,18 @@ class Workload:
     @property
     def pairs(self) -> Iterable[tuple[Array, Array]]:
         return zip(self.images, self.filters)
+
+
+def parse_sizes(sizes: str, mems: str) -> list[tuple[int, int, int]]:
+    """(images, height, width) for each combination of what --size and --mem say."""
+    found = []
+    for size, mem in itertools.product(parse_list("--size", sizes), parse_list("--mem", mems)):
+        (height, width), pixels = parse_size("--size", size), parse_pixels("--mem", mem)
+        if pixels < height * width:
+            raise UsageError(f"--mem {mem}: holds no image of {height}x{width}; --mem "
+                             f"{height * width} would hold one")
+        found.append((pixels // (height * width), height, width))
+    return found
 
 
 def open_stack(option: str, path: str) -> Array:

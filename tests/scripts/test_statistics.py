@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""convscale.statistics against published figures, brute force, SciPy, and simulated data."""
+"""convscale.samples and convscale.statistics against published figures, brute force, SciPy, and
+simulated data."""
 from __future__ import annotations
 
 import itertools
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from convscale import samples
 from convscale import statistics as s
 
 SEED = random.SystemRandom().randrange(2**32)  # printed with a failure, as a parameter's name
@@ -28,7 +30,7 @@ def brute_force_p(before: list[float], after: list[float]) -> float:
 
 
 def test_summary_has_the_programs_definitions() -> None:
-    summary = s.summarise([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 100.0])
+    summary = samples.summarise([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 100.0])
     assert summary.mean == 16
     assert summary.std == pytest.approx(np.std([1, 2, 3, 4, 5, 6, 7, 100]))
     assert (summary.min, summary.median, summary.max) == (1, 4.5, 100)
@@ -38,27 +40,36 @@ def test_summary_has_the_programs_definitions() -> None:
 
 
 def test_one_time_is_a_sample() -> None:
-    assert s.summarise([0.5]) == (0.5, 0, 0.5, 0.5, 0.5, 0, 0, None)
+    assert samples.summarise([0.5]) == (0.5, 0, 0.5, 0.5, 0.5, 0, 0, None)
 
 
 def test_outliers_are_those_over_3_5_mads() -> None:
     # Median 0 and MAD 1: the score is 0.6745 |x|, 3.5 at 5.189.
     base = [-1.0, -1.0, 0.0, 1.0, 1.0]
-    assert s.count_outliers([*base, -5.18, 5.18]) == 0
-    assert s.count_outliers([*base, -5.2, 5.2]) == 2
-    assert s.count_outliers([1.0, 1.0, 1.0, 9.0]) == 0  # the MAD is 0
+    assert samples.count_outliers([*base, -5.18, 5.18]) == 0
+    assert samples.count_outliers([*base, -5.2, 5.2]) == 2
+    assert samples.count_outliers([1.0, 1.0, 1.0, 9.0]) == 0  # the MAD is 0
 
 
 @pytest.mark.parametrize("n,low,high", [(6, 1, 6), (8, 1, 8), (9, 2, 8), (10, 2, 9), (20, 6, 15),
                                         (25, 8, 18), (50, 18, 33)])
 def test_interval_of_the_median(n: int, low: int, high: int) -> None:
     # The tables of the sign test, such as Conover, Practical Nonparametric Statistics, 3.2.
-    assert s.interval_of_median([float(i) for i in range(n, 0, -1)]) == (low, high)
+    assert samples.interval_of_median([float(i) for i in range(n, 0, -1)]) == (low, high)
 
 
 def test_interval_of_the_median_needs_six() -> None:
-    assert s.interval_of_median([1.0, 2, 3, 4, 5]) is None
-    assert s.interval_of_median([1.0, 2, 3, 4, 5], 0.9) == (1, 5)
+    assert samples.interval_of_median([1.0, 2, 3, 4, 5]) is None
+    assert samples.interval_of_median([1.0, 2, 3, 4, 5], 0.9) == (1, 5)
+
+
+@pytest.mark.parametrize("n", [*range(1, 200), 1500, 10**5])
+def test_interval_of_the_median_is_scipys(n: int) -> None:
+    for confidence in (0.5, 0.95, 0.999):
+        tail = (1 - confidence) / 2 * samples.ROUNDING
+        k = int(np.searchsorted(stats.binom.cdf(np.arange(n), n, 0.5), tail, side="right"))
+        wanted = (k, n + 1 - k) if k else None
+        assert samples.interval_of_median([float(i + 1) for i in range(n)], confidence) == wanted
 
 
 # --- Two samples
