@@ -164,10 +164,10 @@ def test_as_many_exchanges_as_unknowns_are_no_check() -> None:
 def test_what_is_no_node_is_left_out() -> None:
     odd = [over(1, None, 1.0, scope="resident"), over(1, None, 1.0, work_time=0.5),
            {**over(2, "local", 1.0), "num_workers": 7}, over(1, None, 1.0, backend="python"),
-           {**over(1, None, 1.0), "status": "failed"}]
+           over(1, None, 1.0, backend="torch"), {**over(1, None, 1.0), "status": "failed"}]
     found = fit(records(*odd))
     assert not found.machines and found.network.link_bytes_per_s is None
-    assert [kind_of(one) for one in records(*odd[:4])] == [None] * 4
+    assert [kind_of(one) for one in records(*odd[:5])] == [None] * 5
 
 
 def test_a_rank_alone_says_what_a_node_takes() -> None:

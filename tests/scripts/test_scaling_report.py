@@ -63,6 +63,15 @@ def test_another_workload_is_no_rival() -> None:
     assert not any("scipy-spawn takes" in text for text in findings(strong(*rows)))
 
 
+def test_a_library_on_a_gpu_is_a_line_and_not_the_program() -> None:
+    made = strong(record(backend="torch", kernel="conv2d", scope="resident", num_workers=1,
+                         per_image_s=1e-6, bound=None))
+    assert findings(made) == findings(strong())
+    report = make_report(made)
+    assert "torch conv2d, resident" in markdown(report) and "torch conv2d" in page(report, [])
+    assert chart_of(made, "strong-time-full-float64")
+
+
 def test_scopes_are_not_compared() -> None:
     text = "\n".join(findings(gpu()))
     assert "by cuda tiled with 4 workers" in text and "by cuda tiled, resident with" in text

@@ -12,6 +12,7 @@ from scipy.optimize import nnls
 
 from convscale.model.network import Job, Machine, local_s, scatter_s
 from convscale.results import Record
+from convscale.vocabulary import BACKENDS
 
 _ITEM_BYTES = {"float64": 8, "float32": 4}
 _REACH = 16  # times the most ranks that were measured
@@ -82,7 +83,7 @@ def kind_of(record: Record) -> Optional[Kind]:
     """None where the ranks have unlike numbers of workers, or what is timed is no computing."""
     raw = record.raw
     if (record.num_workers % record.ranks or raw.get("work_time") is not None
-            or raw["scope"] != "end-to-end" or raw["backend"] == "python"
+            or raw["scope"] != "end-to-end" or raw["backend"] not in BACKENDS
             or raw["dtype"] not in _ITEM_BYTES):
         return None
     return Kind(raw["method"], raw["dtype"], raw["height"], raw["width"], raw["backend"],

@@ -30,7 +30,7 @@ def findings(sweep: Sweep) -> list[str]:
 def _of_workload(sweep: Sweep, workload: Workload) -> Iterator[str]:
     along = along_of(sweep.request)
     strong = series_of(sweep.of_study("strong"), workload, along.of)
-    own = [one for one in strong if one.key.backend != "python"]
+    own = [one for one in strong if one.key.is_own]
     for scope in dict.fromkeys(one.key.scope for one in own):  # never compared with each other
         yield _best_sentence(min((record for one in own for record in one.records
                                   if one.key.scope == scope),
@@ -53,7 +53,7 @@ def fastest_of_each(series: Sequence[Series]) -> list[Series]:
     best: dict[tuple[str, str, Optional[str]], Series] = {}
     for one in series:
         place = (one.key.backend, one.key.scope, one.key.distribute)
-        if one.key.backend != "python" and (
+        if one.key.is_own and (
                 place not in best or _least_per_pixel(one) < _least_per_pixel(best[place])):
             best[place] = one
     return list(best.values())

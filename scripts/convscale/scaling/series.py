@@ -9,6 +9,7 @@ from typing import Any, Callable, Iterable, NamedTuple, Optional
 from convscale.results import Record
 from convscale.scaling.numbers import plural
 from convscale.scaling.options import Request
+from convscale.vocabulary import BACKENDS
 
 
 class Key(NamedTuple):
@@ -18,6 +19,11 @@ class Key(NamedTuple):
     kernel: str
     scope: str
     distribute: Optional[str] = None  # None of one rank
+
+    @property
+    def is_own(self) -> bool:
+        """Of the program, and not of what it is compared with."""
+        return self.backend in BACKENDS
 
     @property
     def label(self) -> str:
@@ -61,8 +67,8 @@ def workload_of(record: Record) -> Workload:
 
 
 def all_keys(records: Iterable[Record]) -> list[Key]:
-    """CPU first, then GPU, then Python; by name. One rank after several, of whose series it is the
-    first point."""
+    """CPU first, then GPU, then Python, then the rest; by name. One rank after several, of whose
+    series it is the first point."""
     return sorted({key_of(record) for record in records},
                   key=lambda key: (_BACKEND_ORDER.get(key.backend, 3), key[:3],
                                    key.distribute is None, key.distribute or ""))

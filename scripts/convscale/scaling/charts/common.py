@@ -115,7 +115,7 @@ def times_text(factor: float) -> str:
 def best(series: Sequence[Series]) -> Series:
     """The program's series with the fastest record, end to end; or else what there is. There must
     be one."""
-    own = [one for one in series if one.key.backend != "python"] or list(series)
+    own = [one for one in series if one.key.is_own] or list(series)
     own = [one for one in own if one.key.scope == "end-to-end"] or own
     return min(own, key=lambda one: min(record.median_s / max(record.pixels, 1)
                                         for record in one.records))
