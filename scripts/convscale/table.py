@@ -8,7 +8,7 @@ from typing import Any, Callable, Optional, Sequence
 
 import numpy as np
 
-from convscale.statistics import Interval, interval_of_median
+from convscale.samples import Interval, interval_of_median
 from convscale.text import fraction_text, printable, time_text
 
 Row = dict[str, Any]
@@ -77,6 +77,11 @@ def _of(name: str) -> Callable[[Row], str]:
     return lambda row: "-" if row.get(name) is None else str(row[name])
 
 
+def _on_device(row: Row) -> str:
+    kernel_s = (row.get("phases") or {}).get("kernel_s")
+    return "-" if kernel_s is None else time_text(kernel_s)
+
+
 def _columns(rows: Sequence[Row]) -> list[_Column]:
     numbers = {id(row): str(number) for number, row in enumerate(rows, 1)}
     columns = [
@@ -100,6 +105,7 @@ def _columns(rows: Sequence[Row]) -> list[_Column]:
         _Column("status", lambda row: "-" if row["status"] == "ok" or row["median_s"] is None
                 else str(row["status"]), _OPTION, "-", left=True),
         _Column("median", lambda r: "-" if r["median_s"] is None else time_text(r["median_s"])),
+        _Column("on device", _on_device, _OPTION, "-"),
         _Column("cv", lambda r: "-" if r.get("cv") is None else f"{100 * r['cv']:.1f}%"),
         _Column("images/s", lambda row: _scaled(row.get("images_per_s"), 1, 1)),
         _Column("GB/s", lambda row: _scaled(row.get("bytes_per_s"), 1e-9, 2)),

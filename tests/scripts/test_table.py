@@ -21,6 +21,14 @@ def row(**changes: Any) -> dict[str, Any]:
     return {**fields, **changes}
 
 
+def test_times_on_a_device_have_a_column_where_there_are_some() -> None:
+    resident = row(phases={"upload_s": None, "kernel_s": 75.5e-6, "download_s": None})
+    lines = table_text([row(phases=None), resident]).splitlines()
+    assert "  on device  " in lines[1]
+    assert "10.00 ms          -" in lines[2] and "10.00 ms   75.50 us" in lines[3]
+    assert "on device" not in table_text([row(), row(phases={"kernel_s": None})])
+
+
 def versus(*rows: dict[str, Any]) -> list[str]:
     """The column "vs first"."""
     lines = [line for line in table_text(rows).split("\n\n")[0].splitlines()
