@@ -30,7 +30,8 @@ def is_in_place_of_pythons(path: str) -> bool:
     folder, name = os.path.split(os.path.abspath(path))
     if name == "__init__.py":
         folder, name = os.path.split(folder)
-    return (os.path.splitext(name)[0] in sys.stdlib_module_names and not is_own(path)
+    own = getattr(sys, "stdlib_module_names", ())  # since Python 3.10
+    return (os.path.splitext(name)[0] in own and not is_own(path)
             and folder != os.path.dirname(os.__file__)
             and folder in [os.path.abspath(entry) for entry in sys.path])
 

@@ -6,10 +6,14 @@ import sys
 
 from convscale import import_errors
 
-if sys.version_info < (3, 11):
-    sys.stderr.write("{}: Python {}.{} is too old; start it with Python 3.11 or later, such as "
-                     "python3.11 {}\n".format(os.path.basename(sys.argv[0]), sys.version_info[0],
-                                              sys.version_info[1], sys.argv[0]))
+# Debian's; gpu_peers.py travels to nodes, whose libraries may come with an older Python.
+_LEAST = (3, 9) if os.path.basename(sys.argv[0]) == "gpu_peers.py" else (3, 11)
+
+if sys.version_info < _LEAST:
+    sys.stderr.write("{0}: Python {1}.{2} is too old; start it with Python {3}.{4} or later, such "
+                     "as python{3}.{4} {5}\n".format(os.path.basename(sys.argv[0]),
+                                                     sys.version_info[0], sys.version_info[1],
+                                                     _LEAST[0], _LEAST[1], sys.argv[0]))
     sys.exit(3)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
-NAMES = ["baseline.py", "compare.py", "experiments.py", "model.py", "scaling.py"]
+NAMES = ["baseline.py", "compare.py", "experiments.py", "gpu_peers.py", "model.py", "scaling.py"]
 # Stands in for an old Python: its version is another, and what is read after that is an error.
 OLD = """
 import runpy, sys
@@ -27,8 +27,22 @@ def test_an_old_python_is_told_so(name: str) -> None:
     done = subprocess.run([sys.executable, "-B", "-c", OLD, str(SCRIPTS), str(SCRIPTS / name)],
                           capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (3, "")
-    assert done.stderr == (f"{name}: Python 3.6 is too old; start it with Python 3.11 or later, "
-                           f"such as python3.11 {SCRIPTS / name}\n")
+    least = "3.9" if name == "gpu_peers.py" else "3.11"
+    assert done.stderr == (f"{name}: Python 3.6 is too old; start it with Python {least} or later, "
+                           f"such as python{least} {SCRIPTS / name}\n")
+
+
+@pytest.mark.parametrize("name, version, is_enough", [
+    ("gpu_peers.py", "(3, 9, 0)", True), ("gpu_peers.py", "(3, 8, 20)", False),
+    ("compare.py", "(3, 10, 9)", False), ("compare.py", "(3, 11, 0)", True)])
+def test_the_oldest_python_that_will_do(name: str, version: str, is_enough: bool) -> None:
+    """An empty --json ends all that are not told so."""
+    code = OLD.replace("(3, 6, 9, \"final\", 0)", version).replace(
+        'sys.modules["convscale.cli"] = None\n', "")
+    done = subprocess.run([sys.executable, "-B", "-c", code, str(SCRIPTS), str(SCRIPTS / name),
+                           "--json", ""], capture_output=True, text=True, check=False)
+    assert ("is too old" not in done.stderr) == is_enough
+    assert done.returncode == (2 if is_enough else 3), done.stderr
 
 
 @pytest.mark.parametrize("name", [*NAMES, "convscale/__init__.py", "convscale/needs_python.py",

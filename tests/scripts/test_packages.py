@@ -25,12 +25,14 @@ BROKEN = {  # text of the module, and what it says
     "empty": ("", "rror: "), "long": ("raise ValueError('x\\033' * 999)", "x?x?"),
     "dependency": ("import no_such_module", "No module named 'no_such_module'")}
 USERS = {"baseline.py": ("numpy", "scipy"), "compare.py": ("numpy",), "model.py": ("scipy",),
-         "scaling.py": ("numpy", "matplotlib"), "experiments.py": ("numpy", "scipy")}
+         "scaling.py": ("numpy", "matplotlib"), "experiments.py": ("numpy", "scipy"),
+         "gpu_peers.py": ("numpy",)}
 
 
 def arguments(script: str, program: Path, out: Path) -> list[str]:
     return {"baseline.py": ["--mem", "64", "--size", "8", "--iterations", "1"],
             "compare.py": ["nowhere.json", "nowhere.json"], "model.py": ["nowhere.json"],
+            "gpu_peers.py": ["--list"],
             "scaling.py": ["--out", str(out), "--program", str(program)],
             "experiments.py": ["--out", str(out), "--program", str(program), "--with-baseline",
                                "--experiment", "1x4"]}[script]
