@@ -3,63 +3,35 @@
 """Makes the Markdown of gpu_report.sh, from the files that it wrote into a folder.
 
     gpu_report.py DIR >report.md
+    gpu_report.py --full FILE --short FILE DIR
 
 Needs Python 3.6 and nothing else. Figures are the records' own, or quotients of them.
 """
+import argparse
 import re
 import sys
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Optional
+from typing import Any, Callable, Dict, List, Tuple
 
-from gpu_report_records import (IMPOSSIBLE, Case, Folder, Judge, Record, best, clock_s, fraction,
-                                is_measured, is_ours, kernel_s, ratio, workload_of)
+from gpu_report_reading import Folder, Record
+from gpu_report_records import Judge, is_measured, vouch
+from gpu_report_tables import (best_part, break_even_part, ceilings_part, clocks_part,
+                               counters_part, measurements_part, others_part, pageable_part,
+                               probe_part)
+from gpu_report_text import decimal, one_line, share, table
 
-
-# --- Writing
-
-
-def seconds(value: Optional[float]) -> str:
-    if value is None:
-        return ""
-    for limit, factor, unit in ((1e-3, 1e6, "us"), (1.0, 1e3, "ms")):
-        if abs(value) < limit:
-            return "{:.4g} {}".format(value * factor, unit)
-    return "{:.4g} s".format(value)
-
-
-def decimal(value: Optional[float], form: str = "{:.2f}") -> str:
-    return "" if value is None else form.format(value)
-
-
-def share(value: Optional[float]) -> str:
-    """Of a bound; marked where it is more than the hardware can do."""
-    return decimal(value) + ("!" if value is not None and value > IMPOSSIBLE else "")
-
-
-def giga(value: Optional[float]) -> str:
-    return "" if value is None else "{:.1f}".format(value * 1e-9)
-
-
-def table(titles: str, rows: Iterable[Iterable[Any]]) -> List[str]:
-    """Titles are separated by " | "; those that begin with ">" are of right-aligned columns."""
-    names = titles.split(" | ")
-    lines = ["| " + " | ".join(name.lstrip(">") for name in names) + " |",
-             "|" + "|".join("--:" if name.startswith(">") else "---" for name in names) + "|"]
-    for row in rows:
-        cells = (str(cell).replace("|", "\\|").replace("\n", " ") for cell in row)
-        lines.append("| " + " | ".join(cells) + " |")
-    return lines if len(lines) > 2 else ["(none)"]
-
-
-# --- The parts of the report
+DONE = ("ok", "failed", "cut short")
+STEP_TITLES = "step | outcome | >seconds | remark"
+SHORT_BYTES = 11000  # of the short report: what shows the last 12,000 characters shows all of it
 
 
 def header(folder: Folder) -> List[str]:
     document = folder.documents[0] if folder.documents else {}
     host, program = document.get("host", {}), document.get("program", {})
-    machine = (folder.text("machine.txt").splitlines() + [""] * 5)[1].split()
-    name = host.get("name") or " ".join(machine[1:2])
-    lines = ["# GPU report" + (": " + name if name else ""), ""]
+    machine = folder.text("machine.txt").splitlines()
+    found = [after.split() for line, after in zip(machine, machine[1:]) if line == "$ uname -a"]
+    name = host.get("name") or " ".join(word for words in found for word in words[1:2])
+    lines = ["# GPU report" + (": " + one_line(str(name)) if name else ""), ""]
     version = folder.text("runs/version.txt").splitlines() or [
         "convscale {}".format(program.get("version", "(version not known)"))]
     lines += ["* Program: " + "; ".join(line for line in version if line)]
@@ -71,6 +43,7 @@ def header(folder: Folder) -> List[str]:
         lines.append("* Device {}: {}".format(index, device_text(folder.devices[index])))
     if not folder.devices:
         lines.append("* Device: none was used; see the steps below")
+    lines += ["* " + line for line in machine[:3] if line.startswith(("cuDNN", "compute-san"))]
     return lines + ["* The machine: [machine.txt](machine.txt); everything that was printed: "
                     "[report.log](report.log); all records: `runs/*.json`", ""]
 
@@ -100,22 +73,27 @@ def targets_part(folder: Folder) -> List[str]:
                        for t in targets)) + [""]
 
 
-def steps_part(folder: Folder) -> List[str]:
-    """What was done; below it what was not, by the reason."""
-    done = [s for s in folder.steps if s[0] in ("ok", "failed", "cut short")]
+def not_done(folder: Folder) -> List[str]:
+    """What was not done, by the reason; and what cannot be used."""
     left: Dict[str, List[str]] = {}
-    for outcome, _, name, remark in (s for s in folder.steps if s not in done):
-        reason = remark if outcome == "not done" else "{}: {}".format(outcome, remark)
-        left.setdefault(reason, []).append("`{}`".format(name))
-    lines = ["## Steps", ""] + table(
-        "step | outcome | >seconds | remark",
-        ((name, outcome if outcome == "ok" else "**" + outcome + "**", took, remark)
-         for outcome, took, name, remark in done)) + [""]
-    if left or folder.unreadable:
-        lines += ["Not done:", ""]
-        lines += ["* {}: {}".format(reason, ", ".join(names)) for reason, names in left.items()]
-        lines += ["* unreadable: {}".format(text) for text in folder.unreadable] + [""]
-    return lines
+    for outcome, _, name, remark, _, _ in folder.steps:
+        if outcome not in DONE:
+            reason = remark if outcome == "not done" else "{}: {}".format(outcome, remark)
+            left.setdefault(reason, []).append("`{}`".format(name))
+    lines = ["* {}: {}".format(reason, ", ".join(names)) for reason, names in left.items()]
+    lines += ["* unreadable: {}".format(one_line(text)) for text in folder.unreadable]
+    return lines and ["Not done:", ""] + lines + [""]
+
+
+def steps_rows(folder: Folder, most: int = 0) -> List[Tuple[str, ...]]:
+    return [(name, outcome if outcome == "ok" else "**" + outcome + "**", took,
+             one_line(remark, most)) for outcome, took, name, remark, _, _ in folder.steps
+            if outcome in DONE]
+
+
+def steps_part(folder: Folder) -> List[str]:
+    """What was done; below it what was not."""
+    return ["## Steps", ""] + table(STEP_TITLES, steps_rows(folder)) + [""] + not_done(folder)
 
 
 def tests_part(folder: Folder) -> List[str]:
@@ -123,7 +101,7 @@ def tests_part(folder: Folder) -> List[str]:
     lines = []
     for word, mark in (("failed", "[  FAILED  ]"), ("skipped", "[  SKIPPED ]")):
         names = []
-        for line in folder.text("runs/gpu_test.txt").splitlines():
+        for line in (line for _, text in folder.texts("tests*.txt") for line in text.splitlines()):
             text = line[len(mark):].split(" (")[0].split(",")[0].strip()
             if line.startswith(mark) and "." in text and text not in names:
                 names.append(text)
@@ -131,115 +109,6 @@ def tests_part(folder: Folder) -> List[str]:
             lines += ["{} {}: {}".format(len(names), word,
                                          ", ".join("`{}`".format(name) for name in names)), ""]
     return ["## Tests that failed or were skipped", ""] + lines if lines else []
-
-
-def best_part(folder: Folder) -> List[str]:
-    """Of each case the best of ours, by the clock, against cuDNN."""
-    cases: Dict[Case, List[Record]] = {}
-    for r in folder.records:
-        if r["backend"] == "cuda" and is_measured(r) and r["host_memory"] != "pageable":
-            case: Case = (-r["height"], r["images"], r["method"], r["scope"], r["dtype"])
-            cases.setdefault(case, []).append(r)
-    rows = []
-    for case in sorted(cases):
-        ours = best(filter(is_ours, cases[case]), clock_s)
-        theirs = best((r for r in cases[case] if r["kernel"] == "cudnn"), clock_s)
-        if ours is None:
-            continue
-        rows.append((workload_of(ours), ours["method"], ours["scope"], ours["dtype"],
-                     ours["kernel"], ours["num_workers"], seconds(clock_s(ours)),
-                     share(fraction(ours, clock_s)), ours["vouched"],
-                     seconds(clock_s(theirs) if theirs else None),
-                     decimal(ratio(theirs, ours, clock_s), "{:.1f}")))
-    if not rows:
-        return []
-    return ["## The best of our kernels, by the clock", ""] + table(
-        "workload | method | scope | dtype | kernel | >streams | >median | >of bound | "
-        "verification | >cudnn | >times as fast", rows) + [""]
-
-
-def measurements_part(folder: Folder) -> List[str]:
-    """All rows, a table for each workload."""
-    groups: Dict[Case, List[Record]] = {}
-    for r in folder.records:
-        if is_measured(r):
-            groups.setdefault((-r["height"], r["images"], workload_of(r)), []).append(r)
-    lines = []
-    for group in sorted(groups):
-        rows = sorted(groups[group], key=lambda r: (r["method"], r["scope"], r["dtype"],
-                                                    r["median_s"]))
-        lines += ["## All rows of {}".format(group[2]), ""] + table(
-            "method | scope | dtype | backend | kernel | >streams | host memory | >median | >cv | "
-            ">of bound | limit | >GB/s | >kernel_s | >bound / kernel_s | verification",
-            ((r["method"], r["scope"], r["dtype"], r["backend"], r["kernel"], r["num_workers"],
-              r["host_memory"] or "", seconds(clock_s(r)), decimal(r["cv"], "{:.1%}"),
-              share(fraction(r, clock_s)), r["bound"]["limit"] or "", giga(r["bytes_per_s"]),
-              seconds(kernel_s(r)),
-              share(fraction(r, kernel_s)) if r["scope"] == "resident" else "", r["vouched"])
-             for r in rows)) + [""]
-    return lines
-
-
-def ceilings_part(folder: Folder) -> List[str]:
-    """The range over the rows of what the bounds are made of, each dtype."""
-    rows = []
-    for name, title, factor, unit in (
-            ("read_bytes_per_s", "read bandwidth", 1e-9, "GB/s"),
-            ("peak_flops_per_s", "FMA peak", 1e-12, "TFLOP/s"),
-            ("up_bytes_per_s", "link, up", 1e-9, "GB/s"),
-            ("down_bytes_per_s", "link, down", 1e-9, "GB/s"),
-            ("duplex_bytes_per_s", "link, both at once", 1e-9, "GB/s")):
-        for memory in ("pinned", "pageable"):
-            for dtype in ("float64", "float32"):
-                values = [r["bound"][name] * factor for r in folder.records
-                          if r["backend"] == "cuda" and is_measured(r) and r["dtype"] == dtype and
-                          r["host_memory"] == memory and r["bound"].get(name)]
-                if values:
-                    rows.append((title, memory, dtype, len(values), "{:.2f}".format(min(values)),
-                                 "{:.2f}".format(max(values)), unit))
-    if not rows:
-        return []
-    return ["## Ceilings", "", "Measured with each row; the least and the most of all rows.", ""
-            ] + table("ceiling | host memory | dtype | >rows | >least | >most | unit", rows) + [""]
-
-
-def pageable_part(folder: Folder) -> List[str]:
-    """Each pageable row beside the pinned one that is like it in all else."""
-    def like(r: Record) -> Case:
-        return tuple(r[name] for name in ("kernel", "method", "scope", "dtype", "height", "width",
-                                          "images", "num_workers"))
-    pinned = {like(r): r for r in folder.records if is_measured(r) and r["host_memory"] == "pinned"}
-    pairs = [(r, pinned[like(r)]) for r in folder.records
-             if is_measured(r) and r["host_memory"] == "pageable" and like(r) in pinned]
-    if not pairs:
-        return []
-    return ["## Pinned against pageable host memory", ""] + table(
-        "workload | method | dtype | kernel | >streams | >pinned | >pageable | >times as long",
-        ((workload_of(slow), slow["method"], slow["dtype"], slow["kernel"], slow["num_workers"],
-          seconds(clock_s(fast)), seconds(clock_s(slow)),
-          decimal(slow["median_s"] / fast["median_s"])) for slow, fast in pairs)) + [""]
-
-
-def break_even_part(folder: Folder) -> List[str]:
-    rows = []
-    for e in folder.break_even:
-        cpu, gpu = e["cpu"], e["cuda"]
-        images = e["images_from"] or e["images_reason"] or "never"
-        passes = e["passes"] or e["passes_reason"] or "never"
-        rows.append((workload_of(e), e["method"], e["dtype"],
-                     "{}, {}".format(cpu["kernel"], cpu["num_workers"]),
-                     "{}, {}".format(gpu["kernel"], gpu["num_workers"]),
-                     seconds(cpu["fixed_s"]), seconds(cpu["per_image_s"]), seconds(gpu["fixed_s"]),
-                     seconds(gpu["per_image_s"]), images, seconds(e["upload_s"]),
-                     seconds(e["resident_s"]), seconds(e["cpu_s"]), passes))
-    if not rows:
-        return []
-    return ["## When the GPU pays", "",
-            "Time = fixed + images x per image, from host memory to host memory; and the passes "
-            "over the same data after which one upload has paid.", ""] + table(
-        "workload | method | dtype | CPU kernel, workers | GPU kernel, streams | >CPU fixed | "
-        ">per image | >GPU fixed | >per image | >GPU pays from images | >upload | >resident pass | "
-        ">CPU pass | >passes", rows) + [""]
 
 
 def remarks_part(folder: Folder) -> List[str]:
@@ -261,24 +130,78 @@ def remarks_part(folder: Folder) -> List[str]:
     return lines + [""]
 
 
-def report(path: Path) -> str:
-    folder = Folder(path)
+def report(folder: Folder) -> str:
     lines: List[str] = []
-    for part in (header, targets_part, steps_part, tests_part, best_part, pageable_part,
-                 break_even_part, ceilings_part, measurements_part, remarks_part):
+    for part in (header, targets_part, steps_part, tests_part, best_part, others_part,
+                 pageable_part, break_even_part, probe_part, ceilings_part, counters_part,
+                 clocks_part, measurements_part, remarks_part):
         lines += part(folder)
     if any(is_measured(r) and r["vouched"] == "not verified" for r in folder.records):
-        lines += ["\"not verified\": all results of the first workload and of `auto` are compared "
-                  "with the reference; of the large batches' other rows only the digests, with "
-                  "those.", ""]
+        lines += ["\"not verified\": some rows of large batches are not compared with the "
+                  "reference; only their digests, with those of rows that are.", ""]
     if any(re.search(r"\| [0-9.]+! \|", line) for line in lines):
         lines += ["\"!\": more than the hardware can do; the measurement or its ceiling was "
                   "disturbed.", ""]
     return "\n".join(lines)
 
 
+def short_steps_part(folder: Folder) -> List[str]:
+    left = not_done(folder)
+    shown = [one_line(line, 200) if line else "" for line in left[:12]]
+    if len(left) > 12:
+        shown += ["* and {} more in report.md".format(len(left) - 13), ""]
+    return ["## Steps", ""] + table(STEP_TITLES, steps_rows(folder, 90)) + [""] + shown
+
+
+def short_targets_part(folder: Folder) -> List[str]:
+    measured = [t for t in Judge(folder.records).targets() if t.figure is not None]
+    if not measured:
+        return []
+    return ["## Targets that were measured", ""] + table(
+        "target | workload | dtype | >asked | >measured | verdict | how",
+        ((t.name, t.workload, t.dtype, decimal(t.least), share(t.figure) if t.is_fraction else
+          decimal(t.figure), t.verdict, t.how.split("; ")[-1]) for t in measured)) + [""]
+
+
+def short_report(folder: Folder) -> str:
+    """Whole parts, in the order of their worth, as far as they fit."""
+    lines = [one_line(line, 400) for line in header(folder)]
+    left = []
+    for part in (short_steps_part, short_targets_part, others_part, best_part, probe_part,
+                 ceilings_part, break_even_part, counters_part, clocks_part, tests_part):
+        found = part(folder)
+        if len("\n".join(lines + found).encode("utf-8", "replace")) <= SHORT_BYTES - 300:
+            lines += found
+        else:
+            left.append(found[0].lstrip("# "))
+    if left:
+        lines += ["In report.md only: " + one_line("; ".join(left), 250)]
+    return "\n".join(lines) + "\n"
+
+
+def write(path: str, text: str) -> None:
+    # What was read from a spoiled file may be no text.
+    Path(path).write_bytes(text.encode("utf-8", "replace"))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Makes the Markdown of gpu_report.sh.")
+    parser.add_argument("--full", metavar="FILE", help="write the report there, not to the output")
+    parser.add_argument("--short", metavar="FILE", help="write its essence there")
+    parser.add_argument("folder", metavar="DIR", help="what gpu_report.sh wrote")
+    options = parser.parse_args()
+    if not Path(options.folder).is_dir():
+        parser.error("{}: is no folder".format(options.folder))
+    folder = Folder(Path(options.folder))
+    vouch(folder.records)
+    if options.short:
+        write(options.short, short_report(folder))
+    if options.full:
+        write(options.full, report(folder))
+    if not options.full and not options.short:
+        sys.stdout.buffer.write(report(folder).encode("utf-8", "replace"))
+    return 0
+
+
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        print("usage: gpu_report.py DIR", file=sys.stderr)
-        sys.exit(2)
-    sys.stdout.buffer.write(report(Path(sys.argv[1])).encode("utf-8"))
+    sys.exit(main())

@@ -1,52 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The records in a folder of gpu_report.sh: reading them, choosing among them, judging them."""
-import json
-from pathlib import Path
+"""The records that gpu_report.py reads: choosing among them, judging them."""
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
+from gpu_report_text import IMPOSSIBLE
+
 LIBRARIES = ("cudnn", "thrust")  # kernels that are not ours
-IMPOSSIBLE = 1.02  # a fraction of a bound above this is a wrong measurement
 Record = Dict[str, Any]
 Case = Tuple[Any, ...]
 Time = Callable[[Record], Optional[float]]
-
-
-# --- Reading
-
-
-class Folder:
-    """What gpu_report.sh left: steps, records, break-even entries, devices."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.unreadable: List[str] = []
-        self.records: List[Record] = []
-        self.break_even: List[Record] = []
-        self.devices: Dict[Any, Record] = {}
-        self.documents: List[Record] = []
-        self.steps = [line.split("\t") for line in self.text("steps.tsv").splitlines()]
-        for file in sorted((path / "runs").glob("*.json")):
-            try:
-                document = json.loads(file.read_text(encoding="utf-8"))
-                if document["schema_version"] != "1":
-                    raise ValueError("schema_version is not 1")
-            except (OSError, ValueError, KeyError, TypeError) as error:
-                self.unreadable.append("{}: {}".format(file.name, error))
-                continue
-            self.documents.append(document)
-            self.break_even += document.get("break_even") or []
-            for device in document.get("devices") or []:
-                self.devices[device.get("index")] = device
-            for record in document["records"]:
-                record["run"] = file.stem
-                self.records.append(record)
-        vouch(self.records)
-
-    def text(self, name: str) -> str:
-        try:
-            return (self.path / name).read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return ""
 
 
 def vouch(records: List[Record]) -> None:
@@ -57,7 +18,7 @@ def vouch(records: List[Record]) -> None:
     passed = {workload(r) for r in records
               if r.get("digest") and r["verification"]["status"] == "passed"}
     for r in records:
-        status = r["verification"]["status"]
+        status = r["verification"]["status"] or "skipped"
         r["vouched"] = (
             "passed" if status == "passed" else
             "same digest as a verified row" if status == "skipped" and workload(r) in passed else
@@ -77,7 +38,24 @@ def is_sound(r: Record) -> bool:
 
 
 def is_ours(r: Record) -> bool:
-    return r["kernel"] not in LIBRARIES
+    return r["backend"] == "cuda" and r["kernel"] not in LIBRARIES
+
+
+def is_other(r: Record) -> bool:
+    """On the card, and not ours: a library's kernel, or another program (gpu_peers.py)."""
+    return r["backend"] not in ("cpu", "cuda") or (r["backend"] == "cuda" and not is_ours(r))
+
+
+def name_of(r: Record) -> str:
+    if r["backend"] in ("cuda", r["kernel"]) or not r["kernel"]:
+        return str(r["kernel"] or r["backend"])
+    return "{} {}".format(r["backend"], r["kernel"])
+
+
+def case_of(r: Record) -> Case:
+    """What is computed, and where it begins and ends: times of one case may be compared."""
+    return (-r["height"], -r["width"], r["images"], str(r["filter_size"]), str(r["stride"]),
+            r["method"], r["scope"], r["dtype"])
 
 
 def clock_s(r: Record) -> Optional[float]:

@@ -7,8 +7,8 @@ usage() {
 Usage: scripts/package.sh [--no-install] [--architectures LIST] [--tar] [OUT_DIR]
 
 Makes one folder that runs on Linux machines which have a GPU and its driver, but none of the
-packages that the build needs: convscale, its GPU tests, and gpu_report.sh. To make it needs a CUDA
-toolkit. cuDNN is no part of it; it is used where a machine has it. The default of OUT_DIR is
+packages that the build needs: convscale, its GPU tests and micro-benchmarks, and gpu_report.sh with
+all that it uses. To make it needs a CUDA toolkit. cuDNN is no part of it; it is used where a machine has it. The default of OUT_DIR is
 build/convscale-VERSION-linux-MACHINE; a package that is there is replaced.
 
   --no-install          install nothing; report what is missing and exit with 5
@@ -29,8 +29,9 @@ usage_error() {
 }
 
 readonly most_bytes=50000000
+readonly most_bytes_of_one=40000000  # with code for one kind of card
 readonly most_glibc=2.34  # of RHEL 9; Debian 12 has 2.36, and Ubuntu 22.04 2.35
-readonly programs=(convscale gpu_test)
+readonly programs=(convscale gpu_test gpu_probe)
 # Every Linux with glibc has these. A driver's libraries need them, too.
 readonly system_libraries='^(linux-vdso|ld-linux.*|libc|libm|libdl|libpthread|librt|libgcc_s)\.so'
 # Whose code is in the programs.
@@ -71,15 +72,18 @@ describe() {
   echo "Machine:  $(uname -s) $(uname -m), glibc $(newest_glibc "$1") or newer"
   echo "Devices:  code for the compute capabilities $2"
   echo "Needed:   an NVIDIA driver that supports the CUDA version above"
-  echo "Optional: libcudnn.so.9 (kernel cudnn), compute-sanitizer, Python 3.6 (the report's tables)"
+  echo "Optional: libcudnn.so.9 (kernel cudnn), compute-sanitizer, ncu, Python 3.6 (the"
+  echo "          report's tables), Python 3.11 with NumPy (gpu_peers.py)"
 }
 
 assemble() {
   local folder=$1 part
   mkdir -- "$folder/bin" "$folder/licenses"
   cp -- "${programs[@]/#/$root/build/package/bin/}" "$folder/bin/"
-  cp -- "$root"/scripts/gpu_report.sh "$root"/scripts/gpu_report_steps.sh \
-    "$root"/scripts/gpu_report.py "$root"/scripts/gpu_report_records.py "$root/LICENSE" "$folder/"
+  cp -- "$root"/scripts/gpu_report*.sh "$root"/scripts/gpu_report*.py "$root/scripts/gpu_peers.py" \
+    "$root/LICENSE" "$folder/"
+  cp -r -- "$root/scripts/convscale" "$folder/"  # the modules that gpu_peers.py needs
+  find "$folder/convscale" -name __pycache__ -prune -exec rm -rf -- {} +
   cp -- "$root/docs/gpu-report.md" "$folder/README.md"
   for part in "${parts[@]}"; do
     if [[ -r /usr/share/doc/$part/copyright ]]; then
@@ -89,9 +93,10 @@ assemble() {
   carry_libraries "$folder"
 }
 
-# check FOLDER: it starts from another place, with nothing of this environment; and it is small.
+# check FOLDER ARCHITECTURES: it starts from another place, with nothing of this environment; and it
+# is small.
 check() {
-  local copy=$scratch/"a copy" bytes code=0 file options
+  local copy=$scratch/"a copy" bytes most=$most_bytes code=0 file options
   cp -r -- "$1" "$copy"
   for options in "--version" "--list" "--size 50 --mem 5000 --quiet"; do
     # shellcheck disable=SC2086  # they are several
@@ -105,6 +110,20 @@ check() {
     tail -n 40 -- "$scratch/out" >&2
     fail "the packaged gpu_test ends with $code"
   fi
+  # Without a device the probe says so; and the report runs where nothing is but the system.
+  code=0
+  env -i "$copy/bin/gpu_probe" >"$scratch/out" 2>&1 || code=$?
+  if ((code != 0 && code != 3)); then
+    cat -- "$scratch/out" >&2
+    fail "the packaged gpu_probe ends with $code"
+  fi
+  code=0
+  env -i "PATH=/usr/bin:/bin" "$copy/gpu_report.sh" --steps machine --out "$scratch/report" \
+    >"$scratch/out" 2>&1 || code=$?
+  if ((code != 0 && code != 3)) || ! tar tzf "$scratch/report/report.tgz" >/dev/null; then
+    cat -- "$scratch/out" >&2
+    fail "the packaged gpu_report.sh ends with $code"
+  fi
   while read -r -d '' file; do
     if ! cmake -DOBJDUMP=objdump -DNEWEST="$most_glibc" -DFILE="$file" \
       -P "$root/cmake/check_glibc.cmake" 2>"$scratch/out"; then
@@ -114,8 +133,9 @@ check() {
   done < <(binaries "$1")
   bytes=$(du -sb -- "$1" | cut -f 1)
   say "$((bytes / 1000000)) MB in all"
-  if ((bytes > most_bytes)); then
-    fail "that is over $((most_bytes / 1000000)) MB; fewer --architectures make it smaller"
+  if [[ $2 != *\;* ]]; then most=$most_bytes_of_one; fi
+  if ((bytes > most)); then
+    fail "that is over $((most / 1000000)) MB; fewer --architectures make it smaller"
   fi
 }
 
@@ -158,7 +178,7 @@ folder=$scratch/$(basename -- "$out")
 mkdir -- "$folder"
 assemble "$folder"
 describe "$folder" "${architectures//;/, }" >"$folder/VERSION"
-check "$folder"
+check "$folder" "$architectures"
 cat -- "$folder/VERSION" >&2
 rm -rf -- "$out"
 mv -- "$folder" "$out"

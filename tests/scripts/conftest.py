@@ -11,7 +11,7 @@ SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 sys.dont_write_bytecode = True
 
-collect_ignore = ["gpu_report_test.py"]  # a program of its own
+collect_ignore = ["gpu_report_test.py", "gpu_report_ends_test.py"]  # programs of their own
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,98 +1,44 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs scripts/gpu_report.sh with a made-up program (made_up_program.py), and without a device.
+"""scripts/gpu_report.sh with made-up programs: plans, outcomes, and what the report says.
 
     gpu_report_test.py --program build/release/bin/convscale --scripts scripts
 """
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
-import tempfile
-import time
-import unittest
 from pathlib import Path
-from typing import Any
 
-PROGRAM = Path()
-SCRIPTS = Path()
-# With this very interpreter: env may find a slow wrapper, and a report starts it some forty times.
-MADE_UP_PROGRAM = f"#!{sys.executable} -BSE\n" + (
-    Path(__file__).resolve().parent / "made_up_program.py").read_text()
+import gpu_report_bench as bench
 
-GPU_TEST = """#!/bin/sh
-[ -z "$GPU_TEST_OUTPUT" ] || { printf '%b' "$GPU_TEST_OUTPUT"; exit "$GPU_TEST_CODE"; }
-printf '[       OK ] Cuda/EveryKernel.FullFloat64/tiled (1 ms)\\n'
-printf '[  SKIPPED ] Cuda/EveryKernel.FullFloat64/vector (0 ms)\\n'
-printf '[  PASSED  ] 12 tests.\\n[  SKIPPED ] 1 test, listed below:\\n'
-printf '[  SKIPPED ] Cuda/EveryKernel.FullFloat64/vector\\n'
-"""
-SANITIZER = """#!/bin/sh
-tool=$2
-shift 4
-"$@" || exit
-[ "$tool" != "$SILENT_TOOL" ] || exit 0
-echo "========= ERROR SUMMARY: 0 errors"
-[ "$tool" != "$FAILING_TOOL" ] || exit 9
-"""
+FIRST = ["machine", "tests", "ours", "large", "transfers", "pageable", "probe", "memcheck",
+         "racecheck"]
+SECOND = ["machine", "variants", "variants-large", "peers", "cudnn", "cudnn-large", "break-even",
+          "ncu-vector-float64", "ncu-rolling-float64", "ncu-tiled-strided-float64", "ncu-read_all",
+          "ncu-vector-float32", "ncu-rolling-float32", "ncu-tiled-full-float64", "synccheck",
+          "initcheck", "peers-large", "tests-cudnn", "larger", "streams", "end-to-end",
+          "larger-kernels", "memcheck-program"]
 
 
-class GpuReportTest(unittest.TestCase):
-    def setUp(self) -> None:
-        folder = tempfile.TemporaryDirectory(prefix="convscale gpu report ")
-        self.addCleanup(folder.cleanup)
-        self.folder = Path(folder.name)
-        self.bin = self.folder / "bin"
-        self.out = self.folder / "out"
-        self.bin.mkdir()
-        done = subprocess.run([PROGRAM, "--size", "8", "--mem", "64", "--json", "-"],
-                              capture_output=True, text=True)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        (self.bin / "template.json").write_text(done.stdout)
-        self.add_program("convscale", MADE_UP_PROGRAM)
-        self.add_program("gpu_test", GPU_TEST)
-        self.add_program("compute-sanitizer", SANITIZER)
-        self.behave()
+class PlansTest(bench.GpuReportTest):
+    def with_cudnn(self) -> str:
+        """A cuDNN in a folder that CUDNN_PATH may name."""
+        folder = self.folder / "cudnn"
+        (folder / "lib").mkdir(parents=True)
+        (folder / "lib" / "libcudnn.so.9").touch()
+        return str(folder)
 
-    def add_program(self, name: str, text: str) -> None:
-        path = self.bin / name
-        path.write_text(text)
-        path.chmod(0o755)
+    def names(self) -> list[str]:
+        return [step[2] for step in self.steps()]
 
-    def behave(self, **behaviour: Any) -> None:
-        (self.bin / "behaviour.json").write_text(json.dumps(behaviour))
-
-    def start(self, *options: object, **environment: str) -> subprocess.Popen[str]:
-        variables = {**os.environ, "PATH": f"{self.bin}:{os.environ['PATH']}", **environment}
-        return subprocess.Popen(
-            [SCRIPTS / "gpu_report.sh", "--bin", self.bin, "--out", self.out, *map(str, options)],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=variables)
-
-    def report(self, code: int, *options: object, **environment: str) -> str:
-        """The Markdown of a run that must end with `code`."""
-        running = self.start(*options, **environment)
-        _, self.errors = running.communicate(timeout=240)
-        self.assertEqual(running.returncode, code, self.errors)
-        return (self.out / "report.md").read_text()
-
-    def assert_row(self, text: str, *cells: str) -> None:
-        """There is a row of a table with these cells, in this order."""
-        pattern = r".*\| ".join(re.escape(cell) for cell in cells)
-        self.assertRegex(text, rf"(?m)^\| .*{pattern} \|.*$")
-
-    def step_of(self, name: str) -> list[str]:
-        lines = [line.split("\t") for line in (self.out / "steps.tsv").read_text().splitlines()]
-        found = [line for line in lines if line[2] == name]
-        self.assertEqual(len(found), 1, name)
-        return found[0]
-
-    def test_everything_works(self) -> None:
-        text = self.report(0)
+    def test_the_first_plan(self) -> None:
+        text = self.report(0, "--steps", "first", "--budget", 230)
+        self.assertEqual(self.names(), FIRST)
+        self.assertEqual({step[0] for step in self.steps()}, {"ok"}, self.errors)
         self.assertNotIn("Not done", text)
         self.assertIn("12 passed, 0 failed, 1 skipped", text)
         self.assertIn("1 skipped: `Cuda/EveryKernel.FullFloat64/vector`", text)
@@ -102,42 +48,116 @@ class GpuReportTest(unittest.TestCase):
                         "of the bound by kernel_s; brand_new, 1 stream")
         self.assert_row(text, "resident strided", "8192 x 256^2", "float64", "0.89", "met")
         self.assert_row(text, "end-to-end full", "8192 x 256^2", "float32", "0.95", "met")
+        self.assert_row(text, "over cudnn, resident full", "33 x 1000^2", "not measured")
+        self.assert_row(text, "33 x 1000^2", "full", "float64", "brand_new", "4", "2.00")
+        self.assertIn("skipped: vector does not do full", text)
+        self.assert_row(text, "read", "16 loads", "4295", "1.4 ms", "3100.0")
+        self.assert_row(text, "launch", "empty", "2.5 us", "")
+        self.assert_row(text, "ours", "0", "1980", "2619", "350", "45")  # the busier card's clocks
+        folder = self.unpack()
+        self.assertEqual((folder / "report.md").read_text(), text)
+        for name in ("steps.tsv", "machine.txt", "clocks.csv", "report.log", "runs/ours.json"):
+            self.assertTrue((folder / name).is_file(), name)
+        self.assertEqual([p for p in self.out.iterdir() if p.name.startswith(".")], [])
+        # All of ours in one process; nothing is about cuDNN, or loads it.
+        calls = self.calls("convscale")
+        self.assertEqual([c for c in calls if "--kernel vector,tiled,direct,brand_new " in c],
+                         [c for c in calls if "ours.json" in c])
+        self.assertEqual(len(calls), 2 + 4, calls)
+        self.assertNotIn("cudnn", "".join(c for c in calls if "--kernel" in c).split("[")[0])
+        self.assertIn("--gtest_filter=-*cudnn*:*Cudnn* ", self.calls("gpu_test")[0])
+
+    def test_the_second_plan(self) -> None:
+        text = self.report(0, "--steps", "second", "--budget", 370, CUDNN_PATH=self.with_cudnn())
+        self.assertEqual(self.names(), SECOND)
+        self.assertEqual({step[0] for step in self.steps()}, {"ok"}, self.errors)
         self.assert_row(text, "over cudnn, resident strided", "33 x 1000^2", "9.00", "met")
         self.assert_row(text, "over cudnn, resident full", "33 x 1000^2", "4.00", "missed")
         # A kernel that nobody told the script about, and every workload.
         for workload in ("33 x 1000^2", "8192 x 256^2", "268 x 1000^2"):
             self.assertIn(f"## All rows of {workload}", text)
         self.assert_row(text, "strided", "resident", "float32", "cuda", "brand_new")
-        # Large batches: vouched for by the digest of the verified row of auto.
-        self.assertIn("same digest as a verified row", text)
-        self.assert_row(text, "33 x 1000^2", "full", "float64", "brand_new", "4", "2.00")
-        self.assertIn("skipped: vector does not do full", text)
-        self.assertEqual(self.step_of("racecheck")[0], "ok")
-        self.assert_all_is_measured()
+        # Others beside ours: 73.3 us + 10 us by our clock.
+        self.assert_row(text, "33 x 1000^2", "strided", "resident", "float64", "pytorch conv2d",
+                        "500 us", "6.0", "440 us", "6.0")
+        self.assert_row(text, "strided", "resident", "float64", "pytorch", "conv2d", "1", "",
+                        "500 us", "1.0%", "0.17")
+        self.assert_row(text, "vector-float64", "77.50 us", "85.12 %")
+        for call in self.calls("ncu"):
+            self.assertIn(" --clock-control none ", call)
+        self.assertTrue(all("--gtest_filter=*cudnn*" in c for c in self.calls("gpu_test")
+                            if "tests-cudnn" in c))
+        # Only what is about cuDNN is shown it.
+        for program in ("convscale", "gpu_test"):
+            for call in self.calls(program):
+                if "[CUDNN_PATH=]" not in call:
+                    self.assertRegex(call, "--list|--kernel cudnn|gtest_filter=.cudnn|"
+                                     f"PATH={re.escape(str(self.folder))}")
 
-    def assert_all_is_measured(self) -> None:
+    def test_all_steps_and_their_order(self) -> None:
+        self.report(0, CUDNN_PATH=self.with_cudnn())
+        names = self.names()
+        self.assertEqual(set(names), {*FIRST, *SECOND})
+        self.assertEqual(names[:7], FIRST[:7])
+        # Sanitizers come last.
+        self.assertEqual(names[-5:], ["memcheck", "racecheck", "synccheck", "initcheck",
+                                      "memcheck-program"])
         seen = set()
         for file in (self.out / "runs").glob("*.json"):
-            for r in json.loads(file.read_text())["records"]:
+            for r in json.loads(file.read_text()).get("records", []):
                 seen.add((r["images"], r["kernel"], r["method"], r["scope"], r["dtype"]))
-        for images in (33, 8192, 268):
-            for kernel in ("vector", "tiled", "direct", "cudnn", "brand_new"):
-                for method in ("strided", "full"):
-                    for scope in ("resident", "end-to-end"):
-                        for dtype in ("float64", "float32"):
-                            self.assertIn((images, kernel, method, scope, dtype), seen)
+        for method in ("strided", "full"):
+            for dtype in ("float64", "float32"):
+                for kernel in ("vector", "tiled", "direct", "brand_new"):
+                    for images in (33, 8192, 268):
+                        self.assertIn((images, kernel, method, "resident", dtype), seen)
+                    self.assertIn((33, kernel, method, "end-to-end", dtype), seen)
+        self.assert_the_real_program_takes_the_options()
+        self.assert_short()
+        # The same results as those that `large` verified.
+        self.assertIn("same digest as a verified row", (self.out / "report.md").read_text())
+        self.assertIn("--no-verify", next(c for c in self.calls("convscale")
+                                          if "variants-large.json" in c))
 
+    def assert_short(self) -> None:
+        """Standard output has the essence of the report."""
+        self.assertTrue(self.said.startswith("# GPU report: "), self.said)
+        self.assertLess(len(self.said.encode()), 11001)
+        self.assert_row(self.said, "resident strided", "33 x 1000^2", "float64", "0.90", "met")
+        self.assertIn("## Steps", self.said)
+        self.assertNotIn("## All rows of", self.said)
+
+    def assert_the_real_program_takes_the_options(self) -> None:
+        """Without a device, it ends with 3 where there is nothing wrong with them."""
+        listed = subprocess.run([bench.PROGRAM, "--list"], capture_output=True, text=True).stdout
+        if re.search(r"(?m)^cuda +device +\S+ +supported", listed):
+            return
+        calls = [call.split(" [")[0].split() for call in self.calls("convscale")
+                 if "--kernel" in call]
+        self.assertGreater(len(calls), 5)
+        for call in calls:
+            options = [word.replace(",brand_new", "") for word in call[1:]]
+            options = options[:options.index("--json")] if "--json" in options else options
+            done = subprocess.run([bench.PROGRAM, *options], capture_output=True, text=True)
+            self.assertEqual(done.returncode, 3, (options, done.stderr))
+
+    def test_steps_by_name_in_the_order_given(self) -> None:
+        self.report(0, "--steps", "racecheck,probe,ours,probe")
+        self.assertEqual(self.names(), ["machine", "racecheck", "probe", "ours"])
+
+
+class OutcomesTest(bench.GpuReportTest):
     def test_a_wrong_result_fails_and_is_no_best(self) -> None:
         self.behave(wrong_kernel="vector")
-        text = self.report(5)
-        self.assertEqual(self.step_of("33x1000-vector")[0], "failed")
-        self.assertEqual(self.step_of("33x1000-tiled")[0], "ok")
+        text = self.report(5, "--steps", "ours,probe")
+        self.assertEqual(self.step_of("ours")[0], "failed")
+        self.assertEqual(self.step_of("probe")[0], "ok")
         self.assert_row(text, "resident strided", "33 x 1000^2", "0.50", "missed")
         self.assertIn("failed: verification failed: made up", text)
 
     def test_more_than_the_hardware_can_do_meets_no_target(self) -> None:
         self.behave(efficiency={"vector": 1.2})
-        text = self.report(0)
+        text = self.report(0, "--steps", "ours,large")
         self.assert_row(text, "resident strided", "33 x 1000^2", "1.20!",
                         "doubtful: more than the hardware can do")
         # By its own clock the launch is counted, too.
@@ -146,138 +166,174 @@ class GpuReportTest(unittest.TestCase):
         self.assertIn('\n"!": more than the hardware can do', text)
 
     def test_what_can_be_carries_no_mark(self) -> None:
-        text = self.report(0)
+        text = self.report(0, "--steps", "ours")
         self.assertIn("of bound", text)
         self.assertNotRegex(text, "[0-9]!|^\"!\"")
 
     def test_an_unverified_row_meets_no_target(self) -> None:
         self.behave(efficiency={"tiled": 1.0}, kernel_with_digests_of_its_own="tiled")
-        text = self.report(0)
+        text = self.report(0, "--steps", "ours,large,variants-large")
         self.assert_row(text, "resident strided", "33 x 1000^2", "1.00", "met")
         self.assert_row(text, "resident strided", "8192 x 256^2", "float64", "0.89", "met",
                         "of the bound by the clock; vector, 4 streams")
         self.assert_row(text, "strided", "resident", "float64", "cuda", "tiled", "not verified")
 
-    def test_an_unreadable_record_is_said(self) -> None:
-        self.report(0)
-        (self.out / "runs" / "8192x256-auto.json").write_text('{"schema_version": "1", ')
-        done = subprocess.run([sys.executable, "-B", SCRIPTS / "gpu_report.py", self.out],
-                              capture_output=True, text=True, check=True)
-        self.assertIn("* unreadable: 8192x256-auto.json: ", done.stdout)
-        self.assertIn("## All rows of 33 x 1000^2", done.stdout)
-
-    def test_a_missing_library_is_no_failure(self) -> None:
+    def test_missing_things_are_no_failures(self) -> None:
         self.behave(missing_kernel="cudnn")
-        text = self.report(0)
-        self.assertIn("not possible: convscale: row 1: made-up library is missing: `33x1000-cudnn`",
-                      text)
+        for path in (self.bin / "gpu_probe", self.package / "gpu_peers.py", self.tools / "ncu",
+                     self.tools / "compute-sanitizer", self.tools / "nvidia-smi"):
+            path.unlink()
+        text = self.report(0, "--steps", "probe,peers,ncu,memcheck,cudnn,ours")
+        self.assertEqual({self.step_of(name)[0] for name in (
+            "clocks", "probe", "peers", "ncu", "memcheck", "cudnn")}, {"not possible"})
+        self.assertIn("not possible: convscale: row 1: made-up library is missing: `cudnn`", text)
+        self.assertIn("there is no program gpu_probe: `probe`", text)
+        self.assertIn("there is no gpu_peers.py: `peers`", text)
         self.assert_row(text, "over cudnn, resident full", "33 x 1000^2", "not measured")
+        self.assertEqual(self.step_of("ours")[0], "ok")
+
+    def test_clocks_that_nobody_tells(self) -> None:
+        self.add(self.tools / "nvidia-smi", "#!/bin/sh\necho 'made up: no such field'\nexit 2\n")
+        self.report(0, "--steps", "ours")
+        self.assertEqual(self.step_of("clocks")[0], "not possible")
+        self.assertIn("no such field", self.step_of("clocks")[3])
+
+    def test_counters_may_be_forbidden(self) -> None:
+        self.report(0, "--steps", "ncu", NCU_SAYS="==ERROR== ERR_NVGPUCTRPERM - no permission")
+        self.assertEqual(self.step_of("ncu-vector-float64")[0], "not possible")
+        self.assertEqual(len(self.calls("ncu")), 1)  # and the others were not tried
 
     def test_failing_tests_and_tools_fail(self) -> None:
         text = self.report(
-            5, GPU_TEST_CODE="1", FAILING_TOOL="racecheck", SILENT_TOOL="synccheck",
+            5, "--steps", "tests,memcheck,racecheck,synccheck", GPU_TEST_CODE="1",
             GPU_TEST_OUTPUT=r"[  FAILED  ] Data.Made, where GetParam() = 1 (1 ms)\n"
             r"[  PASSED  ] 3 tests.\n[  FAILED  ] 1 test, listed below:\n[  FAILED  ] Data.Made\n")
         self.assertIn("3 passed, 1 failed, 0 skipped", text)
         self.assertIn("1 failed: `Data.Made`", text)
-        self.assertEqual(self.step_of("gpu_test")[0], "failed")
-        self.assertEqual(self.step_of("racecheck")[0], "failed")
+        self.assertEqual([self.step_of(name)[0] for name in ("tests", "memcheck", "racecheck")],
+                         ["failed", "failed", "failed"])
 
     def test_a_tool_that_reports_fails(self) -> None:
-        self.report(5, FAILING_TOOL="racecheck", SILENT_TOOL="synccheck")
+        self.report(5, "--steps", "memcheck,racecheck,synccheck", FAILING_TOOL="racecheck",
+                    SILENT_TOOL="synccheck")
         self.assertEqual(self.step_of("memcheck")[0], "ok")
         self.assertEqual(self.step_of("racecheck")[0], "failed")
         self.assertIn("no summary", self.step_of("synccheck")[3])
 
     def test_no_test_at_all_is_a_failure(self) -> None:
-        self.report(5, GPU_TEST_CODE="0", GPU_TEST_OUTPUT=r"[  PASSED  ] 0 tests.\n")
-        self.assertEqual(self.step_of("gpu_test")[0], "failed")
+        self.report(5, "--steps", "tests", GPU_TEST_CODE="0",
+                    GPU_TEST_OUTPUT=r"[  PASSED  ] 0 tests.\n")
+        self.assertEqual(self.step_of("tests")[0], "failed")
 
     def test_without_a_device(self) -> None:
         self.behave(no_device="made up: no driver")
         text = self.report(3, GPU_TEST_CODE="0",
                            GPU_TEST_OUTPUT=r"[  PASSED  ] 0 tests.\n[  SKIPPED ] 7 tests, listed\n")
         self.assertIn("0 passed, 0 failed, 7 skipped", text)
-        self.assertRegex(text, r"\* no device: made up: no driver: `33x1000-vector`, .*`racecheck`")
+        self.assertRegex(text, r"\* no device: made up: no driver: `ours`, .*`racecheck`")
         self.assertIn("None of the 24 was measured", text)
         self.assertEqual(list((self.out / "runs").glob("*.json")), [])
 
     def test_without_a_device_the_program_must_say_so(self) -> None:
         self.behave(no_device="made up", code_without_device=1)
-        self.report(5)
+        self.report(5, "--steps", "machine")
 
     def test_the_real_program_without_a_device(self) -> None:
-        listed = subprocess.run([PROGRAM, "--list"], capture_output=True, text=True).stdout
+        listed = subprocess.run([bench.PROGRAM, "--list"], capture_output=True, text=True).stdout
         if re.search(r"(?m)^cuda +device +\S+ +supported", listed):
             self.skipTest("there is a device")
         (self.bin / "convscale").unlink()
-        (self.bin / "convscale").symlink_to(PROGRAM)
-        self.assertIn("exit 3 as it should: convscale: --backend cuda: ", self.report(3))
+        (self.bin / "convscale").symlink_to(bench.PROGRAM)
+        self.assertIn("exit 3 as it should: convscale: --backend cuda: ",
+                      self.report(3, "--steps", "machine"))
 
-    def report_of_hanging(self, code: int) -> str:
-        """The Markdown of a run with too little time for a program that does not end, and enough
-        for what comes before: how much that is depends on the machine."""
-        for time_limit in (16, 32, 64):
-            running = self.start("--time-limit", time_limit)
-            _, self.errors = running.communicate(timeout=240)
-            if self.step_of("33x1000-tiled")[0] != "not done":
-                break
-        self.assertEqual(running.returncode, code, self.errors)
-        self.assertEqual(self.step_of("33x1000-vector")[0], "ok")
-        return (self.out / "report.md").read_text()
 
-    def test_the_time_is_kept(self) -> None:
-        self.behave(hanging_kernel="tiled")
-        text = self.report_of_hanging(0)
-        self.assertEqual(self.step_of("33x1000-tiled")[0], "cut short")
-        self.assertRegex(text, r"\* no time left: `33x1000-direct`, .*`memcheck`")
+class CudnnTest(bench.GpuReportTest):
+    def library(self, *names: str) -> Path:
+        """A folder nvidia/ as Python's wheels make it, with these libraries."""
+        folder = self.folder / "site" / "nvidia"
+        for name in names:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).touch()
+        return folder
 
-    def test_no_time_at_all_is_a_failure(self) -> None:
-        text = self.report(5, "--time-limit", 3)
-        self.assertIn("* no time left: `list of devices and kernels`, `gpu_test`", text)
+    def machine(self) -> str:
+        return (self.out / "machine.txt").read_text().splitlines()[0]
 
-    def test_a_program_that_does_not_end_is_killed(self) -> None:
-        self.behave(hanging_kernel="tiled", deaf=True)
-        self.report_of_hanging(5)
-        self.assertEqual(self.step_of("33x1000-tiled")[0], "failed")
+    def list_call(self) -> str:
+        return next(call for call in self.calls("convscale") if "--list" in call)
 
-    def test_an_interrupt_leaves_a_report(self) -> None:
-        self.behave(hanging_kernel="tiled")
-        running = self.start()
-        end = time.monotonic() + 240
-        while not (self.bin / "hangs").exists() and time.monotonic() < end:
-            time.sleep(0.1)
-        running.send_signal(signal.SIGTERM)
-        _, errors = running.communicate(timeout=240)
-        self.assertEqual(running.returncode, 130, errors)
-        self.assertEqual(self.step_of("33x1000-tiled")[0], "cut short")
-        self.assertIn("* interrupted: `33x1000-direct`", (self.out / "report.md").read_text())
+    def test_a_wheel_is_found_beside_the_python_of_the_path(self) -> None:
+        folder = self.library("cudnn/lib/libcudnn.so.9", "cuda_nvrtc/lib/libnvrtc.so.12",
+                              "cublas/lib/libcublas.so.12", "nccl/lib/libnccl.so.2")
+        (folder / "cudnn" / "__init__.py").write_text("raise SystemExit('imported')")
+        text = self.report(0, "--steps", "cudnn,ours", PYTHONPATH=str(folder.parent),
+                           LD_LIBRARY_PATH="/made/up:/two")
+        self.assertEqual(self.machine(), f"cuDNN: libcudnn.so.9 in {folder}/cudnn/lib")
+        self.assertIn(f"* cuDNN: libcudnn.so.9 in {folder}/cudnn/lib", text)
+        seen = f"[CUDNN_PATH={folder}/cudnn] [LD_LIBRARY_PATH=/made/up:/two:{folder}/cudnn/lib:"
+        seen += f"{folder}/cublas/lib:{folder}/cuda_nvrtc/lib]"
+        self.assertIn(seen, self.list_call())
+        for name in ("cudnn.json", "cudnn-large.json"):
+            self.assertIn(seen, next(c for c in self.calls("convscale") if name in c))
+        # What is not about cuDNN has the path as it was.
+        self.assertIn("[CUDNN_PATH=] [LD_LIBRARY_PATH=/made/up:/two]",
+                      next(c for c in self.calls("convscale") if "ours.json" in c))
+
+    def test_what_the_environment_names_comes_first(self) -> None:
+        wheel = self.library("cudnn/lib/libcudnn.so.9")
+        own = self.folder / "own"
+        (own / "lib").mkdir(parents=True)
+        (own / "lib" / "libcudnn.so.9").touch()
+        self.report(0, "--steps", "machine", PYTHONPATH=str(wheel.parent), CUDNN_PATH=str(own))
+        self.assertEqual(self.machine(), f"cuDNN: libcudnn.so.9 in {own}/lib")
+        self.assertIn(f"[CUDNN_PATH={own}] [LD_LIBRARY_PATH={own}/lib]", self.list_call())
+
+    def test_another_version_is_said_and_the_others_go_on(self) -> None:
+        own = self.folder / "own"
+        (own / "lib").mkdir(parents=True)
+        (own / "lib" / "libcudnn.so.8").touch()
+        self.behave(missing_kernel="cudnn")
+        self.add(self.tools / "ldconfig", "#!/bin/sh\n")  # this machine may have one
+        file = self.package / "gpu_report_machine.sh"
+        file.write_text(file.read_text().replace("/usr/local/cuda", "/none"))
+        self.report(0, "--steps", "cudnn,tests-cudnn,ours", CUDNN_PATH=str(own))
+        self.assertIn(f"no libcudnn.so.9, but cuDNN 8 in {own}/lib", self.machine())
+        self.assertEqual(self.step_of("cudnn")[0], "not possible")
+        self.assertEqual(self.step_of("tests-cudnn")[0], "not possible")
+        self.assertEqual(self.step_of("ours")[0], "ok")
 
     def test_without_python(self) -> None:
-        self.add_program("python3", "#!/bin/sh\nexit 127\n")
-        self.add_program("convscale", "#!/bin/sh\nexec " + f"'{sys.executable}' '{self.bin}/model' "
-                         '"$@"\n')
-        self.add_program("model", MADE_UP_PROGRAM)
-        text = self.report(0)
-        self.assertIn("## 33x1000-vector", text)
+        """On a path that has all but it."""
+        tools = self.folder / "all but python"
+        tools.mkdir()
+        for folder in ("/bin", "/usr/bin"):
+            for file in os.scandir(folder):
+                if not file.name.startswith(("python", "pypy")) and \
+                        not os.path.lexists(tools / file.name):
+                    (tools / file.name).symlink_to(file.path)
+        (self.tools / "python3").unlink()
+        self.library("cudnn/lib/libcudnn.so.9")
+        text = self.report(0, "--steps", "peers,ours", PATH=f"{self.tools}:{tools}",
+                           PYTHONPATH=str(self.folder / "site"))
+        self.assertEqual(self.step_of("peers")[0], "not possible")
+        self.assertIn("there is no python3 on the path", self.step_of("peers")[3])
+        self.assertIn("Python: there is no python3 on the path",
+                      (self.out / "machine.txt").read_text())
+        self.assertIn("The comparison of them is missing: there is no python3 on the path", text)
+        self.assertIn("## ours", text)
         self.assertIn("a table of 16 made-up rows", text)
-        self.assertIn("not done, 0, tables of report.md, no Python 3.6 or later here", text)
+        self.assertIn("ok, 0, ours", text)
+        self.assertIn("ok, 0, ours", self.said)
+        self.assertLess(len(self.said), 11100)
+        self.assertTrue((self.unpack() / "runs" / "ours.json").is_file())
 
-    def test_bad_options(self) -> None:
-        self.out.mkdir()
-        (self.out / "file").touch()
-        for options in (["--out", self.out], ["--time-limit", "0"], ["--bin", self.folder],
-                        ["--out"], ["--fast"]):
-            done = subprocess.run([SCRIPTS / "gpu_report.sh", *options], capture_output=True,
-                                  text=True)
-            self.assertEqual(done.returncode, 2, options)
-            self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+    def test_an_old_python(self) -> None:
+        self.add(self.tools / "python3", "#!/bin/sh\necho made up 2.7\nexit 1\n")
+        self.add(self.bin / "convscale", bench.MADE_UP_PROGRAM)
+        text = self.report(0, "--steps", "ours")
+        self.assertIn("no Python 3.6 or later here (made up 2.7)", text)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--program", type=Path, required=True)
-    parser.add_argument("--scripts", type=Path, required=True)
-    known, rest = parser.parse_known_args()
-    PROGRAM, SCRIPTS = known.program.resolve(), known.scripts.resolve()
-    unittest.main(argv=[sys.argv[0], *rest])
+    bench.main()
