@@ -44,7 +44,7 @@ def header(folder: Folder) -> List[str]:
     if not folder.devices:
         lines.append("* Device: none was used; see the steps below")
     lines += ["* " + line for line in machine[:3] if line.startswith(("cuDNN", "compute-san"))]
-    return lines + ["* The machine: [machine.txt](machine.txt); everything that was printed: "
+    return lines + ["* The machine: [machine.txt](machine.txt); what was done: "
                     "[report.log](report.log); all records: `runs/*.json`", ""]
 
 

@@ -21,7 +21,6 @@ build_programs() {
     if ((code == 125)); then code=124; fi  # nothing can be done without the programs
     conclude build "$file" "$(first_error "$file")"
   fi
-  carry_s=0
   if ((failed > 0)); then no_programs="the build failed"; fi  # what an earlier one left is another
 }
 
@@ -131,9 +130,8 @@ described() {
 
 # Whatever else is worth knowing comes after what all steps need.
 run_machine() {
-  local begin=$SECONDS no_list
-  find_device
-  no_list=$no_programs
+  local begin=$SECONDS
+  if [[ -z $no_programs ]]; then find_device; fi
   {
     echo "cuDNN: $cudnn_says"
     echo "compute-sanitizer: ${sanitizer:-not found}; ncu: ${ncu:-not found}"
@@ -148,9 +146,7 @@ run_machine() {
     described nvidia-smi -q
   } >"$out/machine.txt"
   rm -f -- "$out/runs/described.txt"
-  if [[ -z $no_list ]]; then
-    note ok $((SECONDS - begin)) machine "machine.txt; $cudnn_says"
-  fi
+  note ok $((SECONDS - begin)) machine "machine.txt; $cudnn_says"
 }
 
 # find_device: sets no_device and kernels. All else rests on it: it may take longer than its step.

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import tarfile
+import time
 from pathlib import Path
 
 import gpu_report_bench as bench
@@ -42,11 +44,12 @@ class InterruptTest(bench.GpuReportTest):
                 self.assert_partial(self.interrupt(running, self.bin / "hangs", number))
 
     def test_who_asks_twice_gets_the_records_all_the_same(self) -> None:
-        self.behave(hanging_kernel="tiled")
+        self.behave(hanging_kernel="tiled", seconds_to_end=1)
         running = self.start("--steps", "probe,ours,large,memcheck")
         self.wait_for((self.bin / "hangs").exists)
         for _ in range(3):
             running.send_signal(signal.SIGTERM)
+            time.sleep(0.2)  # less than the program takes to end; else nobody is asked twice
         self.assert_partial(self.end(running, 130))
 
     def test_a_step_that_is_deaf_is_killed_with_its_children(self) -> None:
@@ -103,6 +106,7 @@ class LimitsTest(bench.GpuReportTest):
         self.limit(machine=200, ours=1)
         running = self.start("--steps", "ours", "--budget", 1000)
         self.wait_for((self.bin / "hangs").exists)
+        time.sleep(2)
         self.interrupt(running, self.bin / "hangs")
         self.assertEqual(self.step_of("ours")[3], "interrupted")  # and not its limit
 
@@ -193,6 +197,30 @@ class WritingTest(bench.GpuReportTest):
 
 
 class BuildTest(bench.GpuReportTest):
+    def tree(self, cmake: str) -> None:
+        """A source tree with such a cmake, and packages that are said to be there."""
+        self.package = self.folder / "tree" / "scripts"
+        shutil.copytree(self.folder / "package", self.package, ignore=lambda *_: ["bin"])
+        shutil.copy(bench.SCRIPTS / "prepare.sh", self.package)
+        self.add(self.tools / "cmake", "#!/bin/bash\n" + cmake)
+        self.add(self.tools / "nvcc", "#!/bin/bash\n")
+        self.add(self.tools / "dpkg-query", "#!/bin/bash\necho installed\n")
+
+    def test_a_failed_build_leaves_what_is_known_without_it(self) -> None:
+        self.tree("echo 'b.cu(3): error: made up'; echo 'ninja: stopped'; exit 1")
+        text = self.report(5, "--steps", "ours,tests")
+        self.assertEqual(self.step_of("build")[0], "failed")
+        self.assertEqual(self.step_of("build")[3], "exit 1: b.cu(3): error: made up")
+        self.assertIn("* the build failed: `ours`, `tests`", text)
+        self.assertEqual(self.step_of("machine")[0], "ok")
+        self.assertIn("$ lscpu", (self.out / "machine.txt").read_text())
+
+    def test_a_source_tree_is_built_first(self) -> None:
+        self.tree(f"mkdir -p build/cuda; ln -sfn '{self.bin}' build/cuda/bin")
+        self.report(0, "--steps", "ours")
+        self.assertEqual([step[:1] + step[2:3] for step in self.steps()],
+                         [["ok", "build"], ["ok", "machine"], ["ok", "ours"]])
+
     def test_a_failed_build_is_named_by_its_first_error(self) -> None:
         for log, line in (
                 ("-- Found all\nCMake Error at CMakeLists.txt:3 (find_package):\n\n  fmt was not\n"

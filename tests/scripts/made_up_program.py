@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any, Dict, List
 
@@ -125,6 +126,8 @@ def main() -> int:
         "--backend", "--kernel", "--method", "--scope", "--dtype", "--num_workers")))
     records = [record_of(document["records"][0], options, row, behaviour) for row in rows
                if row[0] == "cuda" and row[1]]
+    if hangs:
+        time.sleep(behaviour.get("seconds_to_end", 0))
     document.update(records=records, devices=[{"index": 0, "name": "made-up device"}])
     print("a table of {} made-up rows".format(len(records)))
     if "--json" in options:
