@@ -194,10 +194,14 @@ def main() -> int:
         parser.error("{}: is no folder".format(options.folder))
     folder = Folder(Path(options.folder))
     vouch(folder.records)
-    if options.short:
-        write(options.short, short_report(folder))
-    if options.full:
-        write(options.full, report(folder))
+    try:
+        if options.short:
+            write(options.short, short_report(folder))
+        if options.full:
+            write(options.full, report(folder))
+    except OSError as error:
+        print("gpu_report.py: {}: {}".format(error.filename, error.strerror), file=sys.stderr)
+        return 5
     if not options.full and not options.short:
         sys.stdout.buffer.write(report(folder).encode("utf-8", "replace"))
     return 0

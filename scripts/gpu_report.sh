@@ -136,7 +136,7 @@ rm -f -- "$out/.tables.txt"
 left_out=$(grep -c '^not done' "$out/steps.tsv" 2>/dev/null)
 say "$failed failed, ${left_out:-0} not done${no_device:+; no device: $no_device}"
 say "$out/report.md; all of it: $out/report.tgz"
-{ cat -- "$out/short.md"; } 2>/dev/null
+say_report
 if [[ $interrupted == yes ]]; then exit 130; fi
 if ((failed > 0)); then exit 5; fi
 if [[ -n $no_device ]]; then exit 3; fi

@@ -14,7 +14,8 @@ plain_report() {
   local file
   echo "# GPU report: $(uname -n)"
   echo
-  echo "This holds the program's own tables. The comparison of them is missing: $python_missing."
+  echo "This holds the program's own tables. The comparison of them is missing:" \
+    "${python_missing:-it could not be written}."
   echo
   printf '    %s\n' "outcome, seconds, step, remark"
   printf '%s\n' "${outcomes[@]}" | cut -f 1-4 | sed 's/^/    /; s/\t/, /g'
@@ -39,27 +40,48 @@ find_python() {
   fi
 }
 
-# write_report: report.md, and short.md for standard output.
+# write_report: report.md, and short.md for standard output. What cannot be written leaves that of an
+# earlier step; short_is_new says whether short.md is of this one.
 write_report() {
-  local kind
+  local kind said
+  short_is_new=no
   if [[ -z $python_missing ]]; then
     patient=yes  # an interrupt must not cost the report
     run_bounded 20 "$out/.tables.txt" python3 -B "$here/gpu_report.py" \
       --short "$out/.short.md" --full "$out/.report.md" "$out"
     patient=no
-    if ((code != 0)); then
-      python_missing="it failed: $(last_line "$out/.tables.txt")"
+    said=$(last_line "$out/.tables.txt")
+    if ((code == 124 || code == 137)); then said="it did not end"; fi
+    if ((code == 5)) || [[ $code != 0 && -z $said ]]; then
+      code=5  # it could not write
+    elif ((code != 0)); then
+      python_missing="Python made none: $said"
       note failed 0 "tables of report.md" "$python_missing"
     fi
   fi
   if [[ -n $python_missing ]]; then
-    { plain_report 60 >"$out/.report.md"
-      plain_report 6 | head -c 11000 >"$out/.short.md"; } 2>/dev/null || true
+    code=0
+    { plain_report 60 | cat >"$out/.report.md" &&
+      plain_report 6 | head -c 11000 | cat >"$out/.short.md"; } 2>/dev/null || code=5
   fi
   for kind in report short; do
-    mv -fT -- "$out/.$kind.md" "$out/$kind.md" 2>/dev/null || lost "$kind.md"
+    if ((code != 0)) || ! mv -fT -- "$out/.$kind.md" "$out/$kind.md" 2>/dev/null; then
+      lost "$kind.md"
+      rm -f -- "$out/.$kind.md" 2>/dev/null
+      code=5
+    fi
   done
+  if ((code == 0)); then short_is_new=yes; fi
 }
+
+# say_report: the essence, on standard output.
+say_report() {
+  if [[ $short_is_new == yes ]]; then
+    cat -- "$out/short.md"
+  else
+    plain_report 6 | head -c 11000
+  fi
+} 2>/dev/null
 
 # --- report.tgz
 

@@ -13,6 +13,7 @@ child='' asked=no       # what runs; whether it was asked to end
 patient=no               # yes: it is let end by itself
 carry_s=0                # what earlier steps left of their limits
 limit_s=0                # of the step that runs
+commands=0               # that were run
 outcomes=()              # the lines of steps.tsv
 
 # Whoever reads may be gone, as when a connection was cut; that ends nothing here.
@@ -61,14 +62,24 @@ stop_early() {
   fi
 }
 
+# end_marked MARK: kills what a command has started and left, also in a session of its own, as
+# gpu_peers.py starts its peers. All of it has the mark in its environment.
+end_marked() {
+  local file
+  while read -r file; do
+    file=${file%/environ}
+    kill -KILL "${file#/proc/}"
+  done < <(grep -lszx -- "CONVSCALE_REPORT_MARK=$1" /proc/[0-9]*/environ)
+} 2>/dev/null
+
 # run_bounded LIMIT_S FILE COMMAND...: in a process group of its own, of which nothing is left when
 # this returns; sets code: 124 at the limit, 137 if it had to be killed.
 run_bounded() {
-  local limit=$1 file=$2 end='' last=0
+  local limit=$1 file=$2 end='' last=0 mark=$$.$((++commands))
   shift 2
   code=0 asked=no
   set -m  # the process group
-  { timeout --foreground --kill-after="$grace_s" "$limit" "$@" >"$file" 2>&1 </dev/null & } \
+  { CONVSCALE_REPORT_MARK=$mark timeout --foreground --kill-after="$grace_s" "$limit" "$@" >"$file" 2>&1 </dev/null & } \
     2>/dev/null
   child=$!
   set +m
@@ -82,6 +93,7 @@ run_bounded() {
   wait "$child" 2>/dev/null || last=$?
   if [[ -n $end || $interrupted == yes ]] && ((last != 127)); then code=$last; fi
   kill -KILL -- "-$child" 2>/dev/null || true  # what it left behind
+  end_marked "$mark"
   child=''
 }
 

@@ -33,6 +33,8 @@ if [ "$HANGS" = "$(basename -- "$0")" ]; then
   touch "$CALLS.hangs"
   sleep 1000 &
   echo $! >"$CALLS.child"
+  setsid sleep 1000 &
+  echo $! >"$CALLS.child_in_a_session"
   while true; do sleep 0.1; done
 fi
 """
@@ -170,7 +172,7 @@ class GpuReportTest(unittest.TestCase):
 
     def assert_all_ended(self) -> None:
         """Of what the script began, nothing is left."""
-        for name in ("clocks", "child"):
+        for name in ("clocks", "child", "child_in_a_session"):
             file = Path(f"{self.calls_file}.{name}")
             if file.exists():
                 self.wait_for(lambda: not is_alive(int(file.read_text())))

@@ -156,6 +156,24 @@ class WritingTest(bench.GpuReportTest):
         self.assertEqual(len(self.steps()), 4)
         self.assertTrue(self.unpack().is_dir())
 
+    def test_a_report_that_cannot_be_written_comes_on_standard_output(self) -> None:
+        names = [f"'{self.out}/{name}'" for name in (".report.md", ".short.md")]
+        text = self.report(5, "--steps", "tests,probe", DOES=f"mkdir -p {' '.join(names)}")
+        self.assertEqual([step[0] for step in self.steps()], ["ok", "ok", "ok"])
+        self.assertEqual(self.errors.count("/report.md: cannot be written"), 1, self.errors)
+        self.assertIn("| machine | ok |", text)  # of the step before
+        self.assertTrue(self.said.startswith("# GPU report"), self.said)
+        self.assertIn("ok, 0, probe", self.said)
+
+    def test_half_a_report_does_not_take_the_place_of_a_whole_one(self) -> None:
+        """As on a disk that is full."""
+        half = "import sys\nopen(sys.argv[4], 'w').write('half')\nsys.exit(5)\n"
+        (self.package / "half.py").write_text(half)
+        text = self.report(5, "--steps", "tests,probe",
+                           DOES=f"cp '{self.package}/half.py' '{self.package}/gpu_report.py'")
+        self.assertIn("| machine | ok |", text)
+        self.assertIn("ok, 0, probe", self.said)
+
     def test_a_bundle_has_its_size(self) -> None:
         text = self.report(0, "--steps", "tests,probe", CONVSCALE_MOST_BUNDLE_BYTES="100000",
                            DOES="head -c 900000 /dev/urandom | base64; echo 'the end'")
