@@ -120,6 +120,7 @@ trap stop_clocks EXIT
 program=$bin/convscale
 start_clocks
 find_python
+if [[ -n $python_missing ]]; then note "not possible" 0 "tables of report.md" "$python_missing"; fi
 sanitizer=$(find_tool compute-sanitizer)
 ncu=$(find_tool ncu)
 find_cudnn
