@@ -118,6 +118,8 @@ trap : PIPE  # the reader of standard error may be gone
 trap stop_clocks EXIT
 
 program=$bin/convscale
+# The files that gpu_test reads lie in a package, too; its own path is that of the sources.
+if [[ -d $here/golden ]]; then export CONVSCALE_TEST_DATA=$here; fi
 start_clocks
 find_python
 if [[ -n $python_missing ]]; then note "not possible" 0 "tables of report.md" "$python_missing"; fi

@@ -82,6 +82,8 @@ assemble() {
   cp -- "${programs[@]/#/$root/build/package/bin/}" "$folder/bin/"
   cp -- "$root"/scripts/gpu_report*.sh "$root"/scripts/gpu_report*.py "$root/scripts/gpu_peers.py" \
     "$root/LICENSE" "$folder/"
+  mkdir -- "$folder/golden"  # what gpu_test reads
+  cp -- "$root"/tests/golden/*.npy "$folder/golden/"
   cp -r -- "$root/scripts/convscale" "$folder/"  # the modules that gpu_peers.py needs
   find "$folder/convscale" -name __pycache__ -prune -exec rm -rf -- {} +
   cp -- "$root/docs/gpu-report.md" "$folder/README.md"

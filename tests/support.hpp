@@ -36,6 +36,13 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
+/// Where the tests' data files lie: CONVSCALE_TEST_DATA, for executables that were taken to another
+/// machine, or the folder of their sources.
+inline std::filesystem::path test_data() {
+  const char* given = std::getenv("CONVSCALE_TEST_DATA");
+  return given != nullptr ? given : CONVSCALE_TEST_DATA;
+}
+
 /// The seed of random tests: CONVSCALE_TEST_SEED, or a new one. It is printed, so that a failure
 /// can be repeated.
 inline std::uint64_t test_seed() {

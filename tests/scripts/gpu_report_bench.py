@@ -27,7 +27,8 @@ MADE_UP_PROGRAM = PYTHON + (Path(__file__).resolve().parent / "made_up_program.p
 # Each tool notes its call, and hangs if it is named in HANGS; DEAF: it does not end when asked to.
 TOOL = """#!/bin/bash
 folder=$(dirname -- "$0")
-echo "$(basename -- "$0") $* [CUDNN_PATH=$CUDNN_PATH] [LD_LIBRARY_PATH=$LD_LIBRARY_PATH]" >>"$CALLS"
+echo "$(basename -- "$0") $* [CUDNN_PATH=$CUDNN_PATH] [LD_LIBRARY_PATH=$LD_LIBRARY_PATH]" \\
+  "[CONVSCALE_TEST_DATA=$CONVSCALE_TEST_DATA]" >>"$CALLS"
 if [ "$HANGS" = "$(basename -- "$0")" ]; then
   if [ -n "$DEAF" ]; then trap '' TERM; fi
   touch "$CALLS.hangs"

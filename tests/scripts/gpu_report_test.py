@@ -193,6 +193,11 @@ class OutcomesTest(bench.GpuReportTest):
         self.assert_row(text, "over cudnn, resident full", "33 x 1000^2", "not measured")
         self.assertEqual(self.step_of("ours")[0], "ok")
 
+    def test_the_tests_of_a_package_read_the_files_in_it(self) -> None:
+        (self.package / "golden").mkdir()
+        self.report(0, "--steps", "tests")
+        self.assertIn(f"[CONVSCALE_TEST_DATA={self.package}]", self.calls("gpu_test")[0])
+
     def test_clocks_that_nobody_tells(self) -> None:
         self.add(self.tools / "nvidia-smi", "#!/bin/sh\necho 'made up: no such field'\nexit 2\n")
         self.report(0, "--steps", "ours")

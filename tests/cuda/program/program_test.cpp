@@ -6,6 +6,7 @@
 #include "cpu/backend.hpp"
 #include "cuda/backend.hpp"
 #include "cuda/device_test.hpp"
+#include "support.hpp"
 
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
@@ -91,7 +92,7 @@ TEST_F(Program, EveryKernelMethodDtypeAndScope) {
 }
 
 TEST_F(Program, FilesInBothScopes) {
-  const std::string data = std::string(CONVSCALE_TEST_DATA) + "/golden/integers.";
+  const std::string data = (convscale::testing::test_data() / "golden" / "integers.").string();
   const Outcome outcome = run({"--backend", "cpu,cuda", "--scope", "end-to-end,resident",
                                "--images", data + "images.npy", "--filters", data + "filters.npy",
                                "--iterations", "2", "--json", "-"});
@@ -104,7 +105,8 @@ TEST_F(Program, FilesInBothScopes) {
 }
 
 TEST_F(Program, FiltersOfAFileWithGeneratedImages) {
-  const std::string filter = std::string(CONVSCALE_TEST_DATA) + "/golden/filter_larger.filters.npy";
+  const std::string filter =
+      (convscale::testing::test_data() / "golden" / "filter_larger.filters.npy").string();
   const auto filters = NpyStack(filter);
   const std::string pixels = std::to_string(filters.count() * 20 * 24);
   const Outcome outcome =
