@@ -354,32 +354,35 @@ Digest ClusterBackend::digest() {
   const auto of_ranks = all_json([&]() -> Json {
     if (error_) std::rethrow_exception(error_);
     const Digest own = digest_here();
-    return {own.value, own.unwritten, local_ ? nullable(run_s_) : Json(nullptr),
-            local_ ? local_->busy_s() : std::vector<double>(), barrier_s_};
+    return {own.value, own.unwritten, local_ ? nullable(run_s_) : Json(nullptr), barrier_s_};
   });
   Digest sum;
-  busy_s_.clear();
   times_ = {};
-  times_.barrier_s = of_ranks.front()[4].get<double>();
+  times_.barrier_s = of_ranks.front()[3].get<double>();
   for (const Json& own : of_ranks) {
     sum += Digest{own[0].get<std::uint64_t>(), own[1].get<std::int64_t>()};
     times_.run_s.push_back(optional_of<double>(own[2]));
-    const auto busy = own[3].get<std::vector<double>>();
-    busy_s_.insert(busy_s_.end(), busy.begin(), busy.end());
-    const auto most = std::max_element(busy.begin(), busy.end());
-    times_.busy_s.push_back(most == busy.end() ? std::nullopt : std::optional(*most));
   }
   return sum;
 }
 
-/// Of several ranks, whose clocks cannot be compared, the longest.
+/// Of several ranks, whose clocks cannot be compared, the longest. Busy times are those that the
+/// phases tell of, so they come along.
 std::optional<Phases> ClusterBackend::phases() {
   std::optional<Phases> longest;
-  for (const Json& own : all_json([&]() -> Json {
-         const auto phases = local_ ? local_->phases() : std::nullopt;
-         if (!phases) return nullptr;
-         return {phases->upload_s, phases->kernel_s, phases->download_s};
+  busy_s_.clear();
+  times_.busy_s.clear();
+  for (const Json& of_rank : all_json([&]() -> Json {
+         if (!local_) return {nullptr, Json::array()};
+         const auto phases = local_->phases();
+         return {phases ? Json{phases->upload_s, phases->kernel_s, phases->download_s} : Json(),
+                 local_->busy_s()};
        })) {
+    const auto busy = of_rank[1].get<std::vector<double>>();
+    busy_s_.insert(busy_s_.end(), busy.begin(), busy.end());
+    const auto most = std::max_element(busy.begin(), busy.end());
+    times_.busy_s.push_back(most == busy.end() ? std::nullopt : std::optional(*most));
+    const Json& own = of_rank[0];
     if (own.is_null()) continue;
     if (!longest) longest.emplace();
     longest->upload_s = std::max(longest->upload_s, own[0].get<double>());

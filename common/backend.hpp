@@ -172,7 +172,8 @@ class Backend {
   virtual void collect() {}
   /// Of the last iteration, or of one like it that is run for this; null where there are no phases.
   virtual std::optional<Phases> phases() { return std::nullopt; }
-  /// Seconds that each worker was busy in the last iteration; empty if unknown.
+  /// Seconds that each worker was busy in the last iteration, as phases(), which goes before, found
+  /// it; empty if unknown.
   virtual std::vector<double> busy_s() const { return {}; }
   /// Of the last iteration; null for a process of its own.
   virtual std::optional<RankTimes> rank_times() const { return std::nullopt; }

@@ -159,7 +159,14 @@ class ClockedBackend : public Backend {
     return backend_->digest();
   }
   void collect() override { comm_.pass(steps_.collect); }
-  std::vector<double> busy_s() const override { return steps_.busy_s; }
+  std::optional<Phases> phases() override {
+    told_of_ = iteration_;
+    return std::nullopt;
+  }
+  /// Of what phases() told of.
+  std::vector<double> busy_s() const override {
+    return told_of_ == iteration_ ? steps_.busy_s : std::vector<double>();
+  }
 
  protected:
   /// The one under way, or the last one.
@@ -171,7 +178,7 @@ class ClockedBackend : public Backend {
   Steps steps_;
   ClockedComm& comm_;
   Clock::time_point done_at_;
-  int iteration_ = -1;
+  int iteration_ = -1, told_of_ = -1;
 };
 
 /// `table` with all its backends in the times of `steps`, and by the CPU's arithmetic.

@@ -103,12 +103,18 @@ TEST(RankTimes, RatesOfTheRanksAddUp) {
   std::vector<Steps> steps{steps_of(1, 10), steps_of(2, 20), steps_of(3, 15)};
   for (std::size_t rank = 0; rank < steps.size(); ++rank) {
     const double share = rank == 0 ? 1 : rank == 1 ? 2 : 4;
-    steps[rank].rates = {1e9 * share, 1e8 * share, 1e7 * share, 1e6 * share, 1e5 * share};
+    steps[rank].rates = {.read_bytes_per_s = 1e9 * share,
+                         .copy_bytes_per_s = 1e4 * share,
+                         .peak_flops_per_s = 1e8 * share,
+                         .up_bytes_per_s = 1e7 * share,
+                         .down_bytes_per_s = 1e6 * share,
+                         .duplex_bytes_per_s = 1e5 * share};
     steps[rank].busy_s = {0.005 * share};
   }
   const Json r = record_of(steps, "local");
   const Json& bound = r.at("bound");
   EXPECT_EQ(bound.at("read_bytes_per_s"), 7e9);
+  EXPECT_EQ(bound.at("copy_bytes_per_s"), 7e4);
   EXPECT_EQ(bound.at("peak_flops_per_s"), 7e8);
   EXPECT_EQ(bound.at("up_bytes_per_s"), 7e7);
   EXPECT_EQ(bound.at("down_bytes_per_s"), 7e6);
