@@ -114,6 +114,7 @@ class Crossover {
     if (!is_usable(resident, entry_.passes_reason)) return;
     note_link(resident);
     entry_.resident_s = resident.summary->median;
+    if (!up_bytes_per_s_) note_link(measure_(entry_.gpu.config));  // scope resident knows no link
     if (!up_bytes_per_s_) {
       entry_.passes_reason = "the rate of the link to the GPU was not measured";
       return;

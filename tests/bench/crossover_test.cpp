@@ -32,7 +32,8 @@ Record measured(const Config& config, double seconds) {
   record.times_s = {3 * seconds, 0.5 * seconds, seconds};  // only the median is the model's
   record.summary = summarize(record.times_s);
   record.bound = Bound{};
-  if (config.backend == "cuda") record.bound->ceilings.up_bytes_per_s = 1e4;
+  if (config.backend == "cuda" && config.scope == Scope::kEndToEnd)
+    record.bound->ceilings.up_bytes_per_s = 1e4;
   return record;
 }
 
@@ -177,6 +178,13 @@ TEST(BreakEven, FewImages) {
     EXPECT_THAT(meter.asked, IsEmpty());
     EXPECT_THAT(entries[0].images_reason, HasSubstr("3 different numbers of images"));
     EXPECT_TRUE(entries[0].passes);
+    const std::optional<std::int64_t> passes = entries[0].passes;
+
+    // The link is measured all the same, which no resident row does.
+    const auto without =
+        meter.find({row("cpu", Scope::kEndToEnd, images), row("cuda", Scope::kResident, images)});
+    EXPECT_THAT(meter.asked_for(), ElementsAre("cuda end-to-end " + std::to_string(images)));
+    EXPECT_EQ(without[0].passes, passes);
   }
   Meter meter;
   const auto entries =
