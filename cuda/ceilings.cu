@@ -11,9 +11,9 @@ namespace {
 
 constexpr int kThreads = 256;
 constexpr int kLoads = 8;  ///< of 16 bytes, that a thread has under way
-/// Of a multiprocessor, at least. nvcc 13 for sm_90, left alone, saves registers and issues the loads
-/// as four and four; so it takes 48 registers and issues eight one behind the other, and the five
-/// blocks that fit have 160 KiB a multiprocessor under way.
+/// Of a multiprocessor, at least. nvcc 13 for sm_90, left alone, saves registers and issues the
+/// loads as four and four; so it takes 48 registers and issues eight one behind the other, and the
+/// five blocks that fit have 160 KiB a multiprocessor under way.
 constexpr int kReadBlocks = 4;
 
 /// Block b reads every gridDim-th piece of kThreads * kLoads vectors from piece b on, and then what
@@ -77,10 +77,13 @@ void queue_reads(const std::byte* d_data, std::int64_t bytes, int passes, std::b
                  const DeviceLimits& device, cudaStream_t stream) {
   const std::int64_t count = bytes / static_cast<std::int64_t>(sizeof(uint4));
   const std::int64_t pieces = divided_up(count, std::int64_t{kThreads} * kLoads);
-  int blocks_at_once = 0;
-  CONVSCALE_CUDA(
-      cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks_at_once, &read_all, kThreads, 0));
-  const std::int64_t at_once = std::int64_t{device.multiprocessors} * std::max(1, blocks_at_once);
+  std::int64_t at_once = device.multiprocessors;
+  if (pieces > at_once) {  // to ask takes as long as a small kernel
+    int blocks_at_once = 0;
+    CONVSCALE_CUDA(
+        cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks_at_once, &read_all, kThreads, 0));
+    at_once *= std::max(1, blocks_at_once);
+  }
   const auto blocks = static_cast<unsigned>(std::clamp<std::int64_t>(pieces, 1, at_once));
   CONVSCALE_LAUNCH(&read_all, dim3(blocks), dim3(kThreads), 0, stream,
                    reinterpret_cast<const uint4*>(d_data), count, passes,

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <string>
 
 /// Micro-benchmarks of one device: what kernels, copies and launches are made of.

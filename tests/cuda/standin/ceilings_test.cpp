@@ -47,6 +47,7 @@ class StandinCeilings : public ::testing::Test {
   standin::Options options_{.memory_bytes = std::size_t{1} << 29, .elapsed_ms = kElapsedMs};
   static constexpr std::int64_t kMemoryBytes = std::int64_t{1} << 29;
   static constexpr std::int64_t kOwnBytes = kMemoryBytes / 64, kLinkBytes = kMemoryBytes / 32;
+  static constexpr std::int64_t kFlushBytes = 4 << 20;  // four caches
   static constexpr CeilingMeter::What kAll[] = {
       CeilingMeter::What::kRead, CeilingMeter::What::kCopy, CeilingMeter::What::kFma,
       CeilingMeter::What::kUp,   CeilingMeter::What::kDown, CeilingMeter::What::kBothWays};
@@ -96,7 +97,7 @@ TEST_F(StandinCeilings, ReadsWhatTheyCountHoweverManyPasses) {
   for (const std::int64_t bytes : {100'000, 3 << 20, 5 << 21}) {
     Memory memory(bytes, 4096);
     CeilingMeter meter = meter_of(memory);
-    const std::int64_t before = standin::loaded_bytes();
+    const std::int64_t before = standin::loaded_bytes() + kFlushBytes;
     const double counted = amount(meter, CeilingMeter::What::kRead);
     EXPECT_DOUBLE_EQ(counted, static_cast<double>(standin::loaded_bytes() - before)) << bytes;
     EXPECT_GE(counted, 4.0 * kOwnBytes) << "so much that no cache helps";
@@ -177,7 +178,23 @@ TEST_F(StandinCeilings, AFlushReadsSeveralCaches) {
   const std::int64_t before = standin::loaded_bytes();
   meter.queue_flush(stream.get());
   stream.synchronize();
-  EXPECT_EQ(standin::loaded_bytes() - before, 4 << 20);
+  EXPECT_EQ(standin::loaded_bytes() - before, kFlushBytes);
+}
+
+/// A device that waits for the host between the events would make a ceiling low: what keeps it busy
+/// meanwhile comes before them.
+TEST_F(StandinCeilings, KernelsAreQueuedBehindWorkThatIsNotTimed) {
+  constexpr double kLaunchMs = 0.5;
+  standin::reset({.memory_bytes = kMemoryBytes, .costs_ms = {{"cudaLaunchKernelEx", kLaunchMs}}});
+  Memory memory(4096, 4096);
+  CeilingMeter meter = meter_of(memory);
+  for (const CeilingMeter::What what : {CeilingMeter::What::kRead, CeilingMeter::What::kFma}) {
+    const std::size_t before = standin::launches().size();
+    meter.queue(what);
+    meter.finish();
+    EXPECT_EQ(standin::launches().size() - before, 2u);
+    EXPECT_DOUBLE_EQ(meter.seconds(), 1e-3 * kLaunchMs);
+  }
 }
 
 TEST_F(StandinCeilings, FlopsAreTwoForEachMultiplyAddOfAThread) {

@@ -95,6 +95,19 @@ TEST_F(StandinProbe, TimesAreOfOneRepetition) {
   }
 }
 
+/// Whose time would be in it.
+TEST_F(StandinProbe, ALaunchAsksNothing) {
+  std::int64_t asked = 0;
+  probe(0, [&](const ProbeFigure& f) {
+    if (f.name == "launch") {
+      EXPECT_EQ(standin::occupancy_queries(), asked) << f.variant;
+    }
+    asked = standin::occupancy_queries();
+    return true;
+  });
+  EXPECT_GT(asked, 0);
+}
+
 TEST_F(StandinProbe, StopsWhenToldTo) {
   int count = 0;
   probe(0, [&](const ProbeFigure&) { return ++count < 3; });
