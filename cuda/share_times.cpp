@@ -96,6 +96,11 @@ std::vector<double> Share::time_batches(std::int64_t batches) {
 void Share::time_kernels() {
   const std::vector<double> few = time_batches(kFewBatches);
   const double of_batch = *std::max_element(few.begin(), few.end()) / kFewBatches;
+  if (of_batch >= kSlopeSeconds) {  // what is taken once is as little of these
+    for (std::size_t w = 0; w < workers_.size(); ++w) workers_[w].kernel_s = few[w] / kFewBatches;
+    kernel_s_ = of_batch;
+    return;
+  }
   const std::int64_t most =
       std::clamp<std::int64_t>(kMostLaunches / std::ssize(workers_), 1, kMostBatches - kFewBatches);
   const auto more = static_cast<std::int64_t>(

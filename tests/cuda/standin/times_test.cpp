@@ -75,7 +75,8 @@ TEST_F(StandinTimes, BatchesAreAsManyAsTheirLengthAsksFor) {
   };
   EXPECT_EQ(launches_of(1e-3), 2 + 32) << "two, and as many as there may be";
   EXPECT_EQ(launches_of(0.25), 2 + 2 + 8) << "2 ms";
-  EXPECT_EQ(launches_of(100), 2 + 2 + 1);
+  EXPECT_EQ(launches_of(1), 2 + 2 + 2);
+  EXPECT_EQ(launches_of(2), 2) << "of which a launch is little";
 }
 
 /// Every batch has data of its own, or as many as several caches hold.
