@@ -148,7 +148,8 @@ BackendFacts CudaBackend::facts() const {
     facts.devices.push_back(std::move(device));
     names.push_back(share.device().name);
     if (facts.path.empty()) facts.path = share.path();
-    facts.last_cache_bytes += share.limits().l2_bytes;
+    // Kernels of scope resident find nothing in the cache, however small the workload.
+    if (travels()) facts.last_cache_bytes += share.limits().l2_bytes;
     facts.transfer.up_bytes += share.transfer().up_bytes;
     facts.transfer.down_bytes += share.transfer().down_bytes;
   }

@@ -186,6 +186,7 @@ TEST_F(BackendTest, Facts) {
   Config resident = config;
   resident.scope = Scope::kResident;
   EXPECT_EQ(cuda_backend().create(resident)->facts().transfer.up_bytes, 0);
+  EXPECT_EQ(cuda_backend().create(resident)->facts().last_cache_bytes, 0) << "it is flushed";
 }
 
 std::string refusal(const Config& config) {
