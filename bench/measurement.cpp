@@ -142,6 +142,9 @@ Record Measurement::finish() {
     return record_;
   }
   backend_->collect();
+  // Kernels that run again for phases() leave results of their own: those that are to be verified.
+  if (config().scope == Scope::kResident && samples_.has_results() && !is_interrupted())
+    checks_s_ += timed([&] { samples_.check(backend_->digest(), "what is verified"); });
   record_.facts = backend_->facts();
   record_.warnings = record_.facts.warnings;
   record_.ceilings_s = ceilings_s_;

@@ -22,6 +22,7 @@ enum class Fault {
   kChangedPixel,     ///< a pixel of the last row of the last image is another before it is computed
   kChangedTap,       ///< so is the last filter's last tap
   kDrift,            ///< an output differs in its last bit from iteration to iteration
+  kOtherAgain,       ///< what it runs again for the phases differs in the last bit of an output
   kDeviceFault,      ///< waiting fails, as after a failed launch
   kNoDevice,         ///< cannot be made on this machine
   kFasterThanLight,  ///< claims ceilings so low that the iterations are above the bound
@@ -67,6 +68,10 @@ class FaultyBackend final : public Backend {
     if (fault_ == Fault::kDeviceFault) throw ResourceError("launch failed: device lost");
   }
   Digest digest() override { return backend_->digest(); }
+  std::optional<Phases> phases() override {
+    if (fault_ == Fault::kOtherAgain) results_[0] = std::nextafter(results_[0], 1e9);
+    return backend_->phases();
+  }
   std::vector<double> busy_s() const override { return backend_->busy_s(); }
 
  private:
@@ -97,7 +102,9 @@ inline BackendTable table_with(Fault fault) {
   BackendEntry& cpu = table.front();
   cpu.create = [create = cpu.create, fault](const Config& config) -> std::unique_ptr<Backend> {
     if (fault == Fault::kNoDevice) throw UnsupportedError("no device; use another machine");
-    return std::make_unique<FaultyBackend>(create(config), config, fault);
+    Config of_cpu = config;
+    of_cpu.scope = Scope::kEndToEnd;  // which is what scope resident is there
+    return std::make_unique<FaultyBackend>(create(of_cpu), config, fault);
   };
   return table;
 }

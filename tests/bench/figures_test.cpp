@@ -121,6 +121,7 @@ TEST(AllFigures, OfAMeasurementAreThoseOfItsSamples) {
   // These are the real ones of the results.
   expected.verification.max_error_of_bound = got.verification.max_error_of_bound;
   expected.digest = got.digest;
+  expected.checks_s = 0.0036 + 0.00017;  // in scope resident what is verified has a digest, too
   testing::expect_alike(Json::parse(to_json(report_of({got}))),
                         Json::parse(to_json(report_of({expected}))), "document");
   EXPECT_EQ(original_lines(got, true), original_lines(expected, true));

@@ -311,6 +311,15 @@ TEST(Program, WhatThisMachineLacksIsExit3) {
   EXPECT_TRUE(record_of(outcome.out)["median_s"].is_null());
 }
 
+/// Verified are the results of a run that is not timed, where there is one.
+TEST(Program, WhatIsVerifiedIsWhatWasTimed) {
+  const auto args = quick({"--scope", "resident"});
+  EXPECT_EQ(run(args, testing::table_with(Fault::kNone)).code, 0);
+  const Outcome other = run(args, testing::table_with(Fault::kOtherAgain));
+  EXPECT_EQ(other.code, 4);
+  EXPECT_THAT(other.err, HasSubstr("what is verified has digest"));
+}
+
 TEST(Program, WrongResultsAreExit4) {
   for (const Fault fault : {Fault::kWrongOutput, Fault::kUnwrittenImage, Fault::kDrift}) {
     const Outcome outcome = run(quick({"--json", "-"}), testing::table_with(fault));
