@@ -2,13 +2,22 @@
 """JAX: one grouped convolution of all images, compiled by XLA."""
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Any, Callable, Optional
 
 import numpy as np
 
 from convscale.generator import Array
-from convscale.peers.peer import Peer, first_line
+from convscale.peers.peer import Peer, cudnn_version, first_line
+
+
+def _cudnn_version() -> Optional[str]:
+    """JAX has no public name for it."""
+    with contextlib.suppress(Exception):
+        from jax._src.lib import cuda_versions
+        return cudnn_version(cuda_versions.cudnn_get_version())
+    return None
 
 
 class JaxPeer(Peer):
@@ -33,8 +42,9 @@ class JaxPeer(Peer):
     def software(self) -> str:
         # "PJRT C API\ncuda 12040", "<unknown>" of the CPU
         words = str(self._place.client.platform_version).split()
-        cuda = f", CUDA {words[-1]}" if "cuda" in words else ""
-        return f"JAX {self._jax.__version__}{cuda}"
+        parts = {"JAX": self._jax.__version__, "CUDA": words[-1] if "cuda" in words else None,
+                 "cuDNN": _cudnn_version()}
+        return ", ".join(f"{name} {version}" for name, version in parts.items() if version)
 
     def device_name(self) -> str:
         return str(self._place.device_kind)

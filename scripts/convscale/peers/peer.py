@@ -22,6 +22,14 @@ def first_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
+def cudnn_version(number: Optional[int]) -> Optional[str]:
+    """"9.1.0" of the number that cuDNN itself gives, 90100; cuDNN 8 gave 8902."""
+    if not number:
+        return None
+    unit = 10000 if number >= 90000 else 1000
+    return f"{number // unit}.{number % unit // 100}.{number % 100}"
+
+
 class Peer(abc.ABC):
     """One library. `device` is "cuda", or "cpu" where the library has that, too."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Callable, Optional
 
 from convscale.generator import Array
-from convscale.peers.peer import UNKNOWN_L2_BYTES, Peer, first_line
+from convscale.peers.peer import UNKNOWN_L2_BYTES, Peer, cudnn_version, first_line
 
 _WARM_UPS = 3  # before a capture, as PyTorch's documentation asks
 
@@ -29,12 +29,8 @@ class TorchPeer(Peer):
 
     def software(self) -> str:
         torch = self._torch
-        number = torch.backends.cudnn.version()  # 90100; of cuDNN 8 8902
-        cudnn = None
-        if number:
-            unit = 10000 if number >= 90000 else 1000
-            cudnn = f"{number // unit}.{number % unit // 100}.{number % 100}"
-        parts = {"PyTorch": torch.__version__, "CUDA": torch.version.cuda, "cuDNN": cudnn}
+        parts = {"PyTorch": torch.__version__, "CUDA": torch.version.cuda,
+                 "cuDNN": cudnn_version(torch.backends.cudnn.version())}
         return ", ".join(f"{name} {version}" for name, version in parts.items() if version)
 
     def device_name(self) -> str:

@@ -48,7 +48,8 @@ def convolve(images, filters, results, height, width, out_height, out_width, str
 
 
 def tuned_convolve():
-    """Needs a device, on which the tiles are tried when it first meets a shape."""
+    """Needs a device, on which the tiles are tried when it first meets a size of images. Of one
+    shape and type of data, since nothing else is told apart."""
     configurations = [triton.Config({"ROWS": rows, "COLUMNS": columns}, num_warps=warps)
                       for rows, columns, warps in TILES]
-    return triton.autotune(configurations, key=["height", "width", "stride", "SIZE"])(convolve)
+    return triton.autotune(configurations, key=["height", "width", "stride"])(convolve)
