@@ -103,6 +103,9 @@ int main(int argc, char** argv) {
   } catch (const Error& error) {
     std::cerr << "gpu_probe: " << one_line(error.what()) << '\n';
     return static_cast<int>(error.code());
+  } catch (const std::exception& error) {  // no memory, say
+    std::cerr << "gpu_probe: " << one_line(error.what()) << '\n';
+    return static_cast<int>(ExitCode::kFailure);
   }
   return 0;
 }

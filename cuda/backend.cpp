@@ -17,6 +17,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <chrono>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -126,6 +127,7 @@ class CudaBackend final : public Backend {
   std::vector<std::unique_ptr<Share>> shares_;    // before what their copies read and write goes
   std::vector<std::optional<Monitor>> monitors_;  // of each share; null without NVML
   std::function<bool()> stop_ = [] { return false; };
+  std::optional<std::chrono::steady_clock::time_point> worked_at_;  // last; null before ceilings
   std::deque<ImageRange> under_way_;
   ThreadTeam helpers_;  // for what is done on the host outside of the timed region
 };
@@ -216,19 +218,27 @@ std::optional<double> CudaBackend::measure(CeilingMeter::What what) {
   return sum;
 }
 
+using Clock = std::chrono::steady_clock;
 constexpr double kWarmS = 0.1;
+constexpr auto kUntilItCools = std::chrono::seconds(1);
 
-/// An idle device has lowered its clocks, for which the host gave it time enough in the setup.
+/// An idle device lowers its clocks: in the setup, and while rows that it takes turns with run.
 void CudaBackend::warm_up() {
+  if (worked_at_ && Clock::now() - *worked_at_ < kUntilItCools) return;
   constexpr int kMostRounds = 1000;  // each is a millisecond or more, unless events tell no time
-  const auto is_warm = [](const auto& share) {
-    return !has_work(*share) || share->ceilings_s() >= kWarmS;
+  std::vector<double> before;
+  for (const auto& share : shares_) before.push_back(share->ceilings_s());
+  const auto is_cold = [&](std::size_t i) {
+    return has_work(*shares_[i]) && shares_[i]->ceilings_s() - before[i] < kWarmS;
   };
   for (int round = 0; round < kMostRounds && !stop_(); ++round) {
-    if (std::all_of(shares_.begin(), shares_.end(), is_warm)) return;
+    bool any = false;
+    for (std::size_t i = 0; i < shares_.size(); ++i) any = any || is_cold(i);
+    if (!any) break;
     measure(CeilingMeter::What::kRead);
     measure(CeilingMeter::What::kFma);
   }
+  worked_at_ = Clock::now();
 }
 
 Ceilings CudaBackend::measure_ceilings() {
@@ -243,6 +253,7 @@ Ceilings CudaBackend::measure_ceilings() {
 }
 
 void CudaBackend::poison() {
+  if (worked_at_) warm_up();  // ceilings are not measured before each iteration
   for (const auto& share : shares_) share->poison();
   if (!travels()) return;
   dispatch(config_.dtype, [&]<class T>() {
@@ -260,6 +271,7 @@ void CudaBackend::wait(ImageRange range) {
     const ImageRange oldest = under_way_.front();
     under_way_.pop_front();
     for (const auto& share : shares_) share->wait_oldest();
+    if (worked_at_) worked_at_ = Clock::now();
     if (oldest == range) return;
   }
 }

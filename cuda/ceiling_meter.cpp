@@ -38,16 +38,20 @@ PageBuffer numbers(std::int64_t bytes, const std::optional<int>& numa_node) {
   return buffer;
 }
 
-/// Queues copies of `bytes` in all, from the begin of `from` to that of `to`, over and over.
+/// Queues copies of `bytes` in all, piece by piece as large as fits both ends, over and over.
 void queue_copies(std::span<std::byte> to, std::span<const std::byte> from, std::int64_t bytes,
                   cudaMemcpyKind kind, cudaStream_t stream) {
-  std::size_t at_to = 0, at_from = 0, left = size(bytes);
-  while (left > 0) {
-    const std::size_t piece = std::min({left, to.size() - at_to, from.size() - at_from});
-    CONVSCALE_CUDA(cudaMemcpyAsync(to.data() + at_to, from.data() + at_from, piece, kind, stream));
-    left -= piece;
-    at_to = (at_to + piece) % to.size();
-    at_from = (at_from + piece) % from.size();
+  const std::size_t piece = std::min({size(bytes), to.size(), from.size()});
+  const auto step = [&](std::size_t& at, std::size_t end) {
+    at += piece;
+    if (at + piece > end) at = 0;
+  };
+  std::size_t at_to = 0, at_from = 0;
+  for (std::size_t left = size(bytes); left > 0; left -= std::min(left, piece)) {
+    CONVSCALE_CUDA(cudaMemcpyAsync(to.data() + at_to, from.data() + at_from, std::min(left, piece),
+                                   kind, stream));
+    step(at_to, to.size());
+    step(at_from, from.size());
   }
 }
 

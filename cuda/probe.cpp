@@ -99,6 +99,20 @@ class Probe {
     }
     report({std::move(name), std::move(variant), amount, unit, median_of(seconds)});
   }
+  /// kLaunches of `queue`, all queued before the first begins.
+  template <class Queue>
+  void behind_gate(std::string name, std::string variant, const Queue& queue) {
+    std::vector<double> seconds;
+    for (int i = 0; i < kRepetitions; ++i) {
+      read(d_a_, most_, 2);  // some milliseconds
+      begin_.record(stream_);
+      for (int r = 0; r < kLaunches; ++r) queue();
+      end_.record(stream_);
+      end_.synchronize();
+      seconds.push_back(seconds_between(begin_, end_) / kLaunches);
+    }
+    report({std::move(name), std::move(variant), 1, "launch", median_of(seconds)});
+  }
   void report(const ProbeFigure& figure) {
     if (!on_figure_(figure)) throw Enough();
   }
@@ -197,9 +211,9 @@ class Probe {
   /// The smallest kernel there is: one block that reads a few bytes.
   void launches() {
     const auto smallest = [&] { read(d_b_, 16, 1); };
-    measure("launch", "queued one behind the other", 1, "launch", smallest, kLaunches);
+    behind_gate("launch", "queued one behind the other", smallest);
     measure("launch", "each between events", 1, "launch", smallest);
-    measure("event", "nothing between two", 1, "launch", [] {});
+    measure("event", "nothing between two", 1, "event", [] {});
     std::vector<double> seconds;
     for (int i = 0; i < kLaunches; ++i) {
       const auto begin = Clock::now();

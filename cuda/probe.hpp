@@ -12,7 +12,7 @@ struct ProbeFigure {
   std::string name;     ///< "read", "link up", ...
   std::string variant;  ///< "16 MiB", "pinned, 33 x 1000^2, needed rows", ...
   double amount = 0;    ///< bytes or FLOPs of one repetition; of a launch, 1
-  std::string unit;     ///< of the amount: "byte", "FLOP", "launch"
+  std::string unit;     ///< of the amount: "byte", "FLOP", "launch", "event"
   double seconds = 0;   ///< of one repetition, the median; by the device's events
   double per_second() const { return amount / seconds; }
 };

@@ -32,7 +32,8 @@ class Share {
   const DeviceInfo& device() const { return info_; }
   const DeviceLimits& limits() const { return limits_; }
   ImageRange images() const { return images_; }
-  /// The way that the kernel takes inside; empty if it has but one, or takes none yet.
+  /// The way that the kernel takes inside, and that data take to the device where that was chosen
+  /// by trying; empty if there is but one, or none yet.
   std::string path() const;
   /// Memory for the whole share at once and for ceilings, without what kernels take for themselves.
   DeviceNeed need() const;
@@ -135,6 +136,7 @@ class Share {
   const DeviceLimits limits_;
   const Kernel& kernel_;
   bool all_rows_;
+  bool sends_needless_rows_ = false;  // as that is faster
   HostBuffers host_;
   std::vector<Worker> workers_;
   std::int64_t chunk_images_ = 0;  // of one launch at most

@@ -61,7 +61,7 @@ void Share::choose_rows() {
       (all ? of_all : of_needed).push_back(seconds_between(begin, end));
     }
   }
-  all_rows_ = median_of(of_all) < median_of(of_needed);
+  all_rows_ = sends_needless_rows_ = median_of(of_all) < median_of(of_needed);
 }
 
 /// Runs all kernels `batches` times. For each stream: seconds from the begin of the first until its

@@ -50,7 +50,9 @@ void Share::tune() {
 }
 
 std::string Share::path() const {
-  return workers_.front().plan ? workers_.front().plan->path() : "";
+  const std::string of_kernel = workers_.front().plan ? workers_.front().plan->path() : "";
+  if (!sends_needless_rows_) return of_kernel;
+  return of_kernel + (of_kernel.empty() ? "" : ", ") + "all rows are sent";
 }
 
 }  // namespace convscale::cuda

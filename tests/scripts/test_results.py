@@ -134,8 +134,9 @@ def test_a_field_of_a_wrong_type(tmp_path: Path, field: str, value: Any) -> None
     ("bound.read_bytes_per_s", []), ("reason", 1), ("ranks", "x"), ("ranks", 0),
     ("interleaved", 1), ("device", 1), ("digest", 1), ("path", 1), ("host_memory", 1),
     ("seed", 2**64), ("height", 10**30), ("burn_times_s", [0]), ("per_rank", "x"),
-    ("per_rank[0]", 1), ("fastest_rank.rank", -1), ("slowest_rank.host", 1), ("slowest_rank.run_s", "x"),
-    ("exchanged_bytes", "x"), ("wire_bytes", -1), ("communication_share", []), ("barrier_s", "x"),
+    ("per_rank[0]", 1), ("fastest_rank.rank", -1), ("slowest_rank.host", 1),
+    ("slowest_rank.run_s", "x"), ("exchanged_bytes", "x"), ("wire_bytes", -1),
+    ("communication_share", []), ("barrier_s", "x"),
     ("bound.network_bytes_per_s", "x"), ("distribute", 1)])
 def test_an_optional_field_of_a_wrong_type(tmp_path: Path, field: str, value: Any) -> None:
     outer, _, inner = field.partition(".")

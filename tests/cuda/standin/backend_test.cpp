@@ -107,6 +107,7 @@ TEST_F(StandinBackend, OnlyNeededRowsTravel) {
   const Transfer transfer = driven.backend().facts().transfer;
   EXPECT_EQ(standin::copied().up - before.up, transfer.up_bytes);
   EXPECT_EQ(standin::copied().down - before.down, transfer.down_bytes);
+  EXPECT_EQ(driven.backend().facts().path, "");
   EXPECT_LT(transfer.up_bytes, 9 * (20 * 28 + 16) * 8);
 }
 
@@ -117,6 +118,7 @@ TEST_F(StandinBackend, AllRowsTravelWhereThatIsFaster) {
   const standin::Copied before = standin::copied();
   expect_right(driven);
   EXPECT_EQ(standin::copied().up - before.up, 9 * (20 * 28 + 16) * 8);
+  EXPECT_EQ(driven.backend().facts().path, "all rows are sent");
   EXPECT_LT(driven.backend().facts().transfer.up_bytes, 9 * (20 * 28 + 16) * 8)
       << "what the method needs is what the bound is made of";
 }

@@ -8,8 +8,10 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace convscale::cuda {
@@ -172,6 +174,8 @@ TEST_F(StandinTimes, TheDeviceIsWarmBeforeTheFirstCeiling) {
   const std::size_t of_both = 2 * 2 * 2;  // a gate; reads and multiply-adds, on either device
   EXPECT_EQ(launches_of_ceilings(), (3 + 1) * of_both) << "the least that is 100 ms";
   EXPECT_EQ(launches_of_ceilings(), of_both) << "it stays warm";
+  std::this_thread::sleep_for(std::chrono::milliseconds(1100));
+  EXPECT_EQ(launches_of_ceilings(), (3 + 1) * of_both) << "others had their turn for a second";
 }
 
 /// Scope resident needs no host memory but for what is verified.
