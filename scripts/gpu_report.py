@@ -26,7 +26,8 @@ SHORT_BYTES = 11000  # of the short report: what shows the last 12,000 character
 
 
 def header(folder: Folder) -> List[str]:
-    document = folder.documents[0] if folder.documents else {}
+    # gpu_probe writes no host, and other programs may be another version.
+    document: Record = next((d for d in folder.documents if d["host"]["cpu"]), {})
     host, program = document.get("host", {}), document.get("program", {})
     machine = folder.text("machine.txt").splitlines()
     found = [after.split() for line, after in zip(machine, machine[1:]) if line == "$ uname -a"]
@@ -42,7 +43,8 @@ def header(folder: Folder) -> List[str]:
     for index in sorted(folder.devices, key=str):
         lines.append("* Device {}: {}".format(index, device_text(folder.devices[index])))
     if not folder.devices:
-        lines.append("* Device: none was used; see the steps below")
+        lines.append("* Device: " + (one_line("; ".join(folder.device_names)) or
+                                     "none was used; see the steps below"))
     lines += ["* " + line for line in machine[:3] if line.startswith(("cuDNN", "compute-san"))]
     return lines + ["* The machine: [machine.txt](machine.txt); what was done: "
                     "[report.log](report.log); all records: `runs/*.json`", ""]

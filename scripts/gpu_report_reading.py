@@ -67,7 +67,7 @@ RECORD = Spec(
          **fields(is_count, "height width images num_workers")),
     dict(fields(is_time, "median_s"), **dict(
         fields(is_number, "cv bytes_per_s"),
-        **dict(fields(is_text, "host_memory reason digest fill"),
+        **dict(fields(is_text, "host_memory reason digest fill path"),
                **fields(is_plain, "filter_size stride seed"), warnings=is_list))),
     {"bound": Spec({}, dict(
         fields(is_number, "read_bytes_per_s peak_flops_per_s up_bytes_per_s down_bytes_per_s "
@@ -86,8 +86,9 @@ DEVICE = Spec({}, dict(
 DOCUMENT = Spec({}, {"started_at": is_text}, {
     "host": Spec({}, fields(is_plain, "name os cpu threads numa_nodes"), {}),
     "program": Spec({}, {"version": is_text}, {})})
-PROBE = Spec({"name": is_text, "seconds": is_time},
-             dict(fields(is_number, "bytes bytes_per_s"), variant=is_plain), {})
+PROBE = Spec({"name": is_text, "seconds": is_number},
+             dict(fields(is_number, "amount bytes_per_s flops_per_s"), variant=is_plain,
+                  unit=is_text), {})
 
 
 def cleaned(spec: Spec, value: Any, odd: List[str], prefix: str = "") -> Optional[Record]:
@@ -138,6 +139,7 @@ class Folder:
         self.records: List[Record] = []
         self.break_even: List[Record] = []
         self.devices: Dict[str, Record] = {}
+        self.device_names: Dict[str, None] = {}
         self.documents: List[Record] = []
         self.probes: List[Record] = []
         # outcome, seconds, name, remark; begin and end, which may be missing
@@ -168,7 +170,10 @@ class Folder:
         self.break_even += self._each(BREAK_EVEN, document, "break_even", file.name)
         self.probes += self._each(PROBE, document, "probe", file.name)
         for device in self._each(DEVICE, document, "devices", file.name):
-            self.devices[str(device.get("index"))] = device
+            if device["index"] is not None:
+                self.devices[str(device["index"])] = device
+            elif device["name"] is not None:  # all that other programs know
+                self.device_names[str(device["name"])] = None
 
     def _each(self, spec: Spec, document: Record, name: str, file: str) -> List[Record]:
         """The usable elements of a list in a document, which may lack it."""

@@ -19,6 +19,11 @@ def cases_of(folder: Folder) -> Dict[Case, List[Record]]:
     return cases
 
 
+def way_of(r: Record, name: str) -> str:
+    """With the way that a kernel took inside, such as which of cuDNN's engines."""
+    return "{} ({})".format(name, r["path"]) if r["path"] else name
+
+
 def best_part(folder: Folder) -> List[str]:
     """Of each case the best of ours, by the clock."""
     cases = cases_of(folder)
@@ -27,7 +32,7 @@ def best_part(folder: Folder) -> List[str]:
         ours = best(filter(is_ours, cases[case]), clock_s)
         if ours is not None:
             rows.append((workload_of(ours), ours["method"], ours["scope"], ours["dtype"],
-                         ours["kernel"], ours["num_workers"], seconds(clock_s(ours)),
+                         way_of(ours, ours["kernel"]), ours["num_workers"], seconds(clock_s(ours)),
                          share(fraction(ours, clock_s)), ours["vouched"]))
     if not rows:
         return []
@@ -50,7 +55,8 @@ def others_part(folder: Folder) -> List[str]:
             if row is None:
                 continue
             found.append((row["median_s"], (
-                workload_of(row), row["method"], row["scope"], row["dtype"], name,
+                workload_of(row), row["method"], row["scope"], row["dtype"],
+                way_of(row, name),
                 seconds(clock_s(row)),
                 decimal(ratio(row, best(ours, clock_s), clock_s), "{:.1f}"),
                 seconds(kernel_s(best(theirs, kernel_s) or row)),
@@ -80,8 +86,8 @@ def measurements_part(folder: Folder) -> List[str]:
         lines += ["## All rows of {}".format(group[2]), ""] + table(
             "method | scope | dtype | backend | kernel | >streams | host memory | >median | >cv | "
             ">vs ours | >of bound | limit | >GB/s | >kernel_s | >bound / kernel_s | verification",
-            ((r["method"], r["scope"], r["dtype"], r["backend"], r["kernel"], r["num_workers"],
-              r["host_memory"] or "", seconds(clock_s(r)), decimal(r["cv"], "{:.1%}"),
+            ((r["method"], r["scope"], r["dtype"], r["backend"], way_of(r, r["kernel"]),
+              r["num_workers"], r["host_memory"] or "", seconds(clock_s(r)), decimal(r["cv"], "{:.1%}"),
               decimal(ratio(best(filter(is_ours, cases.get(case_of(r), [])), clock_s), r, clock_s)),
               share(fraction(r, clock_s)), r["bound"]["limit"] or "", giga(r["bytes_per_s"]),
               seconds(kernel_s(r)),
@@ -157,15 +163,28 @@ def break_even_part(folder: Folder) -> List[str]:
         ">CPU pass | >passes", rows) + [""]
 
 
+def amount_text(p: Record) -> str:
+    """Of one repetition; launches and events are counted one by one."""
+    for unit, factor, name in (("byte", 1e-6, "MB"), ("FLOP", 1e-9, "GFLOP")):
+        if p["unit"] == unit and p["amount"] is not None:
+            return "{:.4g} {}".format(p["amount"] * factor, name)
+    return ""
+
+
+def rate_text(p: Record) -> str:
+    if p["flops_per_s"] is not None:
+        return "{:.2f} TFLOP/s".format(p["flops_per_s"] * 1e-12)
+    return giga(p["bytes_per_s"]) + " GB/s" if p["bytes_per_s"] is not None else ""
+
+
 def probe_part(folder: Folder) -> List[str]:
     """The micro-benchmarks of gpu_probe."""
     if not folder.probes:
         return []
     return ["## Reads, copies and launches by themselves (gpu_probe)", ""] + table(
-        "what | variant | >MB | >time | >GB/s",
-        ((p["name"], "" if p["variant"] is None else p["variant"],
-          decimal(p["bytes"] * 1e-6 if p["bytes"] is not None else None, "{:.4g}"),
-          seconds(p["seconds"]), giga(p["bytes_per_s"])) for p in folder.probes)) + [""]
+        "what | variant | >amount | >time | >rate",
+        ((p["name"], "" if p["variant"] is None else p["variant"], amount_text(p),
+          seconds(p["seconds"]), rate_text(p)) for p in folder.probes)) + [""]
 
 
 def clocks_part(folder: Folder) -> List[str]:

@@ -63,9 +63,14 @@ echo "========= ERROR SUMMARY: 0 errors"
 PROBE = TOOL + """
 cat >"${@: -1}" <<'END'
 {"schema_version": "1", "probe": [
- {"name": "read", "variant": "16 loads", "bytes": 4294967296, "seconds": 0.0014,
-  "bytes_per_s": 3.1e12},
- {"name": "launch", "variant": "empty", "bytes": null, "seconds": 2.5e-6, "bytes_per_s": null}]}
+ {"name": "read", "variant": "4096 MiB", "amount": 4294967296.0, "unit": "byte",
+  "seconds": 0.0014, "bytes_per_s": 3.1e12, "flops_per_s": null},
+ {"name": "multiply-add", "variant": "float32", "amount": 6.6e9, "unit": "FLOP",
+  "seconds": 1e-4, "bytes_per_s": null, "flops_per_s": 6.6e13},
+ {"name": "launch", "variant": "empty", "amount": 1.0, "unit": "launch", "seconds": 2.5e-6,
+  "bytes_per_s": null, "flops_per_s": null},
+ {"name": "event", "variant": "nothing", "amount": 1.0, "unit": "event", "seconds": 0.0,
+  "bytes_per_s": null, "flops_per_s": null}]}
 END
 """
 NCU = TOOL + """

@@ -51,8 +51,11 @@ class PlansTest(bench.GpuReportTest):
         self.assert_row(text, "over cudnn, resident full", "33 x 1000^2", "not measured")
         self.assert_row(text, "33 x 1000^2", "full", "float64", "brand_new", "4", "2.00")
         self.assertIn("skipped: vector does not do full", text)
-        self.assert_row(text, "read", "16 loads", "4295", "1.4 ms", "3100.0")
-        self.assert_row(text, "launch", "empty", "2.5 us", "")
+        self.assert_row(text, "read", "4096 MiB", "4295 MB", "1.4 ms", "3100.0 GB/s")
+        self.assert_row(text, "multiply-add", "float32", "6.6 GFLOP", "100 us", "66.00 TFLOP/s")
+        self.assert_row(text, "launch", "empty", "", "2.5 us", "")
+        self.assert_row(text, "event", "nothing", "", "0 us", "")
+        self.assertNotIn("unreadable", text)
         self.assertRegex(text, r"\| 0 \| \d+ \| 1980 \| 2619 \| 350 \| 45 \|")  # the busier card
         self.assertNotRegex(text, r"\| 1 \| \d+ \| 345 \|")
         folder = self.unpack()

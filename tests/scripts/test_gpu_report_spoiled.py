@@ -25,8 +25,8 @@ SIDE = {"kernel": "vector", "num_workers": 4, "fixed_s": 1e-5, "per_image_s": 1e
 BREAK_EVEN = {"method": "full", "dtype": "float64", "height": 1000, "width": 1000, "images": 33,
               "cpu": SIDE, "cuda": SIDE, "images_from": 3, "passes": 2, "upload_s": 1e-3,
               "resident_s": 1e-4, "cpu_s": 1e-2, "images_reason": None, "passes_reason": None}
-PROBE = {"name": "read", "variant": "16 loads", "bytes": 1 << 32, "seconds": 1.4e-3,
-         "bytes_per_s": 3e12}
+PROBE = {"name": "read", "variant": "4096 MiB", "amount": 4294967296.0, "unit": "byte",
+         "seconds": 1.4e-3, "bytes_per_s": 3e12, "flops_per_s": None}
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,9 @@ def document(program: Path) -> dict[str, Any]:
                       scope="resident", height=1000, width=1000, images=33)
         record["phases"]["kernel_s"] = 1e-4
         records.append(record)
-    found.update(records=records, devices=[DEVICE], break_even=[BREAK_EVEN], probe=[PROBE])
+    records[1]["path"] = "eng28_k2=4"
+    records[2]["path"] = "all rows are sent"
+    found.update(records=records, devices=[DEVICE, {"name": "as a peer says it"}], break_even=[BREAK_EVEN], probe=[PROBE])
     return found
 
 
@@ -96,6 +98,23 @@ def test_what_is_whole_has_nothing_unreadable(document: dict[str, Any], tmp_path
                   "## Pinned against", "## When the GPU pays", "## Reads, copies", "## Clocks",
                   "## All rows of 33"):
         assert title in text
+    # The way that a kernel took stands in every table of rows; who knows a name alone adds none.
+    assert text.count("| cudnn (eng28_k2=4) |") == 2
+    assert "| vector (all rows are sent) | 4 | pageable |" in text
+    assert "* Device 0: made up, " in text and "* Device None" not in text
+
+
+def test_a_folder_of_other_programs_alone(document: dict[str, Any], tmp_path: Path) -> None:
+    """gpu_probe knows no host, and peers know but the name of a device."""
+    path = folder_of(tmp_path / "x", json.dumps({"schema_version": "1", "probe": [PROBE]}))
+    text = both_reports(path)
+    assert "Host" not in text and "Begun" not in text and "* Device: none was used" in text
+    peers = copy.deepcopy(document)
+    peers["devices"] = [{"name": "a card"}, {"name": "a card"}]
+    (path / "runs" / "z.json").write_text(json.dumps(peers))
+    text = both_reports(path)
+    assert "* Device: a card\n" in text and "* Host: " in text
+    assert "None" not in text.split("## Targets")[0]
 
 
 def test_any_value_may_be_odd(document: dict[str, Any], tmp_path: Path) -> None:
