@@ -40,8 +40,8 @@ find_python() {
   fi
 }
 
-# write_report: report.md, and short.md for standard output. What cannot be written leaves that of an
-# earlier step; short_is_new says whether short.md is of this one.
+# write_report: report.md, and short.md for standard output. What cannot be written leaves that of
+# an earlier step; short_is_new says whether short.md is of this one.
 write_report() {
   local kind said
   short_is_new=no

@@ -128,7 +128,10 @@ sanitize() {
   summary=$(sed -nE 's/^=+ ((ERROR|RACECHECK) SUMMARY: .*)/\1/p' "$file" | tail -n 1)
   # A tool that is ended says things of its own, which are no errors of ours.
   errors=$(grep -cE "$reported" -- "$file")
-  if ((code != 0 && errors > 0)); then
+  if ((code != 0)) && grep -q 'Device not supported' -- "$file"; then  # as some virtual machines'
+    note "not possible" "$took_s" "$name" "$(grep -m 1 'Device not supported' -- "$file")"
+    return
+  elif ((code != 0 && errors > 0)); then
     code=9 summary="$errors errors until its end"
   elif [[ $interrupted == no ]] &&
     ((code == 124 || code == 125 || (code == 137 && took_s >= limit))); then
@@ -181,6 +184,15 @@ readonly larger=(--mem 268435456 --size 1000)  # 268 images of 1000x1000
 readonly few=(--iterations 5 --burns 1)
 readonly both=resident,end-to-end
 
+# limits_up FILE: of the table of gpu_peers.py, the rows in which the limit of a peer was up.
+limits_up() { grep -E '^row [0-9]+ failed: it did not end within ' -- "$1"; }
+
+# only_limits FILE: nothing else failed in it.
+only_limits() {
+  [[ -n $(limits_up "$1") ]] &&
+    (($(limits_up "$1" | wc -l) == $(grep -cE '^row [0-9]+ failed: ' -- "$1")))
+}
+
 # recorded NAME COMMAND...: what writes runs/NAME.json. It is no failure if nothing can be measured
 # here, such as a library's kernel without the library, or if there was no time for all.
 recorded() {
@@ -193,6 +205,9 @@ recorded() {
     note "not possible" "$took_s" "$name" "$(last_line "$file")"
   elif ((code == 124)); then
     note "cut short" "$took_s" "$name" "its limit of $limit_s s; what it had is in the tables"
+  elif ((code == 5)) && only_limits "$file"; then
+    note "cut short" "$took_s" "$name" \
+      "$(limits_up "$file" | head -n 1); what was done is in the tables"
   else
     conclude "$name" "$file" ""
   fi
@@ -230,10 +245,12 @@ run_variants_large() {
 run_cudnn() {
   local options=("${every[@]}" --scope resident --kernel cudnn -w 1 --no-progress)
   recorded cudnn "${with_cudnn[@]}" "$program" "${options[@]}" "${small[@]}"
-  if ((code == 0)); then
+  if ((code == 3)); then
+    note "not possible" 0 cudnn-large "$last_remark"
+  elif [[ $interrupted == yes ]] || (($(left_of_step) < least_s)); then
+    note "not done" 0 cudnn-large "the step's limit was up"
+  else
     recorded cudnn-large "${with_cudnn[@]}" "$program" "${options[@]}" "${many[@]}" --no-verify
-  elif [[ $cudnn_says == no* ]]; then
-    note "not possible" 0 cudnn-large "$cudnn_says"
   fi
 }
 
@@ -265,32 +282,41 @@ run_probe() {
   if [[ ! -x $bin/gpu_probe ]]; then
     note "not possible" 0 probe "$bin: there is no program gpu_probe"
   else
-    recorded probe "$bin/gpu_probe" --seconds $((limit_s > 40 ? 30 : limit_s * 3 / 4))
+    # It ends by itself: what ends it costs the figures that it has.
+    local left
+    left=$(left_of_step)
+    recorded probe "$bin/gpu_probe" --seconds $((left > 40 ? 30 : (left * 3 + 3) / 4))
   fi
 }
 
-# peers NAME OPTION...: those that this python3 has, each with its part of the time.
+# peers NAME LIST BESIDE_S OPTION...: those that this python3 has, each with its part of the time
+# but for what the script takes beside them: it makes the data.
 peers() {
-  local name=$1 each=$((limit_s / 4 < 40 ? limit_s / 4 : 40))
-  shift
+  local name=$1 list=$2 count each
+  count=$(tr ',' '\n' <<<"$list" | wc -l)
+  each=$((($(left_of_step) - $3) / count))
+  each=$((each > 40 ? 40 : each < 1 ? 1 : each))
+  shift 3
   if [[ ! -r $here/gpu_peers.py ]]; then
     note "not possible" 0 "$name" "$here: there is no gpu_peers.py"
   elif ! command -v python3 >/dev/null; then
     note "not possible" 0 "$name" "there is no python3 on the path"
   else
-    recorded "$name" "${with_cudnn[@]}" python3 -B "$here/gpu_peers.py" "$@" \
+    recorded "$name" "${with_cudnn[@]}" python3 -B "$here/gpu_peers.py" --peers "$list" "$@" \
       --method strided,full --dtype float64,float32 --limit "$each"
   fi
 }
 
-run_peers() { peers peers "${small[@]}"; }
-run_peers_large() { peers peers-large "${many[@]}"; }
+run_peers() { peers peers torch,triton,cupy,jax 5 "${small[@]}"; }
+
+# XLA would compile thousands of groups for longer than all steps together.
+run_peers_large() { peers peers-large torch,triton,cupy 12 "${many[@]}"; }
 
 # profile NAME KERNEL OPTION...: the first launch of a kernel in a run; ncu then ends the run.
 profile() {
   local file=$out/runs/ncu-$1.txt name=ncu-$1 kernel=$2
   shift 2
-  if [[ $interrupted == yes ]] || ((SECONDS + least_s > step_ends)); then
+  if [[ $interrupted == yes ]] || (($(left_of_step) < least_s)); then
     note "not done" 0 "$name" "the step's limit was up"
     return
   fi
@@ -299,8 +325,8 @@ profile() {
     --section LaunchStats --section SchedulerStats --section WarpStateStats \
     "$program" --backend cuda --scope resident "${small[@]}" -w 1 --iterations 1 --burns 0 \
     --no-verify --no-progress "$@"
-  # Not every driver lets everybody count.
-  no_counters=$(grep -m 1 ERR_NVGPUCTRPERM "$file" || true)
+  # Not every driver lets everybody count, and not every virtual machine anybody.
+  no_counters=$(grep -m 1 -E 'ERR_NVGPUCTRPERM|Failed to initialize the profiler' "$file" || true)
   if [[ -n $no_counters ]]; then
     note "not possible" "$took_s" "$name" "$no_counters"
   elif grep -qE '^ +Duration ' "$file"; then

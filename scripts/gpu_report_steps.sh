@@ -79,8 +79,10 @@ run_bounded() {
   shift 2
   code=0 asked=no
   set -m  # the process group
-  { CONVSCALE_REPORT_MARK=$mark timeout --foreground --kill-after="$grace_s" "$limit" "$@" >"$file" 2>&1 </dev/null & } \
-    2>/dev/null
+  {
+    CONVSCALE_REPORT_MARK=$mark timeout --foreground --kill-after="$grace_s" "$limit" "$@" \
+      >"$file" 2>&1 </dev/null &
+  } 2>/dev/null
   child=$!
   set +m
   if [[ $interrupted == yes ]]; then stop_early; fi  # a signal may have come in between
@@ -111,6 +113,13 @@ first_error() {
        }
        /(^|[ :])([Ff]atal )?[Ee]rror:|undefined reference to|^nvcc fatal/ { print; exit }' "$1" |
     cut -c 1-300 | grep . || last_line "$1"
+}
+
+# left_of_step: what the next command of the step may take.
+left_of_step() {
+  local limit=$((step_ends - SECONDS)) left
+  left=$(time_left)
+  echo $((limit < left ? limit : left))
 }
 
 # attempt FILE COMMAND...: within what is left of the step's limit; its output goes to FILE. Sets

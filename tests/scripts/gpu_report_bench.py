@@ -55,6 +55,11 @@ if [ "$tool" = "$SLOW_TOOL" ]; then
   touch "$CALLS.hangs"
   while true; do sleep 0.1; done
 fi
+if [ "$tool" = "$REFUSED_TOOL" ]; then
+  echo "========= Error: Device not supported. Please refer to the documentation"
+  echo "========= Program hit cudaErrorUnknown (error 999) on CUDA API call to cudaMalloc."
+  exit 9
+fi
 "$@" || exit
 [ "$tool" != "$SILENT_TOOL" ] || exit 0
 echo "========= ERROR SUMMARY: 0 errors"
@@ -93,9 +98,11 @@ case $* in
   *) echo "a made-up card" ;;
 esac
 """
-PEERS = """import json, sys
+PEERS = """import json, os, sys
 from pathlib import Path
 options = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+with open(os.environ["CALLS"], "a") as calls:
+    calls.write("gpu_peers.py " + " ".join(sys.argv[1:]) + "\\n")
 document = json.loads((Path(__file__).parent / "bin" / "template.json").read_text())
 record = document["records"][0]
 record.update(backend="pytorch", kernel="conv2d", method="strided", scope="resident",
@@ -103,7 +110,11 @@ record.update(backend="pytorch", kernel="conv2d", method="strided", scope="resid
               median_s=5e-4, cv=0.01,
               bound=None, host_memory=None, warnings=[])
 record["phases"].update(kernel_s=4.4e-4)
+document["devices"] = [{"name": "a name alone"}]
 Path(options["--json"]).write_text(json.dumps(document))
+print("row  backend\\n1    pytorch")
+print(os.environ.get("PEERS_SAY", ""))
+sys.exit(int(os.environ.get("PEERS_CODE", "0")))
 """
 
 

@@ -86,7 +86,17 @@ class PlansTest(bench.GpuReportTest):
                         "500 us", "6.0", "440 us", "6.0")
         self.assert_row(text, "strided", "resident", "float64", "pytorch", "conv2d", "1", "",
                         "500 us", "1.0%", "0.17")
+        self.assertNotIn("Device None", text)
         self.assert_row(text, "vector-float64", "77.50 us", "85.12 %")
+        # What each is asked for.
+        for call, name in zip(self.calls("gpu_peers.py"), ("peers", "peers-large")):
+            options = dict(zip(call.split()[1::2], call.split()[2::2]))
+            self.assertEqual(options["--dtype"], "float64,float32")
+            self.assertEqual(options["--method"], "strided,full")
+            peers = options["--peers"].split(",")
+            self.assertEqual("jax" in peers, name == "peers")  # thousands of groups take it minutes
+            self.assertLessEqual(int(options["--limit"]), 40)
+        self.assertEqual(len(self.calls("gpu_peers.py")), 2)
         for call in self.calls("ncu"):
             self.assertIn(" --clock-control none ", call)
         self.assertTrue(all("--gtest_filter=*cudnn*" in c for c in self.calls("gpu_test")
@@ -200,6 +210,42 @@ class OutcomesTest(bench.GpuReportTest):
         (self.package / "golden").mkdir()
         self.report(0, "--steps", "tests")
         self.assertIn(f"[CONVSCALE_TEST_DATA={self.package}]", self.calls("gpu_test")[0])
+
+    def test_peers_fit_their_step(self) -> None:
+        """With what the script takes for making the data."""
+        for name, limit in (("peers", 15), ("peers-large", 16)):
+            self.out = self.folder / name
+            self.report(0, "--steps", name, "--budget", 10**5)
+            options = self.calls("gpu_peers.py")[-1].split()
+            # The step of the machine leaves it up to 10 s.
+            given = int(options[options.index("--limit") + 1])
+            self.assertIn(given, range(limit, limit + 4))
+        self.out = self.folder / "short"
+        self.report(0, "--steps", "peers", "--budget", 41)
+        options = self.calls("gpu_peers.py")[-1].split()
+        self.assertLessEqual(int(options[options.index("--limit") + 1]), 6)  # and the budget
+
+    def test_a_peer_that_was_not_done_in_its_time(self) -> None:
+        late = "row 3 failed: it did not end within the 15 s that --limit gives to a peer\n" \
+            "row 4 skipped: nothing was left of the 15 s that --limit gives to a peer"
+        text = self.report(0, "--steps", "peers", PEERS_CODE="5", PEERS_SAY=late)
+        self.assertEqual(self.step_of("peers")[0], "cut short")
+        self.assertIn("row 3 failed: it did not end within the 15 s", self.step_of("peers")[3])
+        self.assert_row(text, "strided", "resident", "float64", "pytorch", "conv2d")  # is kept
+        self.out = self.folder / "failed"
+        text = self.report(5, "--steps", "peers", PEERS_CODE="5",
+                           PEERS_SAY=late + "\nrow 5 failed: RuntimeError: made up")
+        self.assertEqual(self.step_of("peers")[0], "failed")
+        self.assertIn("row 5 failed: RuntimeError: made up", self.step_of("peers")[3])
+        self.assert_row(text, "strided", "resident", "float64", "pytorch", "conv2d")
+
+    def test_what_a_virtual_machine_refuses_is_no_failure(self) -> None:
+        self.report(0, "--steps", "memcheck,ncu", REFUSED_TOOL="memcheck",
+                    NCU_SAYS="==ERROR== Failed to initialize the profiler: LibraryNotLoaded")
+        self.assertEqual(self.step_of("memcheck")[0], "not possible")
+        self.assertIn("Device not supported", self.step_of("memcheck")[3])
+        self.assertEqual(self.step_of("ncu-vector-float64")[0], "not possible")
+        self.assertEqual(len(self.calls("ncu")), 1)
 
     def test_clocks_that_nobody_tells(self) -> None:
         self.add(self.tools / "nvidia-smi", "#!/bin/sh\necho 'made up: no such field'\nexit 2\n")
