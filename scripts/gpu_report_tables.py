@@ -87,7 +87,8 @@ def measurements_part(folder: Folder) -> List[str]:
             "method | scope | dtype | backend | kernel | >streams | host memory | >median | >cv | "
             ">vs ours | >of bound | limit | >GB/s | >kernel_s | >bound / kernel_s | verification",
             ((r["method"], r["scope"], r["dtype"], r["backend"], way_of(r, r["kernel"]),
-              r["num_workers"], r["host_memory"] or "", seconds(clock_s(r)), decimal(r["cv"], "{:.1%}"),
+              r["num_workers"], r["host_memory"] or "", seconds(clock_s(r)),
+              decimal(r["cv"], "{:.1%}"),
               decimal(ratio(best(filter(is_ours, cases.get(case_of(r), [])), clock_s), r, clock_s)),
               share(fraction(r, clock_s)), r["bound"]["limit"] or "", giga(r["bytes_per_s"]),
               seconds(kernel_s(r)),
@@ -106,11 +107,12 @@ def ceilings_part(folder: Folder) -> List[str]:
             ("up_bytes_per_s", "link, up", 1e-9, "GB/s"),
             ("down_bytes_per_s", "link, down", 1e-9, "GB/s"),
             ("duplex_bytes_per_s", "link, both at once", 1e-9, "GB/s")):
-        for memory in ("pinned", "pageable"):
+        # Only the link knows of host memory.
+        for memory in ("pinned", "pageable") if title.startswith("link") else ("",):
             for dtype in ("float64", "float32"):
                 values = [r["bound"][name] * factor for r in folder.records
                           if r["backend"] == "cuda" and is_measured(r) and r["dtype"] == dtype and
-                          r["host_memory"] == memory and r["bound"].get(name)]
+                          memory in ("", r["host_memory"]) and r["bound"].get(name)]
                 if values:
                     rows.append((title, memory, dtype, len(values), "{:.2f}".format(min(values)),
                                  "{:.2f}".format(max(values)), unit))

@@ -8,7 +8,8 @@ Usage: scripts/package.sh [--no-install] [--architectures LIST] [--tar] [OUT_DIR
 
 Makes one folder that runs on Linux machines which have a GPU and its driver, but none of the
 packages that the build needs: convscale, its GPU tests and micro-benchmarks, and gpu_report.sh with
-all that it uses. To make it needs a CUDA toolkit. cuDNN is no part of it; it is used where a machine has it. The default of OUT_DIR is
+all that it uses. To make it needs a CUDA toolkit. cuDNN is no part of it; it is used where a machine
+has it. The default of OUT_DIR is
 build/convscale-VERSION-linux-MACHINE; a package that is there is replaced.
 
   --no-install          install nothing; report what is missing and exit with 5
@@ -73,7 +74,7 @@ describe() {
   echo "Devices:  code for the compute capabilities $2"
   echo "Needed:   an NVIDIA driver that supports the CUDA version above"
   echo "Optional: libcudnn.so.9 (kernel cudnn), compute-sanitizer, ncu, Python 3.6 (the"
-  echo "          report's tables), Python 3.11 with NumPy (gpu_peers.py)"
+  echo "          report's tables), Python 3.9 with NumPy (gpu_peers.py)"
 }
 
 assemble() {

@@ -44,10 +44,12 @@ def document(program: Path) -> dict[str, Any]:
         record.update(backend=backend, kernel=kernel, host_memory=memory, method="strided",
                       scope="resident", height=1000, width=1000, images=33)
         record["phases"]["kernel_s"] = 1e-4
+        record["bound"].update(copy_bytes_per_s=3e12, read_bytes_per_s=3.1e12, up_bytes_per_s=5e10)
         records.append(record)
     records[1]["path"] = "eng28_k2=4"
     records[2]["path"] = "all rows are sent"
-    found.update(records=records, devices=[DEVICE, {"name": "as a peer says it"}], break_even=[BREAK_EVEN], probe=[PROBE])
+    found.update(records=records, devices=[DEVICE, {"name": "as a peer says it"}],
+                 break_even=[BREAK_EVEN], probe=[PROBE])
     return found
 
 
@@ -101,6 +103,12 @@ def test_what_is_whole_has_nothing_unreadable(document: dict[str, Any], tmp_path
     # The way that a kernel took stands in every table of rows; who knows a name alone adds none.
     assert text.count("| cudnn (eng28_k2=4) |") == 2
     assert "| vector (all rows are sent) | 4 | pageable |" in text
+    # Of three rows on the card one is pageable, which tells of nothing but the link.
+    for row in ("copy on the device |  | float64 | 3 | 3000.00 | 3000.00 | GB/s",
+                "read bandwidth |  | float64 | 3 | 3100.00 | 3100.00 | GB/s",
+                "link, up | pinned | float64 | 2 | 50.00 | 50.00 | GB/s",
+                "link, up | pageable | float64 | 1 | 50.00 | 50.00 | GB/s"):
+        assert f"| {row} |" in text
     assert "* Device 0: made up, " in text and "* Device None" not in text
 
 
