@@ -235,6 +235,21 @@ def test_an_interrupt_leaves_what_was_measured(tmp_path: Path, number: signal.Si
     assert_is_soon_gone(int(child.read_text()))
 
 
+def test_a_kill_costs_the_peer_that_ran(tmp_path: Path) -> None:
+    path, child = tmp_path / "peers.json", tmp_path / "child"
+    command = [sys.executable, "-B", str(HERE / "made_up_peers.py"), "--peers",
+               "numpy,hanging", "--method", "full", *SMALL, "--limit", "600", "--json", str(path)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                          env={**WITHOUT_DEVICES, "CHILD": str(child)}) as process:
+        while not (child.exists() and child.read_text()):
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.kill()
+    assert json.loads(path.read_text())["interrupted"]
+    assert outcomes(records_of(path)) == [("numpy", "full", "ok")]
+    os.kill(int(child.read_text()), signal.SIGKILL)  # nobody is left who could
+
+
 def test_a_peer_ends_with_its_parent(tmp_path: Path) -> None:
     child = tmp_path / "child"
     command = [sys.executable, "-B", str(HERE / "made_up_peers.py"), "--peers", "import"]

@@ -2,6 +2,7 @@
 """The program's convolutions with the libraries that people use on a GPU from Python."""
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import os
@@ -9,7 +10,7 @@ import platform
 import sys
 import time
 from pathlib import Path
-from typing import Mapping, Optional, Sequence
+from typing import Callable, Mapping, Optional, Sequence
 
 import numpy as np
 
@@ -68,8 +69,10 @@ def _too_large(options: Options) -> dict[int, str]:
     return found
 
 
-def _measure(options: Options, peers: Mapping[str, str], records: list[Json]) -> bool:
-    """Adds what is measured to `records`. Whether it was interrupted."""
+def _measure(options: Options, peers: Mapping[str, str], records: list[Json],
+             keep: Callable[[], None]) -> bool:
+    """Adds what is measured to `records`, and calls `keep` after each peer. Whether it was
+    interrupted."""
     too_large = _too_large(options)
     workloads = [Shared(source) for source in options.sources]
     current: Optional[PeerRows] = None
@@ -80,6 +83,7 @@ def _measure(options: Options, peers: Mapping[str, str], records: list[Json]) ->
             current.run()
             records.extend(current.records)
             current = None
+            keep()
     except KeyboardInterrupt:
         records.extend(current.records if current is not None else [])
         return True
@@ -102,23 +106,34 @@ def main(arguments: Sequence[str], peers: Mapping[str, str] = PEERS) -> int:
     if options.json not in (None, "-"):
         check_writable(Path(str(options.json)))
     records: list[Json] = []
-    is_interrupted = _measure(options, peers, records)
+
+    def document(is_interrupted: bool) -> str:
+        made = make_document(
+            "gpu_peers.py", arguments, started_at, time.perf_counter() - start, is_interrupted,
+            f"NumPy {np.__version__}, Python {platform.python_version()}", host, records)
+        made["devices"] = [{"name": name} for name in
+                           dict.fromkeys(r["device"] for r in records if r["device"])]
+        return json.dumps(made, indent=2) + "\n"
+
+    def keep() -> None:
+        """What would be lost, were this process killed. Only in a file that can be replaced; what
+        goes wrong is said at the end."""
+        if options.json not in (None, "-") and (not os.path.lexists(str(options.json)) or
+                                                os.path.isfile(str(options.json))):
+            with contextlib.suppress(OSError):
+                write_text(Path(str(options.json)), document(True))
+
+    is_interrupted = _measure(options, peers, records, keep)
     if records:
         print(table_text(records), end="", flush=True,
               file=sys.stderr if options.json == "-" else sys.stdout)
     for record in records:
         for warning in record["warnings"]:
             _say(f"warning: {record['backend']}: {warning}")
-    document = make_document(
-        "gpu_peers.py", arguments, started_at, time.perf_counter() - start, is_interrupted,
-        f"NumPy {np.__version__}, Python {platform.python_version()}", host, records)
-    document["devices"] = [{"name": name} for name in
-                           dict.fromkeys(r["device"] for r in records if r["device"])]
-    text = json.dumps(document, indent=2) + "\n"
     if options.json == "-":
-        sys.stdout.write(text)
+        sys.stdout.write(document(is_interrupted))
     elif options.json is not None:
-        write_text(Path(options.json), text)
+        write_text(Path(options.json), document(is_interrupted))
     if is_interrupted:
         _say("interrupted by a signal")
         return INTERRUPTED
