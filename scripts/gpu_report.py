@@ -169,8 +169,8 @@ def short_report(folder: Folder) -> str:
     """Whole parts, in the order of their worth, as far as they fit."""
     lines = [one_line(line, 400) for line in header(folder)]
     left = []
-    for part in (short_steps_part, short_targets_part, others_part, best_part, ceilings_part,
-                 probe_part, break_even_part, counters_part, clocks_part, tests_part):
+    for part in (short_steps_part, short_targets_part, others_part, break_even_part, counters_part,
+                 best_part, ceilings_part, probe_part, clocks_part, tests_part):
         found = part(folder)
         if len("\n".join(lines + found).encode("utf-8", "replace")) <= SHORT_BYTES - 300:
             lines += found

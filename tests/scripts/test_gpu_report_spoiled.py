@@ -210,3 +210,14 @@ def test_python_3_6_reads_it(file: Path) -> None:
     tree = ast.parse(file.read_text(encoding="utf-8"), feature_version=(3, 6))
     assert not any(isinstance(node, ast.ImportFrom) and node.module == "__future__"
                    for node in ast.walk(tree))  # `annotations` came with 3.7
+
+
+def test_no_long_table_keeps_a_short_one_out_of_the_short_report(document: dict[str, Any],
+                                                                 tmp_path: Path) -> None:
+    for count in range(20, 200, 4):
+        path = folder_of(tmp_path / str(count), json.dumps({**document, "probe": [PROBE] * count}))
+        folder = Folder(path)
+        vouch(folder.records)
+        short = gpu_report.short_report(folder)
+        assert "## Ceilings" in short and "## When the GPU pays" in short
+        assert ("## Reads, copies" in short) != ("In report.md only: Reads, copies" in short)
