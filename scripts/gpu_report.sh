@@ -14,7 +14,8 @@ source "$here/gpu_report_bundle.sh"
 
 usage() {
   cat <<'END'
-Usage: gpu_report.sh [--steps LIST] [--budget SECONDS] [--out DIR] [--bin DIR] [--no-build]
+Usage: gpu_report.sh [--steps LIST] [--budget SECONDS] [--out DIR] [--bundle FILE] [--bin DIR]
+                     [--no-build]
 
 Tests and measures what convscale does on this machine's GPU. Writes one new folder, which holds
 report.md, each run's records and text, and all of it as one file, report.tgz, that is written anew
@@ -29,6 +30,7 @@ the package.
                   out (460); --time-limit is another name
   --out DIR       where to write; must be new or empty (gpu-report-HOST-TIME in the current folder,
                   or in build/ of a source tree)
+  --bundle FILE   where a copy of report.tgz goes after every step, and no other file
   --bin DIR       take convscale, gpu_test and gpu_probe from there; build nothing
   --no-build      take those of the last build
   --list-steps    the steps and plans
@@ -57,14 +59,15 @@ usage_error() {
 
 # --- Options
 
-out='' bin='' budget=460 build=yes steps=all folder=$here/../build/
+out='' bundle='' bin='' budget=460 build=yes steps=all folder=$here/../build/
 if [[ -x $here/bin/convscale ]]; then bin=$here/bin build=no folder=''; fi  # a package
 while [[ $# -gt 0 ]]; do
   case $1 in
-    --out | --budget | --time-limit | --bin | --steps)
+    --out | --bundle | --budget | --time-limit | --bin | --steps)
       if [[ $# -lt 2 || -z $2 ]]; then usage_error "$1: a value is missing"; fi
       case $1 in
         --out) out=$2 ;;
+        --bundle) bundle=$2 ;;
         --budget | --time-limit)
           budget=$2
           if [[ ! $budget =~ ^[1-9][0-9]{0,5}$ ]]; then
@@ -100,6 +103,13 @@ bin=$(cd -- "$bin" 2>/dev/null && pwd || echo "$bin")
 out=${out:-${folder}gpu-report-$(uname -n)-$(date -u +%Y%m%dT%H%M%SZ)}
 if [[ -e $out && ! -d $out ]] || [[ -d $out && -n $(ls -A -- "$out") ]]; then
   usage_error "--out $out: is there and not empty"
+fi
+if [[ -n $bundle ]]; then
+  if [[ -d $bundle ]] || ! : 2>/dev/null >"$bundle.part"; then
+    usage_error "--bundle $bundle: cannot be written"
+  fi
+  rm -f -- "$bundle.part"
+  bundle=$(cd -- "$(dirname -- "$bundle")" && pwd)/$(basename -- "$bundle")
 fi
 mkdir -p -- "$out" 2>/dev/null || usage_error "--out $out: cannot be made"
 mkdir -- "$out/runs" 2>/dev/null ||

@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2034,SC2154  # variables of the script that sources this one
 # What gpu_report.sh leaves to be carried away: report.md and report.tgz, both made anew after every
 # step and moved into place whole. Sourced, not run; needs gpu_report_steps.sh and the variables
-# here, out.
+# here, out, bundle.
 
 most_bundle_bytes=${CONVSCALE_MOST_BUNDLE_BYTES:-16000000}  # tests try it with fewer
 cap_bytes=0  # of a text in the bundle; 0: as it is
@@ -149,4 +149,9 @@ write_bundle() {
     fi
   done
   mv -fT -- "$part" "$out/report.tgz" 2>/dev/null || lost report.tgz
+  if [[ -n $bundle ]] && ! { cp -fT -- "$out/report.tgz" "$bundle.part" &&
+    mv -fT -- "$bundle.part" "$bundle"; } 2>/dev/null; then
+    lost "$bundle"
+    rm -f -- "$bundle.part" 2>/dev/null
+  fi
 }

@@ -6,7 +6,7 @@
 
 readonly least_s=3       # a step is not begun with less time left
 readonly reserve_s=6     # for the last report and its bundle
-readonly grace_s=5       # between asking a step to end and ending it
+readonly grace_s=8       # between asking a step to end and ending it
 readonly hurry_s=3       # the same, once the report itself was asked to end
 no_device='' no_programs='' failed=0 interrupted=no last_remark='' clocks=''
 child='' asked=no       # what runs; whether it was asked to end
@@ -44,10 +44,12 @@ note() {
 # lost FILE [WHY]: it could not be written. Said once, and counted as a failure.
 lost_files=''
 lost() {
+  local what
   case " $lost_files " in *" $1 "*) return 0 ;; esac
   lost_files+=" $1"
   failed=$((failed + 1))
-  say "$out/$1: cannot be written${2:+: $2}; the steps go on"
+  if [[ $1 == /* ]]; then what=$1; else what=$out/$1; fi
+  say "$what: cannot be written${2:+: $2}; the steps go on"
 }
 
 # --- Ending

@@ -201,6 +201,25 @@ class WritingTest(bench.GpuReportTest):
         self.end(running, 0)
         self.assertTrue(all(name.startswith("out") for name in seen), seen)
 
+    def test_a_copy_of_the_bundle_goes_where_it_is_wanted(self) -> None:
+        (self.folder / "back").mkdir()
+        copy = self.folder / "back" / "b.tgz"
+        self.behave(hanging_kernel="tiled")
+        running = self.start("--bundle", copy, "--steps", "probe,ours")
+        self.wait_for(lambda: (self.bin / "hangs").exists())
+        self.assertGreater(copy.stat().st_size, 0, "after every step")
+        self.interrupt(running, self.bin / "hangs", signal.SIGTERM)
+        self.assertEqual(copy.read_bytes(), (self.out / "report.tgz").read_bytes())
+        self.assertEqual(list(copy.parent.iterdir()), [copy])
+
+    def test_a_copy_that_cannot_be_written_later_is_said(self) -> None:
+        copy = self.folder / "back" / "b.tgz"
+        copy.parent.mkdir()
+        self.report(5, "--bundle", copy, "--steps", "tests,ours",
+                    DOES=f"rm -rf '{copy.parent}'; touch '{copy.parent}'")
+        self.assertEqual(self.errors.count(f" {copy}: cannot be written"), 1, self.errors)
+        self.assertTrue(self.unpack().is_dir())
+
     def test_nobody_need_read_what_it_says(self) -> None:
         reader, writer = os.pipe()
         running = subprocess.Popen(
@@ -282,7 +301,9 @@ class BadInputTest(bench.GpuReportTest):
                 (["--out", full], "is there and not empty"),
                 (["--out", self.folder / "file" / "x"], "cannot be made"),
                 (["--out", self.folder / "file"], "is there and not empty"),
-                (["--out", "/proc/made-up"], "cannot be made"))
+                (["--out", "/proc/made-up"], "cannot be made"),
+                (["--bundle", self.folder], "cannot be written"),
+                (["--bundle", "/proc/made-up"], "cannot be written"))
         for options, says in cases:
             with self.subTest(options):
                 done = subprocess.run([self.package / "gpu_report.sh", "--out", self.out,

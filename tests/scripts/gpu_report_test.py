@@ -17,8 +17,8 @@ import gpu_report_bench as bench
 
 FIRST = ["machine", "tests", "ours", "large", "transfers", "pageable", "probe", "memcheck",
          "racecheck"]
-SECOND = ["machine", "variants", "variants-large", "peers", "cudnn", "cudnn-large", "break-even",
-          "ncu-vector-float64", "ncu-rolling-float64", "ncu-tiled-strided-float64", "ncu-read_all",
+SECOND = ["machine", "variants", "variants-large", "variants-large-verified", "peers", "cudnn",
+          "cudnn-large", "break-even", "ncu-vector-float64", "ncu-rolling-float64", "ncu-tiled-strided-float64", "ncu-read_all",
           "ncu-vector-float32", "ncu-rolling-float32", "ncu-tiled-full-float64", "synccheck",
           "initcheck", "peers-large", "tests-cudnn", "larger", "streams", "end-to-end",
           "larger-kernels", "memcheck-program"]
