@@ -24,10 +24,11 @@ the end, all else on standard error. Needs no network, installs nothing, and cha
 the card. From a source tree it builds the programs first; from a package's folder it takes those of
 the package.
 
-  --steps LIST    which steps, separated by commas, in this order; or a plan: first (made for a
-                  budget of 230 s), second (370 s), all (the default: in the order of their worth)
-  --budget S      what is under way S seconds after the start is ended, and later steps are left
-                  out (460); --time-limit is another name
+  --steps LIST    which steps, separated by commas, in this order; or a plan: first, second, all
+                  (the default: in the order of their worth)
+  --budget S      what is under way S seconds after the start (of the machine step: what is built
+                  first does not count) is ended, and later steps are left out; 230 for the plan
+                  first, 370 for second, else 460; --time-limit is another name
   --out DIR       where to write; must be new or empty (gpu-report-HOST-TIME in the current folder,
                   or in build/ of a source tree)
   --bundle FILE   where a copy of report.tgz goes after every step, and no other file
@@ -59,7 +60,7 @@ usage_error() {
 
 # --- Options
 
-out='' bundle='' bin='' budget=460 build=yes steps=all folder=$here/../build/
+out='' bundle='' bin='' budget='' build=yes steps=all folder=$here/../build/
 if [[ -x $here/bin/convscale ]]; then bin=$here/bin build=no folder=''; fi  # a package
 while [[ $# -gt 0 ]]; do
   case $1 in
@@ -95,6 +96,7 @@ done
 if ! plan_of "$steps"; then
   usage_error "--steps $steps: there is no step ${unknown:-without a name}; --list-steps names them"
 fi
+if [[ -z $budget ]]; then budget=${budgets[$steps]:-${budgets[all]}}; fi
 bin=${bin:-$here/../build/cuda/bin}
 if [[ $build == no && ! -x $bin/convscale ]]; then
   usage_error "$bin: there is no program convscale"
@@ -111,7 +113,9 @@ if [[ -n $bundle ]]; then
   rm -f -- "$bundle.part"
   bundle=$(cd -- "$(dirname -- "$bundle")" && pwd)/$(basename -- "$bundle")
 fi
-mkdir -p -- "$out" 2>/dev/null || usage_error "--out $out: cannot be made"
+if ! said=$(mkdir -p -- "$out" 2>&1); then
+  usage_error "--out $out: cannot be made (${said##*: }); --out names a folder that can be written"
+fi
 mkdir -- "$out/runs" 2>/dev/null ||
   usage_error "--out $out: cannot be written, or another report began there"
 out=$(cd -- "$out" && pwd)
@@ -137,8 +141,10 @@ sanitizer=$(find_tool compute-sanitizer)
 ncu=$(find_tool ncu)
 find_cudnn
 if [[ $build == yes ]]; then
-  step build 300 build_programs
-  carry_s=0  # what building does not take is no step's
+  say "building the programs takes minutes; $out/runs/build.txt has what the compiler says"
+  asked_budget=$budget budget=900  # what is built first is no part of it
+  step build 600 build_programs
+  budget=$asked_budget carry_s=0 SECONDS=0
 fi
 run_steps
 stop_clocks

@@ -30,7 +30,7 @@ plain_report() {
 # find_python: sets python_missing, empty if there is one that can make the tables.
 find_python() {
   local said
-  python_missing=''
+  python_missing='' patient=yes  # a moment, on which all tables rest
   if ! command -v python3 >/dev/null; then
     python_missing="there is no python3 on the path"
   elif run_bounded 20 "$out/runs/python.txt" python3 -c \
@@ -38,6 +38,7 @@ find_python() {
     said=$(last_line "$out/runs/python.txt")
     python_missing="no Python 3.6 or later here${said:+ ($said)}"
   fi
+  patient=no
 }
 
 # write_report: report.md, and short.md for standard output. What cannot be written leaves that of

@@ -146,7 +146,11 @@ run_machine() {
     described nvidia-smi -q
   } >"$out/machine.txt"
   rm -f -- "$out/runs/described.txt"
-  note ok $((SECONDS - begin)) machine "machine.txt; $cudnn_says"
+  if [[ $interrupted == yes ]]; then
+    note "cut short" $((SECONDS - begin)) machine "interrupted"
+  else
+    note ok $((SECONDS - begin)) machine "machine.txt; $cudnn_says"
+  fi
 }
 
 # find_device: sets no_device and kernels. All else rests on it: it may take longer than its step.
@@ -176,7 +180,9 @@ find_device() {
 
   # Without one, the backend must end with this code and one line.
   attempt "$out/runs/no_device.txt" "$program" --backend cuda --size 100 --mem 1000000
-  if ((code == 3)); then
+  if [[ $interrupted == yes ]]; then
+    return
+  elif ((code == 3)); then
     note ok "$took_s" "convscale --backend cuda without a device" \
       "exit 3 as it should: $(last_line "$out/runs/no_device.txt")"
   else

@@ -125,8 +125,8 @@ left_of_step() {
 }
 
 # attempt FILE COMMAND...: within what is left of the step's limit; its output goes to FILE. Sets
-# took_s and code (124: over its limit; 125: the time of the report was up; 137: and did not end
-# when asked to).
+# took_s and code (124: over its limit; 125: the time of the report was up; 137: it was killed
+# before).
 attempt() {
   local file=$1 left limit=$((step_ends - SECONDS)) begin=$SECONDS whole=no
   shift
@@ -135,6 +135,7 @@ attempt() {
   began=$(moment)
   run_bounded "$((limit > 0 ? limit : 1))" "$file" "$@"
   took_s=$((SECONDS - begin))
+  if ((code == 137 && took_s >= limit)); then code=124; fi  # it was asked to end, and took its time
   if ((code == 124)) && [[ $whole == yes ]]; then code=125; fi
   { echo "exit $code after $took_s s, output in runs/$(basename -- "$file"): $*" \
     >>"$out/report.log"; } 2>/dev/null || lost report.log
@@ -180,8 +181,8 @@ step() {
   local begin=$SECONDS began
   began=$(moment)
   if ! may_run "$1" "${4:-}"; then
-    if [[ $1 == machine && -z $no_programs ]]; then  # all others rest on it
-      no_programs=$last_remark failed=$((failed + 1))
+    if [[ $1 == machine && -z $no_programs && $interrupted == no ]]; then
+      no_programs=$last_remark failed=$((failed + 1))  # all others rest on it
     fi
     return 0
   fi

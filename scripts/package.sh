@@ -72,7 +72,8 @@ describe() {
   echo
   echo "Machine:  $(uname -s) $(uname -m), glibc $(newest_glibc "$1") or newer"
   echo "Devices:  code for the compute capabilities $2"
-  echo "Needed:   an NVIDIA driver that supports the CUDA version above"
+  echo "Needed:   an NVIDIA driver that supports CUDA $("$1/bin/convscale" --version |
+    sed -n 's/.*, CUDA \([0-9]*\.[0-9]*\).*/\1/p')"
   echo "Optional: libcudnn.so.9 (kernel cudnn), compute-sanitizer, ncu, Python 3.6 (the"
   echo "          report's tables), Python 3.9 with NumPy (gpu_peers.py)"
 }
@@ -87,7 +88,9 @@ assemble() {
   cp -- "$root"/tests/golden/*.npy "$folder/golden/"
   cp -r -- "$root/scripts/convscale" "$folder/"  # the modules that gpu_peers.py needs
   find "$folder/convscale" -name __pycache__ -prune -exec rm -rf -- {} +
-  cp -- "$root/docs/gpu-report.md" "$folder/README.md"
+  # Without what is for a source tree.
+  sed '/^## On a node with a CUDA toolkit/,/^## /{/^## On a node with a CUDA toolkit/d;/^## /!d}' \
+    "$root/docs/gpu-report.md" >"$folder/README.md"
   for part in "${parts[@]}"; do
     if [[ -r /usr/share/doc/$part/copyright ]]; then
       cp -L -- "/usr/share/doc/$part/copyright" "$folder/licenses/$part"

@@ -93,8 +93,14 @@ class LimitsTest(bench.GpuReportTest):
         self.limit(machine=1, tests=5, grace=1)  # it becomes deaf in that time
         self.report(5, "--steps", "tests,probe", HANGS="gpu_test", DEAF="1")
         self.assertEqual(self.step_of("tests")[:1] + self.step_of("tests")[3:4],
-                         ["failed", "had to be killed: it hung, or memory ran out"])
+                         ["failed", "not finished after its limit of 6 s"])
         self.assertEqual(self.step_of("probe")[0], "ok")
+
+    def test_what_is_deaf_when_the_budget_is_up_is_cut_short(self) -> None:
+        self.limit(machine=1, tests=50, grace=1)
+        self.report(0, "--steps", "tests,probe", "--budget", 13, HANGS="gpu_test", DEAF="1")
+        self.assertEqual(self.step_of("tests")[0], "cut short")
+        self.assertEqual(self.step_of("probe")[0], "not done")
 
     def test_what_crashes_does_not_end_the_others(self) -> None:
         self.report(5, "--steps", "tests,probe", DOES="kill -SEGV $$")
@@ -135,6 +141,18 @@ class LimitsTest(bench.GpuReportTest):
         self.assertEqual(self.step_of("ours")[:1] + self.step_of("ours")[3:4],
                          ["cut short", "the time of the report was up"])
         self.assertIn("* no time left: `probe`, `memcheck`", text)
+
+    def test_a_plan_has_its_budget(self) -> None:
+        for plan, options, budget in (("first", [], 230), ("second", [], 370), ("tests", [], 460),
+                                      ("first", ["--budget", 99], 99)):
+            with self.subTest(plan):
+                self.out = self.folder / f"{plan}{budget}"
+                running = self.start("--steps", plan, *options, HANGS="gpu_test")
+                log = self.out / "report.log"
+                self.wait_for(lambda: log.exists() and "begun" in log.read_text())
+                self.assertIn(f"--budget {budget},", log.read_text())
+                running.send_signal(signal.SIGTERM)
+                self.end(running, 130)
 
     def test_no_time_at_all_is_a_failure(self) -> None:
         text = self.report(5, "--time-limit", 3, "--steps", "tests,ours")
