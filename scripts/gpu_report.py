@@ -99,7 +99,8 @@ def steps_part(folder: Folder) -> List[str]:
 
 
 def tests_part(folder: Folder) -> List[str]:
-    """Failed and skipped tests by name."""
+    """Failed and skipped tests by name; of many the first ones."""
+    most = 12
     lines = []
     for word, mark in (("failed", "[  FAILED  ]"), ("skipped", "[  SKIPPED ]")):
         names = []
@@ -108,8 +109,9 @@ def tests_part(folder: Folder) -> List[str]:
             if line.startswith(mark) and "." in text and text not in names:
                 names.append(text)
         if names:
-            lines += ["{} {}: {}".format(len(names), word,
-                                         ", ".join("`{}`".format(name) for name in names)), ""]
+            more = " and {} more".format(len(names) - most) if len(names) > most else ""
+            lines += ["{} {}: {}{}".format(len(names), word, ", ".join(
+                "`{}`".format(name) for name in names[:most]), more), ""]
     return ["## Tests that failed or were skipped", ""] + lines if lines else []
 
 

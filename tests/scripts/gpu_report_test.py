@@ -259,6 +259,14 @@ class OutcomesTest(bench.GpuReportTest):
         self.assertEqual(self.step_of("ncu-vector-float64")[0], "not possible")
         self.assertEqual(len(self.calls("ncu")), 1)  # and the others were not tried
 
+    def test_many_tests_are_not_all_named(self) -> None:
+        lines = "".join(f"[  SKIPPED ] Suite.Test{i} (0 ms)\\n" for i in range(40))
+        text = self.report(0, "--steps", "tests", GPU_TEST_CODE="0",
+                           GPU_TEST_OUTPUT=lines + "[  PASSED  ] 1 test.\\n")
+        self.assertIn("40 skipped: `Suite.Test0`, ", text)
+        self.assertIn("`Suite.Test11` and 28 more\n", text)
+        self.assertNotIn("`Suite.Test12`", text)
+
     def test_failing_tests_and_tools_fail(self) -> None:
         text = self.report(
             5, "--steps", "tests,memcheck,racecheck,synccheck", GPU_TEST_CODE="1",
