@@ -310,13 +310,16 @@ void Share::download(const Worker& worker, const Place& place, std::int64_t firs
                                  size(bytes.results), cudaMemcpyDeviceToHost, worker.stream.get()));
 }
 
+Batch Share::batch_of(const Worker& worker, const Place& place, std::int64_t images) {
+  return {.images = images,
+          .d_images = place.d_images,
+          .d_filters = place.d_filters,
+          .d_results = place.d_results,
+          .d_scratch = worker.scratch.data()};
+}
+
 void Share::queue_kernel(const Worker& worker, const Place& place, std::int64_t images) {
-  worker.plan->launch({.images = images,
-                       .d_images = place.d_images,
-                       .d_filters = place.d_filters,
-                       .d_results = place.d_results,
-                       .d_scratch = worker.scratch.data()},
-                      worker.stream.get());
+  worker.plan->launch(batch_of(worker, place, images), worker.stream.get());
 }
 
 void Share::run_chunk(Worker& worker, std::int64_t first_image, std::int64_t images) {

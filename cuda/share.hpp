@@ -123,6 +123,7 @@ class Share {
               std::int64_t images);
   void download(const Worker& worker, const Place& place, std::int64_t first_image,
                 std::int64_t images);
+  static Batch batch_of(const Worker& worker, const Place& place, std::int64_t images);
   void queue_kernel(const Worker& worker, const Place& place, std::int64_t images);
   void synchronize();
   void choose_rows();

@@ -39,12 +39,7 @@ void Share::tune() {
     const Worker& worker = workers_[w];
     const Place place = place_of(worker, first);
     if (!resident()) upload(worker, place, first, images);
-    worker.plan->tune({.images = images,
-                       .d_images = place.d_images,
-                       .d_filters = place.d_filters,
-                       .d_results = place.d_results,
-                       .d_scratch = worker.scratch.data()},
-                      worker.stream.get());
+    worker.plan->tune(batch_of(worker, place, images), worker.stream.get());
   });
   synchronize();
 }
