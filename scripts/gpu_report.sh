@@ -14,31 +14,36 @@ source "$here/gpu_report_bundle.sh"
 
 usage() {
   cat <<'END'
-Usage: gpu_report.sh [--steps LIST] [--budget SECONDS] [--out DIR] [--bundle FILE] [--bin DIR]
-                     [--no-build]
+Usage: gpu_report.sh [--steps LIST] [--budget SECONDS] [--out DIR]
+                     [--bundle FILE] [--bin DIR] [--no-build]
 
-Tests and measures what convscale does on this machine's GPU. Writes one new folder, which holds
-report.md, each run's records and text, and all of it as one file, report.tgz, that is written anew
-after every step, and when a signal ends the report. A short report.md comes on standard output at
-the end, all else on standard error. Needs no network, installs nothing, and changes no setting of
-the card. From a source tree it builds the programs first; from a package's folder it takes those of
-the package.
+Tests and measures what convscale does on this machine's GPU. Writes one new
+folder, which holds report.md, each run's records and text, and all of it as one
+file, report.tgz, that is written anew after every step, and when a signal ends
+the report. A short report.md comes on standard output at the end, all else on
+standard error. Needs no network, installs nothing, and changes no setting of
+the card. From a source tree it builds the programs first; from a package's
+folder it takes those of the package.
 
-  --steps LIST    which steps, separated by commas, in this order; or a plan: first, second, all
-                  (the default: in the order of their worth)
-  --budget S      what is under way S seconds after the start (of the machine step: what is built
-                  first does not count) is ended, and later steps are left out; 230 for the plan
-                  first, 370 for second, else 460; --time-limit is another name
-  --out DIR       where to write; must be new or empty (gpu-report-HOST-TIME in the current folder,
-                  or in build/ of a source tree)
-  --bundle FILE   where a copy of report.tgz goes after every step, and no other file
-  --bin DIR       take convscale, gpu_test and gpu_probe from there; build nothing
+  --steps LIST    which steps, separated by commas, in this order; or a plan:
+                  first, second, all (the default: in the order of their worth)
+  --budget S      what is under way after S seconds is ended, and later steps
+                  are left out; 230 for the plan first, 370 for second, else
+                  460. What is built first does not count. --time-limit is
+                  another name
+  --out DIR       where to write; must be new or empty (gpu-report-HOST-TIME in
+                  the current folder, or in build/ of a source tree)
+  --bundle FILE   where a copy of report.tgz goes after every step, and no other
+                  file
+  --bin DIR       take convscale, gpu_test and gpu_probe from there; build
+                  nothing
   --no-build      take those of the last build
   --list-steps    the steps and plans
   --help          this text
 
-Exit codes: 0 all is well, 2 a bad option, 3 this machine has no GPU that can be used (what can be
-known without is written), 5 something failed, 130 interrupted. The report lists what was not done.
+Exit codes: 0 all is well, 2 a bad option, 3 this machine has no GPU that can be
+used (what can be known without is written), 5 something failed, 130
+interrupted. The report lists what was not done.
 END
 }
 
@@ -49,7 +54,7 @@ show_steps() {
   for plan in first second all; do
     echo
     # shellcheck disable=SC2086  # many blanks become one
-    echo "--steps $plan:" ${plans[$plan]} | fold -s -w 96
+    echo "--steps $plan:" ${plans[$plan]} | fold -s -w 80
   done
 }
 

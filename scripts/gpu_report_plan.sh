@@ -6,26 +6,26 @@
 
 # NAME LIMIT_S needs WHAT
 readonly steps_table='
-machine           10 any     the node, its driver, cuDNN, tools; devices and kernels (always done)
+machine           10 any     the node, its driver, tools; devices, kernels (always)
 tests             35 any     gpu_test, but for cuDNN
 ours              35 device  33 x 1000^2 resident, one stream: all our kernels
-large             45 device  8192 x 256^2, resident and end to end: the kernels that auto takes
+large             45 device  8192 x 256^2, resident, end to end: kernels of auto
 transfers         17 device  33 x 1000^2 end to end, with 1 and 4 streams
 pageable           8 device  the same from pageable host memory
 probe             30 device  gpu_probe: reads, copies and launches by themselves
-memcheck          15 device  compute-sanitizer on a small shape of each of our kernels
+memcheck          15 device  compute-sanitizer on a small shape, all our kernels
 racecheck         15 device  the same with racecheck
-variants          50 device  33 x 1000^2 resident, 1 and 4 streams: all kernels but cudnn
-variants-large    40 device  8192 x 256^2 resident, one stream: all kernels but cudnn
-peers             65 device  gpu_peers.py: PyTorch, CuPy, JAX, Triton where they are
+variants          50 device  33 x 1000^2 resident, 1 and 4 streams: all but cudnn
+variants-large    40 device  8192 x 256^2 resident, one stream: all but cudnn
+peers             65 device  gpu_peers.py: PyTorch, CuPy, JAX, Triton if there
 cudnn             35 device  kernel cudnn on both workloads, resident
-break-even        50 device  33 x 1000^2 on CPU and GPU: from how many images the GPU pays
+break-even        50 device  33 x 1000^2: from how many images on the GPU pays
 ncu               50 device  Nsight Compute on vector, rolling, tiled and read_all
 synccheck         25 device  as memcheck
 initcheck         25 device  as memcheck
 peers-large       60 device  gpu_peers.py with 8192 x 256^2
 tests-cudnn       20 any     gpu_test, the part that is about cuDNN
-larger            40 device  268 x 1000^2, resident and end to end: the kernels that auto takes
+larger            40 device  268 x 1000^2, resident, end to end: kernels of auto
 streams           40 device  8192 x 256^2, resident and end to end, one stream
 end-to-end        40 device  33 x 1000^2 end to end: all our kernels
 larger-kernels    40 device  268 x 1000^2 resident: all our kernels
@@ -47,7 +47,7 @@ declare -A budgets=([first]=230 [second]=370 [all]=460)
 list_steps() {
   local name limit needs what
   while read -r name limit needs what; do
-    if [[ -n $name ]]; then printf '  %-16s %3s s  %s\n' "$name" "$limit" "$what"; fi
+    if [[ -n $name ]]; then printf '  %-16s %3s s %s\n' "$name" "$limit" "$what"; fi
   done <<<"$steps_table"
 }
 
