@@ -8,17 +8,19 @@
 Needs Python 3.6 and nothing else. Figures are the records' own, or quotients of them.
 """
 import argparse
+import os
 import re
 import sys
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Tuple
 
-from gpu_report_reading import Folder, Record
-from gpu_report_records import Judge, is_measured, vouch
-from gpu_report_tables import (best_part, break_even_part, ceilings_part, clocks_part,
-                               counters_part, measurements_part, others_part, pageable_part,
-                               probe_part)
-from gpu_report_text import decimal, one_line, share, table
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))  # python3 -I has it not
+from gpu_report_reading import Folder, Record  # noqa: E402
+from gpu_report_records import Judge, is_measured, vouch  # noqa: E402
+from gpu_report_tables import (best_part, break_even_part, ceilings_part,  # noqa: E402
+                               clocks_part, counters_part, measurements_part, others_part,
+                               pageable_part, probe_part)
+from gpu_report_text import decimal, one_line, share, table  # noqa: E402
 
 DONE = ("ok", "failed", "cut short")
 STEP_TITLES = "step | outcome | >seconds | remark"
@@ -188,14 +190,24 @@ def write(path: str, text: str) -> None:
     Path(path).write_bytes(text.encode("utf-8", "replace"))
 
 
+class Parser(argparse.ArgumentParser):
+    """A bad option is one line."""
+
+    def error(self, message: str) -> Any:  # NoReturn came with 3.6.2
+        self.exit(2, "gpu_report.py: {}\n".format(one_line(message)))
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Makes the Markdown of gpu_report.sh.")
+    parser = Parser(prog="gpu_report.py", description="Makes the Markdown of gpu_report.sh.")
     parser.add_argument("--full", metavar="FILE", help="write the report there, not to the output")
     parser.add_argument("--short", metavar="FILE", help="write its essence there")
     parser.add_argument("folder", metavar="DIR", help="what gpu_report.sh wrote")
     options = parser.parse_args()
     if not Path(options.folder).is_dir():
         parser.error("{}: is no folder".format(options.folder))
+    if not any(os.path.exists(os.path.join(options.folder, one)) for one in ("runs", "steps.tsv")):
+        parser.error("no report in {}: it has neither runs/ nor steps.tsv; give the folder that "
+                     "gpu_report.sh wrote".format(options.folder))
     folder = Folder(Path(options.folder))
     vouch(folder.records)
     try:

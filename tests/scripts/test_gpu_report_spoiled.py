@@ -195,13 +195,25 @@ def test_files_that_are_no_text_and_no_files(document: dict[str, Any], tmp_path:
     assert done.stdout.decode() == text.encode("utf-8", "replace").decode()
 
 
-def test_a_folder_that_is_empty_and_one_that_is_none(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["runs", "steps.tsv"])
+def test_a_report_with_next_to_nothing(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
     done = subprocess.run([sys.executable, "-B", gpu_report.__file__, tmp_path],
                           capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout.startswith("# GPU report")
-    done = subprocess.run([sys.executable, "-B", gpu_report.__file__, tmp_path / "none"],
-                          capture_output=True, text=True)
-    assert done.returncode == 2 and "none: is no folder" in done.stderr
+
+
+@pytest.mark.parametrize("arguments, says", [
+    (["."], "no report in .: it has neither runs/ nor steps.tsv; give the folder that "
+     "gpu_report.sh wrote"), (["no\nne"], "no ne: is no folder"),
+    (["--ful\nl", "."], "unrecognized arguments: --ful l"),
+    ([], "the following arguments are required: DIR"),
+    (["--full"], "argument --full: expected one argument")])
+def test_a_bad_option_or_folder_is_one_line(tmp_path: Path, arguments: list[str],
+                                            says: str) -> None:
+    done = subprocess.run([sys.executable, "-B", gpu_report.__file__, *arguments],
+                          capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"gpu_report.py: {says}\n")
 
 
 @pytest.mark.parametrize("file", sorted(Path(gpu_report.__file__).parent.glob("gpu_report*.py")),
