@@ -1,7 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Runs the original's five experiments as Slurm jobs. See docs/experiments.md."""
-import convscale.needs_python  # noqa: F401  # first, as what follows is for newer ones
-from convscale.cli import main_of, run_script
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))  # python3 -I has it not
+import convscale.needs_python  # noqa: E402,F401  # first, as what follows is for newer ones
+from convscale.cli import main_of, run_script  # noqa: E402
 
 run_script("experiments.py", main_of("convscale.slurm.main"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,25 @@ def test_the_oldest_python_that_will_do(name: str, version: str, is_enough: bool
     assert done.returncode == (2 if is_enough else 3), done.stderr
 
 
+@pytest.mark.parametrize("name", [*NAMES, "gpu_report.py"])
+def test_a_python_without_the_scripts_folder(name: str, tmp_path: Path) -> None:
+    """Isolated, it has not put that on its path; what a link leads to is beside the modules."""
+    link = tmp_path / "link.py"
+    link.symlink_to(SCRIPTS / name)
+    for script in (SCRIPTS / name, link):
+        done = subprocess.run([sys.executable, "-B", "-I", str(script), "--help"],
+                              capture_output=True, text=True, check=False, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "") and f"usage: {name} " in done.stdout
+
+
+def test_the_python_that_starts_them() -> None:
+    """Debian's packages are its own Python's; what goes to nodes takes the first of PATH."""
+    for path in SCRIPTS.glob("*.py"):
+        if os.access(path, os.X_OK):
+            wanted = "/usr/bin/env python3" if path.name.startswith("gpu_") else "/usr/bin/python3"
+            assert path.read_text(encoding="utf-8").splitlines()[0] == f"#!{wanted}", path.name
+
+
 @pytest.mark.parametrize("name", [*NAMES, "convscale/__init__.py", "convscale/needs_python.py",
                                   "convscale/import_errors.py"])
 def test_an_old_python_reads_it(name: str) -> None:
@@ -52,5 +72,5 @@ def test_an_old_python_reads_it(name: str) -> None:
     imported = [ast.unparse(node) for node in tree.body
                 if isinstance(node, (ast.Import, ast.ImportFrom))]
     if name in NAMES:
-        assert imported[0] == "import convscale.needs_python"
+        assert imported[:3] == ["import os", "import sys", "import convscale.needs_python"]
     assert not any("annotations" in line for line in imported)
