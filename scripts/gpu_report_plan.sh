@@ -192,12 +192,12 @@ readonly few=(--iterations 5 --burns 1)
 readonly both=resident,end-to-end
 
 # limits_up FILE: of the table of gpu_peers.py, the rows in which the limit of a peer was up.
-limits_up() { grep -E '^row [0-9]+ failed: it did not end within ' -- "$1"; }
+limits_up() { grep -E '^rows? [0-9, -]+ failed: it did not end within ' -- "$1"; }
 
 # only_limits FILE: nothing else failed in it.
 only_limits() {
   [[ -n $(limits_up "$1") ]] &&
-    (($(limits_up "$1" | wc -l) == $(grep -cE '^row [0-9]+ failed: ' -- "$1")))
+    (($(limits_up "$1" | wc -l) == $(grep -cE '^rows? [0-9, -]+ failed: ' -- "$1")))
 }
 
 # recorded NAME COMMAND...: what writes runs/NAME.json. It is no failure if nothing can be measured

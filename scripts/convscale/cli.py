@@ -83,9 +83,10 @@ def run_script(prog: str, body: Callable[[Sequence[str]], int]) -> NoReturn:
     except Error as error:
         message, code = str(error), error.code
     except ModuleNotFoundError as error:
-        message, code = (f"{sys.executable} has no module {error.name}; install Debian's "
-                         "python3-numpy, python3-scipy and python3-matplotlib, and use "
-                         "/usr/bin/python3"), UNSUPPORTED
+        remedy = (f"{sys.executable} -m pip install {error.name}, or start it with the python3 "
+                  "that has it" if import_errors.travels() else "install Debian's python3-numpy, "
+                  "python3-scipy and python3-matplotlib, and use /usr/bin/python3")
+        message, code = f"{sys.executable} has no module {error.name}; {remedy}", UNSUPPORTED
     except MemoryError:
         message, code = "out of memory; fewer or smaller images would do", FAILURE
     except BrokenPipeError:

@@ -5,6 +5,12 @@ import os
 import sys
 
 
+def travels() -> bool:
+    """Whether this is gpu_peers.py, which goes to nodes, where the libraries come with a Python of
+    their own, perhaps an older one, and where nobody installs Debian's packages."""
+    return os.path.basename(sys.argv[0]) == "gpu_peers.py"
+
+
 def file_of(error: BaseException) -> str:
     """Of what fails: the module that cannot be read, or lacks what is asked of it, or raises."""
     trace = error.__traceback__

@@ -6,8 +6,7 @@ import sys
 
 from convscale import import_errors
 
-# Debian's; gpu_peers.py travels to nodes, whose libraries may come with an older Python.
-_LEAST = (3, 9) if os.path.basename(sys.argv[0]) == "gpu_peers.py" else (3, 11)
+_LEAST = (3, 9) if import_errors.travels() else (3, 11)  # Debian's
 
 if sys.version_info < _LEAST:
     sys.stderr.write("{0}: Python {1}.{2} is too old; start it with Python {3}.{4} or later, such "

@@ -23,8 +23,9 @@ from convscale.text import printable
 
 _NAMES = {"numpy": "NumPy", "scipy": "SciPy", "matplotlib": "Matplotlib"}
 _LONGEST_REASON = 160
-_DEBIAN = ("Debian's python3-numpy, python3-scipy and python3-matplotlib go together, with "
-           "/usr/bin/python3")
+_OTHERS = (f"{sys.executable} -m pip install --force-reinstall numpy, which is all that this needs"
+           if import_errors.travels() else "Debian's python3-numpy, python3-scipy and "
+           "python3-matplotlib go together, with /usr/bin/python3")
 
 
 @contextlib.contextmanager
@@ -137,4 +138,4 @@ def _remedy(places: list[Path]) -> str:
     with contextlib.suppress(Exception):  # no home, perhaps
         if Path(site.getusersitepackages()) in places:
             ways.append("PYTHONNOUSERSITE=1 before the command leaves out ~/.local")
-    return ", and ".join(ways) + f"; {_DEBIAN}" if ways else f"mend them there; {_DEBIAN}"
+    return f"{', and '.join(ways) or 'mend them there'}; {_OTHERS}"

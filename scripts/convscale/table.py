@@ -2,6 +2,7 @@
 """A table of records as the program prints it, for records of several files."""
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import Any, Callable, Optional, Sequence
@@ -118,14 +119,29 @@ def _columns(rows: Sequence[Row]) -> list[_Column]:
     return columns
 
 
+def _rows_label(numbers: Sequence[int]) -> str:
+    """"row 2", "rows 1, 4-6", as the program's. `numbers` ascend."""
+    parts = []
+    for _, run in itertools.groupby(enumerate(numbers), lambda pair: pair[1] - pair[0]):
+        found = [str(number) for _, number in run]
+        parts += [f"{found[0]}-{found[-1]}"] if len(found) > 2 else found
+    return f"row{'s'[:len(numbers) > 1]} {', '.join(parts)}"
+
+
 def _reasons(rows: Sequence[Row]) -> str:
-    return "".join(f"row {number} {row['status']}: {printable(row['reason'])}\n"
-                   for number, row in enumerate(rows, 1) if row.get("reason"))
+    numbers: dict[str, list[int]] = {}
+    for number, row in enumerate(rows, 1):
+        if row.get("reason"):
+            numbers.setdefault(f"{row['status']}: {printable(row['reason'])}", []).append(number)
+    return "".join(f"{_rows_label(of)} {reason}\n" for reason, of in numbers.items())
 
 
 def table_text(rows: Sequence[Row]) -> str:
-    """What all rows have in common, the table, and why rows have no figures. `rows` are elements
-    of a results file's `records`, at least one."""
+    """What all rows have in common, the table, and why rows have no figures; the latter alone where
+    all are skipped. `rows` are elements of a results file's `records`, at least one."""
+    reasons = _reasons(rows)
+    if all(row["status"] == "skipped" for row in rows):
+        return reasons
     shown, common = [], []
     for column in _columns(rows):
         cells = [printable(column.cell(row)) for row in rows]
@@ -137,6 +153,5 @@ def table_text(rows: Sequence[Row]) -> str:
         elif column.shown == _SETTING or cells[0] != column.usual:
             common.append(f"{column.title} {cells[0]}")
     lines = ["  ".join(cells).rstrip() + "\n" for cells in zip(*shown)]
-    reasons = _reasons(rows)
     return ((f"In all rows: {', '.join(common)}\n" if common else "") + "".join(lines) +
             (f"\n{reasons}" if reasons else ""))

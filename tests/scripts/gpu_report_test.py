@@ -227,11 +227,11 @@ class OutcomesTest(bench.GpuReportTest):
         self.assertLessEqual(int(options[options.index("--limit") + 1]), 6)  # and the budget
 
     def test_a_peer_that_was_not_done_in_its_time(self) -> None:
-        late = "row 3 failed: it did not end within the 15 s that --limit gives to a peer\n" \
+        late = "rows 3, 5-7 failed: it did not end within the 15 s that --limit gives to a peer\n" \
             "row 4 skipped: nothing was left of the 15 s that --limit gives to a peer"
         text = self.report(0, "--steps", "peers", PEERS_CODE="5", PEERS_SAY=late)
         self.assertEqual(self.step_of("peers")[0], "cut short")
-        self.assertIn("row 3 failed: it did not end within the 15 s", self.step_of("peers")[3])
+        self.assertIn("rows 3, 5-7 failed: it did not end within the", self.step_of("peers")[3])
         self.assert_row(text, "strided", "resident", "float64", "pytorch", "conv2d")  # is kept
         self.out = self.folder / "failed"
         text = self.report(5, "--steps", "peers", PEERS_CODE="5",

@@ -74,8 +74,24 @@ def test_a_package_that_does_not_work_is_one_line(
     assert done.stderr.startswith(f"{script}: ")
     assert f"in {folder}" in done.stderr and BROKEN[how][1] in done.stderr
     assert "; env -u PYTHONPATH before the command leaves out what is there; " in done.stderr
-    assert "python3-numpy" in done.stderr and "NOUSERSITE" not in done.stderr
+    remedy = (f"; {sys.executable} -m pip install --force-reinstall numpy, which is all that"
+              if script == "gpu_peers.py" else "; Debian's python3-numpy, python3-scipy and")
+    assert remedy in done.stderr and "NOUSERSITE" not in done.stderr
+    assert ("Debian" in done.stderr) == (script != "gpu_peers.py")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("script, remedy", [
+    ("compare.py", "install Debian's python3-numpy, python3-scipy and python3-matplotlib, and use "
+     "/usr/bin/python3"),
+    ("gpu_peers.py", f"{sys.executable} -m pip install numpy, or start it with the python3 that "
+     "has it")])
+def test_a_python_without_packages(script: str, remedy: str, program: Path,
+                                   tmp_path: Path) -> None:
+    """-S: Python alone."""
+    done = run(script, arguments(script, program, tmp_path), "-S")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr == f"{script}: {sys.executable} has no module numpy; {remedy}\n"
 
 
 @pytest.mark.skipif(sys.prefix != sys.base_prefix, reason="this Python has no ~/.local")

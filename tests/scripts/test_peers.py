@@ -15,6 +15,10 @@ from typing import Any
 
 import pytest
 
+from convscale.peers import child
+from convscale.peers.child import make_peer
+from convscale.peers.main import PEERS
+from convscale.peers.torch_peer import TorchPeer
 from convscale.results import load
 
 HERE = Path(__file__).resolve().parent
@@ -22,6 +26,8 @@ SCRIPTS = HERE.parents[1] / "scripts"
 SMALL = ("--size", "20x14", "--mem", "1000", "--iterations", "3", "--burns", "1")
 WITHOUT_DEVICES = {name: value for name, value in os.environ.items()
                    if name != "CUDA_VISIBLE_DEVICES"}
+NOT_HERE = (f"{sys.executable} has no module no_such_module; start gpu_peers.py with the python3 "
+            f"that has it, or {sys.executable} -m pip install no_such_module")
 
 
 def run(*options: object, script: Path = HERE / "made_up_peers.py",
@@ -106,7 +112,7 @@ def test_a_wrong_result_is_a_failed_record_and_no_time(tmp_path: Path) -> None:
     assert wrong["verification"]["status"] == "failed"
     assert wrong["verification"]["max_error_of_bound"] > 1
     assert wrong["reason"].startswith("verification failed: image 2, output (4, 3): got ")
-    assert "row 3 failed: verification failed: image 2" in done.stdout
+    assert "rows 3, 4 failed: verification failed: image 2" in done.stdout
 
 
 def test_an_error_costs_its_row(tmp_path: Path) -> None:
@@ -146,7 +152,7 @@ def test_what_is_missing_is_skipped_with_its_reason(tmp_path: Path) -> None:
     assert done.returncode == 5, done.stderr
     missing, broken, dying, numpy = records_of(path)
     assert missing["status"] == broken["status"] == "skipped"
-    assert missing["reason"] == f"{sys.executable} has no module no_such_module"
+    assert missing["reason"] == f"missing needs no_such_module: {NOT_HERE}"
     assert broken["reason"] == "it cannot be imported: OSError: libno.so: cannot open"
     assert dying["status"] == "failed"
     assert dying["reason"] == "its process ended with exit code 7: it said nothing"
@@ -164,10 +170,31 @@ def test_what_does_not_fit_costs_its_rows(tmp_path: Path) -> None:
 
 
 def test_no_peer_at_all_makes_no_data(tmp_path: Path) -> None:
-    done = run("--peers", "missing,broken", "--size", 1000, "--mem", "1G", "--json", "-")
+    done = run("--peers", "missing,broken", "--size", 1000, "--mem", "1G", "--json", "-",
+               "--dtype", "float32,float64")
     assert done.returncode == 3
-    assert [r["status"] for r in json.loads(done.stdout)["records"]] == ["skipped"] * 4
-    assert "row 4 skipped: it cannot be imported" in done.stderr
+    assert [r["status"] for r in json.loads(done.stdout)["records"]] == ["skipped"] * 8
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("gpu_peers.py: ")]
+    assert lines == [f"rows 1-4 skipped: missing needs no_such_module: {NOT_HERE}",
+                     "rows 5-8 skipped: it cannot be imported: OSError: libno.so: cannot open"]
+
+
+@pytest.mark.parametrize("lacking, name, says", [
+    ("torch", "torch", "{0}torch"), ("torch", "triton", "triton needs torch: {0}torch"),
+    ("cupy", "cupy", "{0}cupy-cuda12x"), ("jax", "jax", "{0}'jax[cuda12]'"),
+    ("jax.numpy", "jax", "{0}'jax[cuda12]'")])
+def test_what_would_bring_a_library(lacking: str, name: str, says: str,
+                                    monkeypatch: pytest.MonkeyPatch) -> None:
+    peer = make_peer(PEERS[name])
+
+    def missing() -> None:
+        raise ModuleNotFoundError(name=lacking)
+
+    monkeypatch.setattr(TorchPeer if name == "triton" else type(peer), "missing",
+                        lambda _: missing())
+    start = f"{sys.executable} has no module {lacking}; start gpu_peers.py with the python3 that " \
+        f"has it, or {sys.executable} -m pip install "
+    assert child._missing(peer) == says.format(start)
 
 
 def test_what_a_peer_leaves_out_unless_it_is_asked_for(tmp_path: Path) -> None:
@@ -185,7 +212,7 @@ def test_a_list_of_what_is_there() -> None:
     assert (done.returncode, done.stderr) == (0, "")
     lines = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
     assert lines["numpy"] == "NumPy of the tests; on device 4"
-    assert lines["missing"] == f"not here: {sys.executable} has no module no_such_module"
+    assert lines["missing"] == f"not here: missing needs no_such_module: {NOT_HERE}"
     assert lines["dying"] == "not here: its process ended with exit code 7: it said nothing"
     assert "one image a call" in lines["npp"] and "one image a call" in lines["cucim"]
 

@@ -55,7 +55,19 @@ def test_rows_are_compared_with_the_first_of_their_method() -> None:
                   row(status="failed", reason="wrong")) == [
                       "-", "1.00", "1.00", "0.25", "2.00", "2.00", "-"]
     assert "row 1 skipped: not here\n" in table_text([skipped, row()])
-    assert "vs first" not in table_text([skipped])
+
+
+def test_rows_without_figures_are_grouped_by_their_reason() -> None:
+    def without(status: str, reason: str) -> dict[str, Any]:
+        return row(status=status, reason=reason, median_s=None, cv=None)
+
+    gone, late = without("skipped", "not here"), without("failed", "late")
+    lines = table_text([gone, late, gone, row(), gone, gone, without("failed", "not here"),
+                        gone, late]).split("\n\n")[1]
+    assert lines == ("rows 1, 3, 5, 6, 8 skipped: not here\nrows 2, 9 failed: late\n"
+                     "row 7 failed: not here\n")
+    assert table_text([gone] * 3) == "rows 1-3 skipped: not here\n"  # nothing for a table
+    assert "vs first" not in table_text([late]) and "backend" in table_text([late])
 
 
 def test_what_is_not_whole_is_marked_and_compared_with_nothing() -> None:

@@ -18,6 +18,8 @@ from convscale.peers.shared import Shared
 
 _PR_SET_PDEATHSIG = 1
 _ITERATING = 0.7  # of a row's time; the comparison of the results comes after
+# Where a module comes from a package of another name.
+_PIP = {"cupy": "cupy-cuda12x", "jax": "'jax[cuda12]'"}
 
 
 def make_peer(target: str) -> Peer:
@@ -31,7 +33,11 @@ def _missing(peer: Peer) -> Optional[str]:
     try:
         return peer.missing()
     except ModuleNotFoundError as error:
-        return f"{sys.executable} has no module {error.name}"
+        module = str(error.name).partition(".")[0]
+        needs = f"{peer.name} needs {module}: " if module != peer.name else ""
+        return (f"{needs}{sys.executable} has no module {error.name}; start gpu_peers.py with the "
+                f"python3 that has it, or {sys.executable} -m pip install "
+                f"{_PIP.get(module, module)}")
     except (Exception, SystemExit) as error:  # whatever an import of others may raise
         return f"it cannot be imported: {first_line(error)}"
 
