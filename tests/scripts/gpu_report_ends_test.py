@@ -92,8 +92,8 @@ class LimitsTest(bench.GpuReportTest):
     def test_what_is_deaf_is_killed_with_its_children_and_the_others_go_on(self) -> None:
         self.limit(machine=1, tests=5, grace=1)  # it becomes deaf in that time
         self.report(5, "--steps", "tests,probe", HANGS="gpu_test", DEAF="1")
-        self.assertEqual(self.step_of("tests")[:1] + self.step_of("tests")[3:4],
-                         ["failed", "not finished after its limit of 6 s"])
+        self.assertEqual(self.step_of("tests")[0], "failed")
+        self.assertRegex(self.step_of("tests")[3], "^not finished after its limit of [0-9]+ s$")
         self.assertEqual(self.step_of("probe")[0], "ok")
 
     def test_what_is_deaf_when_the_budget_is_up_is_cut_short(self) -> None:
