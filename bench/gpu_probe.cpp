@@ -91,7 +91,9 @@ int main(int argc, char** argv) {
   app.add_option("--seconds", options.seconds, "Begin nothing more after so long (30)")
       ->check([](const std::string& text) { return expected(text, 1e-9, "seconds above 0"); });
   app.add_option("--devices", options.device, "The one to measure, as convscale --list counts (0)")
-      ->check([](const std::string& text) { return expected(text, 0, "a number that convscale --list shows"); });
+      ->check([](const std::string& text) {
+        return expected(text, 0, "a number that convscale --list shows");
+      });
   try {
     app.parse(argc, argv);
     run(options);
