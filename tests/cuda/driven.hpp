@@ -57,4 +57,14 @@ class Driven {
   std::unique_ptr<Backend> backend_;
 };
 
+/// An iteration leaves all outputs, as the reference has them.
+inline void expect_right(Driven<double>& driven) {
+  const Digest digest = driven.iterate();
+  EXPECT_EQ(digest.unwritten, 0);
+  driven.backend().collect();
+  EXPECT_EQ(digest, driven.digest_of_results());
+  const Verification verification = driven.verified();
+  EXPECT_EQ(verification.status, VerificationStatus::kPassed) << verification.failure;
+}
+
 }  // namespace convscale::cuda

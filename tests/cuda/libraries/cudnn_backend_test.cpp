@@ -76,14 +76,6 @@ Config config_of(const char* kernel, const Shape& shape, Scope scope, int worker
   return config;
 }
 
-void expect_right(Driven<double>& driven) {
-  const Digest digest = driven.iterate();
-  EXPECT_EQ(digest.unwritten, 0);
-  driven.backend().collect();
-  EXPECT_EQ(digest, driven.digest_of_results());
-  EXPECT_EQ(driven.verified().status, VerificationStatus::kPassed);
-}
-
 class CudnnBackendTest : public ::testing::Test {
  protected:
   void SetUp() override {

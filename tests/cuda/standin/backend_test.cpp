@@ -39,15 +39,6 @@ Config small(Scope scope = Scope::kEndToEnd) {
   return config;
 }
 
-void expect_right(Driven<double>& driven) {
-  const Digest digest = driven.iterate();
-  EXPECT_EQ(digest.unwritten, 0);
-  driven.backend().collect();
-  EXPECT_EQ(digest, driven.digest_of_results());
-  const Verification verification = driven.verified();
-  EXPECT_EQ(verification.status, VerificationStatus::kPassed) << verification.failure;
-}
-
 TEST_F(StandinBackend, SeveralDevicesShareTheImages) {
   options_.devices = 3;
   for (const Scope scope : {Scope::kEndToEnd, Scope::kResident}) {
