@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/backends.hpp"
-#include "bench/launch.hpp"
-#include "bench/options.hpp"
-#include "bench/process.hpp"
+#include "bench/cli/options.hpp"
+#include "bench/cli/process.hpp"
 #include "bench/program.hpp"
+#include "bench/ranks/launcher.hpp"
 
 #include <unistd.h>
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/program.hpp"
 
-#include "bench/cluster_backend.hpp"
-#include "bench/launch.hpp"
-#include "bench/options.hpp"
-#include "bench/plan.hpp"
-#include "bench/process.hpp"
-#include "bench/ranks.hpp"
-#include "bench/run.hpp"
+#include "bench/cli/options.hpp"
+#include "bench/cli/process.hpp"
+#include "bench/cli/rows.hpp"
+#include "bench/ranks/cluster_backend.hpp"
+#include "bench/ranks/launcher.hpp"
+#include "bench/ranks/ranks.hpp"
+#include "bench/session.hpp"
 #include "common/build_info.hpp"
 #include "common/error.hpp"
 
@@ -101,7 +101,7 @@ ExitCode run_ranks(const std::vector<std::string>& args, const BackendTable& bac
   for (Config& config : options.configs) config.ranks = ranks.size();
   const BackendTable spread = spread_over(ranks, backends);
   std::vector<Row> rows;
-  ranks.agree([&] { rows = plan_rows(options.configs, spread); });
+  ranks.agree([&] { rows = make_rows(options.configs, spread); });
   return run_rows(args, options, rows, spread, ranks, out, err);
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "bench/ranks/comm.hpp"
 #include "common/backend.hpp"
-#include "common/comm.hpp"
 
 #include <iosfwd>
 #include <string>

@@ -4,6 +4,7 @@
 #include "common/bound.hpp"
 #include "common/config.hpp"
 #include "common/digest.hpp"
+#include "common/range.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -14,13 +15,6 @@
 #include <vector>
 
 namespace convscale {
-
-/// Images first..last-1 of the workload.
-struct ImageRange {
-  std::int64_t first = 0;
-  std::int64_t last = 0;
-  bool operator==(const ImageRange&) const = default;
-};
 
 /// Host memory of one workload, contiguous and row-major, elements of the configuration's dtype.
 /// Owned by the caller.
@@ -33,7 +27,7 @@ struct HostBuffers {
 /// The part of a configuration's images that this process keeps in its buffers, where several
 /// processes share the work.
 struct Holding {
-  ImageRange images;
+  Range images;
   bool is_source = true;  ///< it makes the data itself; else they arrive with each iteration
 };
 
@@ -159,11 +153,11 @@ class Backend {
   virtual void poison() = 0;
   /// Asynchronous. Several ranges may be under way; they are worked on in the order in which they
   /// were started.
-  virtual void start(ImageRange range) = 0;
+  virtual void start(Range range) = 0;
   /// Blocks until `range`, which was started as such, and all ranges started before it are done.
-  virtual void wait(ImageRange range) = 0;
+  virtual void wait(Range range) = 0;
   /// Whether `wait` would return at once. A backend that does not know waits, and says yes.
-  virtual bool is_done(ImageRange range) {
+  virtual bool is_done(Range range) {
     wait(range);
     return true;
   }

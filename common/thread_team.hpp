@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "common/range.hpp"
+
 #include <atomic>
 #include <cstdint>
 #include <deque>
@@ -13,20 +15,6 @@
 #include <vector>
 
 namespace convscale {
-
-/// Block `part` of `parts` of the indices 0..count: contiguous, in order, sizes that differ by at
-/// most one.
-struct Block {
-  std::int64_t begin = 0;
-  std::int64_t end = 0;
-  constexpr std::int64_t size() const { return end - begin; }
-  constexpr bool operator==(const Block&) const = default;
-};
-constexpr Block block_of(std::int64_t count, std::int64_t parts, std::int64_t part) {
-  const std::int64_t quotient = count / parts, rest = count % parts;
-  const std::int64_t begin = part * quotient + (part < rest ? part : rest);
-  return {begin, begin + quotient + (part < rest ? 1 : 0)};
-}
 
 /// A fixed team of threads that runs jobs: every thread calls the job once with its own index. Jobs
 /// are started without waiting, run in the order in which they were started, and each thread goes
@@ -66,7 +54,7 @@ class ThreadTeam {
   template <class Body>
   void for_each_block(std::int64_t count, Body&& body) {
     run([&](int worker) {
-      const Block block = block_of(count, size(), worker);
+      const Range block = block_of(count, size(), worker);
       if (block.size() > 0) body(worker, block.begin, block.end);
     });
   }

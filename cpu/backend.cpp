@@ -140,14 +140,14 @@ class CpuBackend final : public Backend {
     });
   }
 
-  void start(ImageRange range) override {
-    auto next = std::make_shared<std::atomic<std::int64_t>>(range.first);
+  void start(Range range) override {
+    auto next = std::make_shared<std::atomic<std::int64_t>>(range.begin);
     const auto ticket = team_.start([this, range, next](int worker) {
       const auto begin = std::chrono::steady_clock::now();
       Worker& self = workers_[static_cast<std::size_t>(worker)];
       const Shape& s = config_.shape;
       if (config_.schedule == Schedule::kDynamic) {
-        for (std::int64_t i = (*next)++; i < range.last && !stop_(); i = (*next)++)
+        for (std::int64_t i = (*next)++; i < range.end && !stop_(); i = (*next)++)
           work_on({i, 0, s.out_height()}, self);
       } else {
         for_each_band(range, s.out_height(), config_.schedule == Schedule::kStatic,
@@ -160,7 +160,7 @@ class CpuBackend final : public Backend {
     under_way_.emplace_back(range, ticket);
   }
 
-  void wait(ImageRange range) override {
+  void wait(Range range) override {
     const auto is_range = [&](const auto& job) { return job.first == range; };
     if (std::none_of(under_way_.begin(), under_way_.end(), is_range)) return;  // an earlier wait's
     while (!under_way_.empty()) {
@@ -171,7 +171,7 @@ class CpuBackend final : public Backend {
     }
   }
 
-  bool is_done(ImageRange range) override {
+  bool is_done(Range range) override {
     const auto job = std::find_if(under_way_.begin(), under_way_.end(),
                                   [&](const auto& other) { return other.first == range; });
     return job == under_way_.end() || team_.is_done(job->second);
@@ -291,7 +291,7 @@ class CpuBackend final : public Backend {
   T* results_ = nullptr;
   std::optional<CeilingMeter> meter_;
   std::function<bool()> stop_ = [] { return false; };
-  std::deque<std::pair<ImageRange, ThreadTeam::Ticket>> under_way_;
+  std::deque<std::pair<Range, ThreadTeam::Ticket>> under_way_;
   ThreadTeam team_;  // last, so that its threads end before what they work on
 };
 

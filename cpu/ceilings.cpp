@@ -72,7 +72,7 @@ double CeilingMeter::read_pass(int streams) {
   const auto readers = static_cast<int>(std::min<std::int64_t>(team_.size(), lines_));
   std::atomic<double> sink{0};  // keeps the sums, and so the loads, alive
   const Pass pass = timed_on(readers, [&](int worker) {
-    const Block block = block_of(lines_, readers, worker);
+    const Range block = block_of(lines_, readers, worker);
     for (std::int64_t i = 0; i < repeats; ++i) {
       for (std::int64_t line = block.begin; line < block.end; line += kPieceLines) {
         if (line > block.begin && stop_()) return;  // a buffer that is read again is one piece
@@ -87,7 +87,7 @@ double CeilingMeter::read_pass(int streams) {
   if (stop_()) return 0;
   best_reads_per_s_.resize(pass.of_worker.size());
   for (std::size_t worker = 0; worker < pass.of_worker.size(); ++worker) {
-    const Block block = block_of(lines_, readers, static_cast<std::int64_t>(worker));
+    const Range block = block_of(lines_, readers, static_cast<std::int64_t>(worker));
     best_reads_per_s_[worker] =
         std::max(best_reads_per_s_[worker], bytes_of(block.size()) / pass.of_worker[worker]);
   }

@@ -31,7 +31,7 @@ std::vector<int> processors_of(const Topology& topology, const Config& config) {
   if (parts <= 1 || all.empty()) return all;
   if (all.size() < parts) return {all[part % all.size()]};
   if (config.bind == Bind::kCompact) {
-    const Block block = block_of(std::ssize(all), config.host_parts, config.host_part);
+    const Range block = block_of(std::ssize(all), config.host_parts, config.host_part);
     return {all.begin() + block.begin, all.begin() + block.end};
   }
   // NUMA nodes follow one another in turn, so that as many processes as nodes get one each.

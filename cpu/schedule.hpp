@@ -21,12 +21,12 @@ struct RowBand {
 /// `static`): a contiguous block of images. Otherwise (`split`): a contiguous block of the rows of
 /// all images, so that one large image uses every worker.
 template <class Body>
-void for_each_band(ImageRange range, std::int64_t out_height, bool whole_images, int workers,
-                   int worker, Body&& body) {
-  const std::int64_t images = range.last - range.first;
-  Block rows;
+void for_each_band(Range range, std::int64_t out_height, bool whole_images, int workers, int worker,
+                   Body&& body) {
+  const std::int64_t images = range.end - range.begin;
+  Range rows;
   if (whole_images) {
-    const Block block = block_of(images, workers, worker);
+    const Range block = block_of(images, workers, worker);
     rows = {block.begin * out_height, block.end * out_height};
   } else {
     rows = block_of(images * out_height, workers, worker);
@@ -34,7 +34,7 @@ void for_each_band(ImageRange range, std::int64_t out_height, bool whole_images,
   for (std::int64_t row = rows.begin; row < rows.end;) {
     const std::int64_t image = row / out_height, first = row % out_height;
     const std::int64_t count = std::min(out_height - first, rows.end - row);
-    body(RowBand{range.first + image, first, first + count});
+    body(RowBand{range.begin + image, first, first + count});
     row += count;
   }
 }

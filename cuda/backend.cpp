@@ -41,9 +41,9 @@ std::vector<std::unique_ptr<Share>> make_shares(const Config& config) {
   }
   std::vector<std::unique_ptr<Share>> shares;
   for (std::int64_t i = 0; i < count; ++i) {
-    const Block workers = block_of(config.num_workers, count, i);
-    const ImageRange images{block_of(config.shape.images, config.num_workers, workers.begin).begin,
-                            block_of(config.shape.images, config.num_workers, workers.end - 1).end};
+    const Range workers = block_of(config.num_workers, count, i);
+    const Range images{block_of(config.shape.images, config.num_workers, workers.begin).begin,
+                       block_of(config.shape.images, config.num_workers, workers.end - 1).end};
     shares.push_back(std::make_unique<Share>(config, devices[static_cast<std::size_t>(i)], images,
                                              static_cast<int>(workers.size())));
   }
@@ -101,12 +101,12 @@ class CudaBackend final : public Backend {
   }
   Ceilings measure_ceilings() override;
   void poison() override;
-  void start(ImageRange range) override {
+  void start(Range range) override {
     for (const auto& share : shares_) share->start(range, stop_);
     under_way_.push_back(range);
   }
-  void wait(ImageRange range) override;
-  bool is_done(ImageRange range) override;
+  void wait(Range range) override;
+  bool is_done(Range range) override;
   Digest digest() override;
   void collect() override {
     for (const auto& share : shares_) share->collect();
@@ -128,7 +128,7 @@ class CudaBackend final : public Backend {
   std::vector<std::optional<Monitor>> monitors_;  // of each share; null without NVML
   std::function<bool()> stop_ = [] { return false; };
   std::optional<std::chrono::steady_clock::time_point> worked_at_;  // last; null before ceilings
-  std::deque<ImageRange> under_way_;
+  std::deque<Range> under_way_;
   ThreadTeam helpers_;  // for what is done on the host outside of the timed region
 };
 
@@ -167,7 +167,7 @@ std::optional<std::string> CudaBackend::placement() const {
   for (const auto& share : shares_) {
     const auto node = share->device().numa_node;
     if (node && topology_.numa_nodes() > 1)
-      text += fmt::format(" {}..{} on {}", share->images().first, share->images().last, *node);
+      text += fmt::format(" {}..{} on {}", share->images().begin, share->images().end, *node);
   }
   return text.empty() ? text : "devices" + text;
 }
@@ -203,7 +203,7 @@ void CudaBackend::prepare(const HostBuffers& buffers) {
 }
 
 /// A device without images adds nothing to what is possible.
-bool has_work(const Share& share) { return share.images().first < share.images().last; }
+bool has_work(const Share& share) { return share.images().begin < share.images().end; }
 
 /// All devices at the same time, so that a link that they share is found out; null if none could.
 std::optional<double> CudaBackend::measure(CeilingMeter::What what) {
@@ -265,10 +265,10 @@ void CudaBackend::poison() {
   });
 }
 
-void CudaBackend::wait(ImageRange range) {
+void CudaBackend::wait(Range range) {
   if (std::find(under_way_.begin(), under_way_.end(), range) == under_way_.end()) return;
   while (!under_way_.empty()) {
-    const ImageRange oldest = under_way_.front();
+    const Range oldest = under_way_.front();
     under_way_.pop_front();
     for (const auto& share : shares_) share->wait_oldest();
     if (worked_at_) worked_at_ = Clock::now();
@@ -276,7 +276,7 @@ void CudaBackend::wait(ImageRange range) {
   }
 }
 
-bool CudaBackend::is_done(ImageRange range) {
+bool CudaBackend::is_done(Range range) {
   const auto job = std::find(under_way_.begin(), under_way_.end(), range);
   if (job == under_way_.end()) return true;
   const auto index = static_cast<std::size_t>(job - under_way_.begin());

@@ -67,24 +67,23 @@ const thrust::counting_iterator<std::int64_t> kIndices(0);
 
 }  // namespace
 
-void generate_images(const Config& config, ImageRange images, std::byte* d_images,
-                     cudaStream_t stream) {
+void generate_images(const Config& config, Range images, std::byte* d_images, cudaStream_t stream) {
   const std::int64_t pixels = config.shape.pixels();
-  const std::int64_t blocks = (images.last - images.first) * ((pixels + 1) / 2);
+  const std::int64_t blocks = (images.end - images.begin) * ((pixels + 1) / 2);
   dispatch(config.dtype, [&]<class T>() {
     const WritePixels<T> write{reinterpret_cast<T*>(d_images), pixels,
-                               config.first_image + images.first, config.fill, config.seed};
+                               config.first_image + images.begin, config.fill, config.seed};
     CONVSCALE_THRUST(
         thrust::for_each_n(thrust::cuda::par_nosync.on(stream), kIndices, blocks, write));
   });
 }
 
-void generate_filters(const Config& config, ImageRange images, std::byte* d_filters,
+void generate_filters(const Config& config, Range images, std::byte* d_filters,
                       cudaStream_t stream) {
-  const std::int64_t count = (images.last - images.first) * config.shape.taps();
+  const std::int64_t count = (images.end - images.begin) * config.shape.taps();
   dispatch(config.dtype, [&]<class T>() {
     const WriteTap<T> write{reinterpret_cast<T*>(d_filters), config.shape.taps(),
-                            config.first_image + images.first, config.fill, config.seed};
+                            config.first_image + images.begin, config.fill, config.seed};
     CONVSCALE_THRUST(
         thrust::for_each_n(thrust::cuda::par_nosync.on(stream), kIndices, count, write));
   });

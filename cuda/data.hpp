@@ -16,9 +16,8 @@ namespace convscale::cuda {
 
 /// Makes images, or filters, `images` (global: counted with config.first_image) of a generated
 /// workload: the bits that the host's Workload makes. Queued in `stream`.
-void generate_images(const Config& config, ImageRange images, std::byte* d_images,
-                     cudaStream_t stream);
-void generate_filters(const Config& config, ImageRange images, std::byte* d_filters,
+void generate_images(const Config& config, Range images, std::byte* d_images, cudaStream_t stream);
+void generate_filters(const Config& config, Range images, std::byte* d_filters,
                       cudaStream_t stream);
 
 /// Fills `count` results with the reserved NaN of `dtype`. Queued in `stream`.

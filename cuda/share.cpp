@@ -46,14 +46,14 @@ Request request_of(const Config& config, const DeviceLimits& limits, std::int64_
   return request;
 }
 
-const Kernel& kernel_of(const Config& config, const DeviceLimits& limits, ImageRange images) {
-  const Request request = request_of(config, limits, images.last - images.first);
+const Kernel& kernel_of(const Config& config, const DeviceLimits& limits, Range images) {
+  const Request request = request_of(config, limits, images.end - images.begin);
   return find_kernel(config.kernel, request, kernels());
 }
 
 }  // namespace
 
-Share::Share(const Config& config, int device, ImageRange images, int streams)
+Share::Share(const Config& config, int device, Range images, int streams)
     : config_(config),
       device_(device),
       images_(images),
@@ -194,9 +194,9 @@ void Share::make_meter() {
     meter_.emplace(config_.dtype, limits_, memory_bytes, memory, std::nullopt);
     return;
   }
-  const Bytes before(config_, images_.first), whole(config_, count());
+  const Bytes before(config_, images_.begin), whole(config_, count());
   const Bytes there(config_, fits_ ? count() : chunk_images_);
-  const Place place = place_of(workers_.front(), images_.first);
+  const Place place = place_of(workers_.front(), images_.begin);
   memory.h_up = part(host_.images + before.images, whole.images);
   memory.d_up = part(place.d_images, there.images);
   memory.d_down = part(place.d_results, there.results);
@@ -221,7 +221,7 @@ Share::Place Share::place_of(const Worker& worker, std::int64_t first_image,
     return {d_room, d_room + aligned(chunk.images),
             d_room + aligned(chunk.images) + aligned(chunk.filters)};
   }
-  const Bytes before(config_, first_image - images_.first);
+  const Bytes before(config_, first_image - images_.begin);
   const DeviceBuffer& d_images = copy == 0 ? d_images_ : copies_[copy - 1].first;
   const DeviceBuffer& d_results = copy == 0 ? d_results_ : copies_[copy - 1].second;
   return {d_images.data() + before.images, d_filters_.data() + before.filters,
@@ -245,7 +245,7 @@ void Share::load() {
 
 void Share::fill() {
   const cudaStream_t stream = workers_.front().stream.get();
-  const Bytes bytes(config_, count()), before(config_, images_.first);
+  const Bytes bytes(config_, count()), before(config_, images_.begin);
   const auto copy = [&](std::byte* d_data, const std::byte* h_data, std::int64_t count) {
     CONVSCALE_CUDA(cudaMemcpyAsync(d_data, h_data, size(count), cudaMemcpyHostToDevice, stream));
   };
@@ -340,9 +340,9 @@ void Share::run_chunk(Worker& worker, std::int64_t first_image, std::int64_t ima
   chunk.downloaded.record(worker.stream);
 }
 
-void Share::start(ImageRange range, const std::function<bool()>& stop) {
-  const ImageRange ours{std::max(range.first, images_.first), std::min(range.last, images_.last)};
-  const std::int64_t images = std::max<std::int64_t>(0, ours.last - ours.first);
+void Share::start(Range range, const std::function<bool()>& stop) {
+  const Range ours{std::max(range.begin, images_.begin), std::min(range.end, images_.end)};
+  const std::int64_t images = std::max<std::int64_t>(0, ours.end - ours.begin);
   const auto streams = static_cast<std::int64_t>(workers_.size());
   const std::int64_t chunks =
       divided_up(block_of(images, streams, 0).size(), chunk_images_);  // no block is larger
@@ -350,10 +350,10 @@ void Share::start(ImageRange range, const std::function<bool()>& stop) {
   // The streams' chunks in turn, so that one's upload goes on while another computes.
   for (std::int64_t c = 0; c < chunks && !stop(); ++c) {
     for (std::int64_t w = 0; w < streams; ++w) {
-      const Block block = block_of(images, streams, w);
-      const Block chunk = block_of(block.size(), chunks, c);
+      const Range block = block_of(images, streams, w);
+      const Range chunk = block_of(block.size(), chunks, c);
       if (chunk.size() > 0) {
-        run_chunk(workers_[static_cast<std::size_t>(w)], ours.first + block.begin + chunk.begin,
+        run_chunk(workers_[static_cast<std::size_t>(w)], ours.begin + block.begin + chunk.begin,
                   chunk.size());
       }
     }
@@ -390,14 +390,14 @@ Digest Share::digest() {
   const std::int64_t outputs = config_.shape.outputs();
   return digest_on_device(
       config_.dtype, d_results_.data(), count() * outputs,
-      static_cast<std::uint64_t>((config_.first_image + images_.first) * outputs),
+      static_cast<std::uint64_t>((config_.first_image + images_.begin) * outputs),
       workers_.front().stream.get());
 }
 
 void Share::collect() {
   if (!resident() || count() == 0) return;
   select();
-  download(workers_.front(), place_of(workers_.front(), images_.first), images_.first, count());
+  download(workers_.front(), place_of(workers_.front(), images_.begin), images_.begin, count());
   synchronize();
 }
 

@@ -23,7 +23,7 @@ class Share {
  public:
   /// Images `images` on device `device`, with `streams` streams. Throws UsageError or
   /// UnsupportedError for a kernel that does not exist or cannot.
-  Share(const Config& config, int device, ImageRange images, int streams);
+  Share(const Config& config, int device, Range images, int streams);
   ~Share();
   Share(const Share&) = delete;
   Share& operator=(const Share&) = delete;
@@ -31,7 +31,7 @@ class Share {
   const Kernel& kernel() const { return kernel_; }
   const DeviceInfo& device() const { return info_; }
   const DeviceLimits& limits() const { return limits_; }
-  ImageRange images() const { return images_; }
+  Range images() const { return images_; }
   /// The way that the kernel takes inside, and that data take to the device where that was chosen
   /// by trying; empty if there is but one, or none yet.
   std::string path() const;
@@ -53,7 +53,7 @@ class Share {
   /// Queues the images of `range` that are ours; the rest is somebody else's. Copies of pageable
   /// memory block; between chunks it asks `stop` whether to leave out the rest.
   void start(
-      ImageRange range, const std::function<bool()>& stop = [] { return false; });
+      Range range, const std::function<bool()>& stop = [] { return false; });
   /// Blocks until all that was started up to and with the oldest call of `start` that was not
   /// waited for is done. Throws ResourceError on a fault of the device.
   void wait_oldest();
@@ -100,7 +100,7 @@ class Share {
   };
 
   bool resident() const { return config_.scope == Scope::kResident; }
-  std::int64_t count() const { return images_.last - images_.first; }
+  std::int64_t count() const { return images_.end - images_.begin; }
   void select() const;
   void make_plans(std::int64_t chunk_images);
   std::int64_t copy_bytes() const;
@@ -132,7 +132,7 @@ class Share {
 
   const Config config_;
   const int device_;
-  const ImageRange images_;
+  const Range images_;
   const DeviceInfo info_;
   const DeviceLimits limits_;
   const Kernel& kernel_;

@@ -47,7 +47,7 @@ void Share::choose_rows() {
   constexpr int kTries = 3;
   const Worker& worker = workers_.front();
   const std::int64_t images = std::min(count(), chunk_images_);
-  const Place place = place_of(worker, images_.first);
+  const Place place = place_of(worker, images_.begin);
   const std::int64_t image_bytes = config_.shape.pixels() * size_of(config_.dtype);
   const Event begin, end;
   std::vector<double> of_all, of_needed;
@@ -55,7 +55,7 @@ void Share::choose_rows() {
     for (const bool all : {false, true}) {
       begin.record(worker.stream);
       upload_images(config_.shape, config_.dtype, all, images, place.d_images,
-                    host_.images + images_.first * image_bytes, worker.stream.get());
+                    host_.images + images_.begin * image_bytes, worker.stream.get());
       end.record(worker.stream);
       end.synchronize();
       (all ? of_all : of_needed).push_back(seconds_between(begin, end));
@@ -76,9 +76,9 @@ std::vector<double> Share::time_batches(std::int64_t batches) {
     const std::size_t copy = static_cast<std::size_t>(batch) % (copies_.size() + 1);
     for (std::int64_t w = 0; w < streams; ++w) {
       const Worker& worker = workers_[static_cast<std::size_t>(w)];
-      const Block block = block_of(count(), streams, w);
+      const Range block = block_of(count(), streams, w);
       if (block.size() > 0)
-        queue_kernel(worker, place_of(worker, images_.first + block.begin, copy), block.size());
+        queue_kernel(worker, place_of(worker, images_.begin + block.begin, copy), block.size());
     }
   }
   for (const Worker& worker : workers_) worker.chunks.front().computed.record(worker.stream);

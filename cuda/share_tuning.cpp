@@ -13,11 +13,11 @@ void Share::for_each_chunk(
   const auto streams = static_cast<std::int64_t>(workers_.size());
   const std::int64_t chunks = divided_up(block_of(count(), streams, 0).size(), chunk_images_);
   for (std::int64_t w = 0; w < streams; ++w) {
-    const Block block = block_of(count(), streams, w);
+    const Range block = block_of(count(), streams, w);
     for (std::int64_t c = 0; c < chunks; ++c) {
-      const Block chunk = block_of(block.size(), chunks, c);
+      const Range chunk = block_of(block.size(), chunks, c);
       if (chunk.size() > 0)
-        body(static_cast<std::size_t>(w), images_.first + block.begin + chunk.begin, chunk.size());
+        body(static_cast<std::size_t>(w), images_.begin + block.begin + chunk.begin, chunk.size());
     }
   }
 }
@@ -26,7 +26,7 @@ Alignment Share::alignment() const {
   Alignment alignment{kBufferAlignment, kBufferAlignment, kBufferAlignment};
   if (!fits_) return alignment;  // every chunk starts in its stream's room
   for_each_chunk([&](std::size_t, std::int64_t first, std::int64_t) {
-    alignment = least(alignment, alignment_at(config_.shape, config_.dtype, first - images_.first));
+    alignment = least(alignment, alignment_at(config_.shape, config_.dtype, first - images_.begin));
   });
   return alignment;
 }

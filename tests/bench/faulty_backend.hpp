@@ -55,12 +55,12 @@ class FaultyBackend final : public Backend {
     return ceilings;
   }
   void poison() override { backend_->poison(); }
-  void start(ImageRange range) override {
-    if (fault_ == Fault::kUnwrittenImage) --range.last;
+  void start(Range range) override {
+    if (fault_ == Fault::kUnwrittenImage) --range.end;
     backend_->start(range);
   }
-  void wait(ImageRange range) override {
-    if (fault_ == Fault::kUnwrittenImage) --range.last;
+  void wait(Range range) override {
+    if (fault_ == Fault::kUnwrittenImage) --range.end;
     backend_->wait(range);
     ++iteration_;
     if (fault_ == Fault::kWrongOutput) results_[config_.shape.outputs() + 3] += 1e-9;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an interrupted run prints, with signals that come at known places.
-#include "bench/clocked.hpp"
+#include "bench/measure/clocked.hpp"
 #include "bench/outcome.hpp"
-#include "bench/run.hpp"
+#include "bench/session.hpp"
 #include "support.hpp"
 
 #include <gmock/gmock.h>
@@ -45,7 +45,7 @@ Outcome interrupted(std::vector<std::string> args, int in_row, int in_iteration)
   const Options options = parse_options(args);
   std::ostringstream out, err;
   const ExitCode code =
-      run_rows(args, options, plan_rows(options.configs, table), table, ranks, out, err);
+      run_rows(args, options, make_rows(options.configs, table), table, ranks, out, err);
   return {static_cast<int>(code), out.str(), err.str()};
 }
 
@@ -133,8 +133,8 @@ Outcome interrupted_at_the_end(std::vector<std::string> args, int of_row) {
     void prepare(const HostBuffers& buffers) override { backend_->prepare(buffers); }
     Ceilings measure_ceilings() override { return backend_->measure_ceilings(); }
     void poison() override { backend_->poison(); }
-    void start(ImageRange range) override { backend_->start(range); }
-    void wait(ImageRange range) override { backend_->wait(range); }
+    void start(Range range) override { backend_->start(range); }
+    void wait(Range range) override { backend_->wait(range); }
     Digest digest() override { return backend_->digest(); }
 
    private:
@@ -152,7 +152,7 @@ Outcome interrupted_at_the_end(std::vector<std::string> args, int of_row) {
   const Options options = parse_options(args);
   std::ostringstream out, err;
   const ExitCode code =
-      run_rows(args, options, plan_rows(options.configs, table), table, ranks, out, err);
+      run_rows(args, options, make_rows(options.configs, table), table, ranks, out, err);
   return {static_cast<int>(code), out.str(), err.str()};
 }
 
@@ -184,7 +184,7 @@ TEST(Interrupted, ASignalAfterTheVerificationTakesNothingAway) {
     const Options options = parse_options(args);
     std::ostringstream out, err;
     const BackendTable table = backends();
-    run_rows(args, options, plan_rows(options.configs, table), table, ranks, out, err);
+    run_rows(args, options, make_rows(options.configs, table), table, ranks, out, err);
     return testing::record_of(out.str());
   };
   const Json whole = run(1'000'000);

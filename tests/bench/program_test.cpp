@@ -3,10 +3,10 @@
 #include "bench/program.hpp"
 
 #include "bench/backends.hpp"
+#include "bench/data/npy.hpp"
 #include "bench/faulty_backend.hpp"
 #include "bench/outcome.hpp"
-#include "common/npy.hpp"
-#include "common/output_file.hpp"
+#include "bench/report/output_file.hpp"
 #include "support.hpp"
 
 #include <fmt/format.h>

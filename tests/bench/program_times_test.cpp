@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the program says of its own time, by a clock that only known steps move.
-#include "bench/clocked.hpp"
+#include "bench/measure/clocked.hpp"
 #include "bench/outcome.hpp"
 
 #include <gmock/gmock.h>

@@ -27,11 +27,11 @@ class RecordingBackend final : public Backend {
   void prepare(const HostBuffers& buffers) override { backend_->prepare(buffers); }
   Ceilings measure_ceilings() override { return backend_->measure_ceilings(); }
   void poison() override { backend_->poison(); }
-  void start(ImageRange range) override {
+  void start(Range range) override {
     log_.push_back("run " + name_);
     backend_->start(range);
   }
-  void wait(ImageRange range) override { backend_->wait(range); }
+  void wait(Range range) override { backend_->wait(range); }
   Digest digest() override { return backend_->digest(); }
 
  private:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The whole program: rows in turn, rows that share their data, and what ends a measurement.
+#include "bench/cli/options.hpp"
 #include "bench/faulty_backend.hpp"
-#include "bench/options.hpp"
 #include "bench/outcome.hpp"
 #include "bench/recording_backend.hpp"
 #include "common/limits.hpp"

@@ -26,8 +26,8 @@ namespace {
 using ::testing::Each;
 using ::testing::ElementsAre;
 
-static_assert(block_of(10, 4, 0) == Block{0, 3} && block_of(10, 4, 1) == Block{3, 6});
-static_assert(block_of(10, 4, 2) == Block{6, 8} && block_of(10, 4, 3) == Block{8, 10});
+static_assert(block_of(10, 4, 0) == Range{0, 3} && block_of(10, 4, 1) == Range{3, 6});
+static_assert(block_of(10, 4, 2) == Range{6, 8} && block_of(10, 4, 3) == Range{8, 10});
 static_assert(block_of(2, 4, 3).size() == 0);
 
 TEST(BlockOf, BlocksAreContiguousInOrderAndEven) {
@@ -35,7 +35,7 @@ TEST(BlockOf, BlocksAreContiguousInOrderAndEven) {
     for (std::int64_t parts = 1; parts <= 12; ++parts) {
       std::int64_t next = 0;
       for (std::int64_t part = 0; part < parts; ++part) {
-        const Block block = block_of(count, parts, part);
+        const Range block = block_of(count, parts, part);
         ASSERT_EQ(block.begin, next) << count << " in " << parts << ", " << part;
         ASSERT_GE(block.size(), count / parts);
         ASSERT_LE(block.size(), (count + parts - 1) / parts);
@@ -251,16 +251,16 @@ TEST(ThreadTeam, WithoutTheMemoryForAllNoneIsStarted) {
 TEST(ThreadTeam, ForEachBlockGivesEachWorkerItsBlock) {
   for (const std::int64_t count : {0, 1, 2, 3, 10, 100}) {
     ThreadTeam team(3);
-    std::vector<Block> blocks(3, Block{-1, -1});
+    std::vector<Range> blocks(3, Range{-1, -1});
     std::vector<int> visits(static_cast<std::size_t>(count));
     team.for_each_block(count, [&](int worker, std::int64_t begin, std::int64_t end) {
-      EXPECT_EQ(blocks[static_cast<std::size_t>(worker)], (Block{-1, -1}));
+      EXPECT_EQ(blocks[static_cast<std::size_t>(worker)], (Range{-1, -1}));
       blocks[static_cast<std::size_t>(worker)] = {begin, end};
       for (std::int64_t i = begin; i < end; ++i) ++visits[static_cast<std::size_t>(i)];
     });
     EXPECT_THAT(visits, Each(1));
     for (std::int64_t worker = 0; worker < 3; ++worker) {
-      const Block expected = worker < count ? block_of(count, 3, worker) : Block{-1, -1};
+      const Range expected = worker < count ? block_of(count, 3, worker) : Range{-1, -1};
       EXPECT_EQ(blocks[static_cast<std::size_t>(worker)], expected) << worker << " of " << count;
     }
   }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cpu/backend.hpp"
 
+#include "bench/data/workload.hpp"
+#include "bench/measure/verify.hpp"
 #include "common/buffer.hpp"
 #include "common/error.hpp"
 #include "common/host.hpp"
 #include "common/thread_team.hpp"
 #include "common/topology.hpp"
-#include "common/verify.hpp"
-#include "common/workload.hpp"
 #include "cpu/kernel_table.hpp"
 #include "support.hpp"
 

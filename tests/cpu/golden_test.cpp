@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every kernel, and the reference, against results that SciPy computed: golden/make_golden.py.
+#include "bench/data/npy.hpp"
+#include "bench/measure/reference.hpp"
+#include "bench/measure/verify.hpp"
 #include "common/digest.hpp"
 #include "common/host.hpp"
-#include "common/npy.hpp"
-#include "common/reference.hpp"
 #include "common/thread_team.hpp"
-#include "common/verify.hpp"
 #include "cpu/convolve.hpp"
 #include "cpu/kernel_table.hpp"
 #include "cpu/naive.hpp"

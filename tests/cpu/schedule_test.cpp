@@ -11,7 +11,7 @@ namespace convscale {
 namespace {
 
 /// How often each (image, row) is dealt, over all workers.
-std::map<std::pair<std::int64_t, std::int64_t>, int> rows_dealt(ImageRange range,
+std::map<std::pair<std::int64_t, std::int64_t>, int> rows_dealt(Range range,
                                                                 std::int64_t out_height,
                                                                 bool whole_images, int workers) {
   std::map<std::pair<std::int64_t, std::int64_t>, int> count;

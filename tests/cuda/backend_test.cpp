@@ -2,11 +2,11 @@
 // The backend as the runner drives it.
 #include "cuda/backend.hpp"
 
+#include "bench/data/workload.hpp"
+#include "bench/measure/verify.hpp"
 #include "common/buffer.hpp"
 #include "common/error.hpp"
 #include "common/thread_team.hpp"
-#include "common/verify.hpp"
-#include "common/workload.hpp"
 #include "cuda/driven.hpp"
 
 #include <gmock/gmock.h>
@@ -94,8 +94,7 @@ TEST_F(BackendTest, RangesInAnyOrder) {
     Driven<double> driven(small(Method::kFull, scope, Dtype::kFloat64));
     Backend& backend = driven.backend();
     backend.poison();
-    for (const ImageRange range : {ImageRange{7, 9}, ImageRange{0, 1}, ImageRange{1, 7}})
-      backend.start(range);
+    for (const Range range : {Range{7, 9}, Range{0, 1}, Range{1, 7}}) backend.start(range);
     backend.wait({0, 1});
     backend.wait({1, 7});
     backend.wait({7, 9});  // done with an earlier wait
@@ -110,8 +109,7 @@ TEST_F(BackendTest, RangesThatAreDoneNeedNoWaiting) {
   Driven<double> driven(small(Method::kFull, Scope::kEndToEnd, Dtype::kFloat64));
   Backend& backend = driven.backend();
   backend.poison();
-  for (const ImageRange range : {ImageRange{0, 4}, ImageRange{4, 5}, ImageRange{5, 9}})
-    backend.start(range);
+  for (const Range range : {Range{0, 4}, Range{4, 5}, Range{5, 9}}) backend.start(range);
   while (!backend.is_done({5, 9})) {
   }
   EXPECT_TRUE(backend.is_done({0, 4})) << "an earlier one";

@@ -20,10 +20,10 @@ void expect_generated_alike(Dtype dtype, Fill fill) {
   config.fill = fill;
   config.seed = 0x123456789ABCDEFu;
   config.first_image = (std::int64_t{1} << 33) + 7;
-  const ImageRange part{1, 4};
+  const Range part{1, 4};
   Shape of_part = config.shape;
   of_part.images = 3;
-  const HostWorkload<T> expected(of_part, fill, config.seed, config.first_image + part.first);
+  const HostWorkload<T> expected(of_part, fill, config.seed, config.first_image + part.begin);
   const std::vector<T> nothing_yet(expected.images.size(), T(-1));
   const DeviceBuffer images = on_device(nothing_yet);
   const DeviceBuffer filters(static_cast<std::int64_t>(expected.filters.size() * sizeof(T)));

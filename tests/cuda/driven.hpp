@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "bench/data/workload.hpp"
+#include "bench/measure/verify.hpp"
 #include "common/buffer.hpp"
 #include "common/digest.hpp"
 #include "common/thread_team.hpp"
-#include "common/verify.hpp"
-#include "common/workload.hpp"
 #include "cuda/backend.hpp"
 #include "cuda/device_test.hpp"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // MPI's Comm, on as many ranks as the launcher starts: every rank runs every test.
-#include "common/comm_mpi.hpp"
+#include "bench/ranks/comm_mpi.hpp"
 
 #include "common/limits.hpp"
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The program under a launcher, on one machine: what MPI's own processes add to the tests with
-threads as ranks (tests/bench/cluster_test.cpp)."""
+threads as ranks (tests/bench/ranks/cluster_test.cpp)."""
 from __future__ import annotations
 
 import json

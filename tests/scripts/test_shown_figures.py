@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which figure of a record each script shows: no two of these records' are alike, so that one in
-another's place is seen. They are those of tests/common/all_figures.hpp, worked out by hand there.
+another's place is seen. They are those of tests/bench/report/all_figures.hpp, worked out by hand there.
 """
 from __future__ import annotations
 

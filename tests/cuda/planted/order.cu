@@ -84,8 +84,8 @@ bool upload_under_way(bool faulty) {
   const Numbers numbers(kThreads);
   const Stream stream;
   const std::vector<int> pageable(kThreads, 7);
-  CONVSCALE_CUDA(cudaMemcpy(numbers.data(), pageable.data(), size(numbers.bytes()),
-                            cudaMemcpyHostToDevice));
+  CONVSCALE_CUDA(
+      cudaMemcpy(numbers.data(), pageable.data(), size(numbers.bytes()), cudaMemcpyHostToDevice));
   if (!faulty) CONVSCALE_CUDA(cudaDeviceSynchronize());
   const auto kernel = &increment;
   CONVSCALE_LAUNCH(kernel, dim3(1), dim3(kThreads), 0, stream.get(), numbers.data());

@@ -2,7 +2,7 @@
 // The whole program with the backend cuda, from the command line to the JSON.
 #include "bench/program.hpp"
 
-#include "common/npy.hpp"
+#include "bench/data/npy.hpp"
 #include "cpu/backend.hpp"
 #include "cuda/backend.hpp"
 #include "cuda/device_test.hpp"

@@ -38,7 +38,7 @@ struct Marker {
   bool done = false;
   std::chrono::steady_clock::time_point time;
   double modelled_ms = 0;  ///< by Options::costs_ms
-  float passed_ms = 0;  ///< of all that ran before it
+  float passed_ms = 0;     ///< of all that ran before it
 };
 using MarkerPtr = std::shared_ptr<Marker>;
 
@@ -46,8 +46,8 @@ struct Operation {
   Work* work = nullptr;  ///< owned
   std::vector<MarkerPtr> after;
   MarkerPtr marker;
-  cudaError_t failure = cudaSuccess;  ///< that a test asked for
-  std::function<void()> on_done;      ///< bookkeeping
+  cudaError_t failure = cudaSuccess;     ///< that a test asked for
+  std::function<void()> on_done;         ///< bookkeeping
   double queued_at_ms = 0, cost_ms = 0;  ///< by Options::costs_ms
 };
 
@@ -166,8 +166,8 @@ class Runtime {
   Copied copied;
   Random random{0};
   std::string current_call;
-  double host_ms = 0;  ///< what the host has waited for, by Options::costs_ms
-  std::atomic<float> passed_ms = 0;           ///< of what `pass` said, in whatever stream
+  double host_ms = 0;                ///< what the host has waited for, by Options::costs_ms
+  std::atomic<float> passed_ms = 0;  ///< of what `pass` said, in whatever stream
   cudaError_t failure_of_next = cudaSuccess;  ///< that the work queued next is to fail with
 
  private:

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/cli/rows.hpp"
+
+#include "common/error.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+namespace convscale {
+namespace {
+
+/// The kernels that a backend knows. One that this build lacks knows none, and says for itself why
+/// it cannot be made.
+struct Known {
+  std::string backend;
+  std::vector<std::string> kernels;
+
+  bool knows(const std::string& kernel) const {
+    return kernels.empty() || kernel == "auto" ||
+           std::find(kernels.begin(), kernels.end(), kernel) != kernels.end();
+  }
+};
+
+/// Of each backend of `configs`, once. Machines are asked for their kernels only if one is named.
+std::vector<Known> known_kernels(const std::vector<Config>& configs, const BackendTable& table) {
+  const bool named = std::any_of(configs.begin(), configs.end(),
+                                 [](const Config& config) { return config.kernel != "auto"; });
+  std::vector<Known> known;
+  for (const Config& config : configs) {
+    const auto is_same = [&](const Known& k) { return k.backend == config.backend; };
+    if (std::any_of(known.begin(), known.end(), is_same)) continue;
+    const BackendEntry& entry = find_backend(table, config.backend);
+    known.push_back({entry.name, {}});
+    if (!named) continue;
+    for (const Listing& kernel : entry.kernels()) known.back().kernels.push_back(kernel.name);
+  }
+  return known;
+}
+
+[[noreturn]] void reject_kernel(const std::string& kernel, const std::vector<Known>& known) {
+  std::vector<std::string> backends, kernels{"auto"};
+  for (const Known& k : known) {
+    backends.push_back(k.backend);
+    for (const std::string& name : k.kernels) {
+      if (std::find(kernels.begin(), kernels.end(), name) == kernels.end()) kernels.push_back(name);
+    }
+  }
+  throw UsageError(fmt::format("--kernel {}: no such kernel of backend{} {}; expected {}", kernel,
+                               backends.size() > 1 ? "s" : "", fmt::join(backends, ", "),
+                               fmt::join(kernels, ", ")));
+}
+
+}  // namespace
+
+const BackendEntry& find_backend(const BackendTable& table, const std::string& name) {
+  std::vector<std::string> names;
+  for (const BackendEntry& entry : table) {
+    if (entry.name == name) return entry;
+    names.push_back(entry.name);
+  }
+  throw UsageError(fmt::format("--backend {}: no such backend; expected one of {}", name,
+                               fmt::join(names, ", ")));
+}
+
+std::vector<Row> make_rows(const std::vector<Config>& configs, const BackendTable& table) {
+  const std::vector<Known> known = known_kernels(configs, table);
+  std::vector<Row> rows;
+  for (const Config& config : configs) {
+    const auto knows = [&](const Known& k) { return k.knows(config.kernel); };
+    if (std::none_of(known.begin(), known.end(), knows)) reject_kernel(config.kernel, known);
+    const auto own = std::find_if(known.begin(), known.end(),
+                                  [&](const Known& k) { return k.backend == config.backend; });
+    rows.push_back({config, ""});
+    if (own->knows(config.kernel)) continue;
+    rows.back().impossible =
+        fmt::format("--kernel {}: no such kernel of backend {}; it has auto, {}", config.kernel,
+                    config.backend, fmt::join(own->kernels, ", "));
+  }
+  return rows;
+}
+
+}  // namespace convscale

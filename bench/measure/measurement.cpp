@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/measure/measurement.hpp"
+
+#include "bench/cli/process.hpp"
+#include "bench/cli/rows.hpp"
+#include "bench/measure/input_check.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+namespace convscale {
+namespace {
+
+/// A pass of the ceilings goes before each of so many iterations, and before later ones as long as
+/// passes have not taken longer than iterations: short iterations, repeated until they are precise,
+/// would else take a hundred times as long as they need to.
+constexpr int kCeilingPasses = 20;
+
+std::int64_t result_bytes(const Config& c) {
+  return c.shape.images * c.shape.outputs() * size_of(c.dtype);
+}
+
+}  // namespace
+
+Measurement::Measurement(const Config& config, const Workload& workload,
+                         const MeasureContext& context)
+    : context_(context), stopper_(config) {
+  record_.config = held_ = config;
+  record_.setup_s = timed([&] {
+    backend_ = find_backend(context.backends, config.backend).create(config);
+    backend_->stop_when(context.signalled);
+    record_.facts = backend_->facts();
+    if (const auto holding = backend_->holding()) {
+      held_.first_image += holding->images.begin;
+      held_.shape.images = holding->images.end - holding->images.begin;
+      is_source_ = holding->is_source;
+    }
+    workload_ = workload.with_images(held_.shape.images);
+    has_inputs_ = backend_->reads_inputs() || config.verify || context.saves;
+    if (has_inputs_) {
+      inputs_ = context.inputs.share(held_, backend_->placement());
+    } else {
+      Config none = held_;
+      none.shape.images = 0;
+      inputs_ = std::make_shared<Inputs>(none);
+    }
+  });
+  record_.warnings = record_.facts.warnings;
+  if (record_.facts.quantised)
+    record_.balance = image_balance(config.shape.images, config.num_workers);
+}
+
+std::int64_t Measurement::bytes_to_take() const {
+  return result_bytes(held_) + backend_->scratch_bytes();
+}
+
+HostBuffers Measurement::buffers() const {
+  return {inputs_->images().data(), inputs_->filters().data(), results_.data()};
+}
+
+bool Measurement::keep_going(double done) const {
+  context_.progress.update(done);
+  return !context_.signalled();
+}
+
+void Measurement::set_up() {
+  context_.progress.begin(Progress::Step::kGenerating);
+  *record_.setup_s += timed([&] {
+    context_.ranks.agree([&] {
+      if (has_inputs_) inputs_->allocate();
+      results_ = PageBuffer(result_bytes(held_), "results");
+    });
+    backend_->prepare(buffers());
+  });
+  const double generation_s = timed([&] {
+    context_.ranks.agree([&] {
+      if (!has_inputs_ || !is_source_ || inputs_->is_filled()) return;
+      record_.generation_s = 0;
+      inputs_->fill(*workload_, context_.helpers, [&](double done) { return keep_going(done); });
+    });
+  });
+  if (record_.generation_s) record_.generation_s = generation_s;
+  if (is_interrupted()) return;
+  const double load_s = timed([&] { backend_->load(); });
+  *record_.setup_s += load_s;
+  if (config().scope == Scope::kResident) record_.load_s = load_s;
+  is_set_up_ = true;
+}
+
+/// Out of time, what is left of the burns is left out; but not in turns, where the times of all
+/// have to be of the same rounds.
+bool Measurement::is_burn() const {
+  const auto& timeout_s = config().stop.timeout_s;
+  const bool late = timeout_s && elapsed_s_ >= *timeout_s && !config().interleaved;
+  return samples_.times_s().empty() && samples_.iterations() < config().burns && !late;
+}
+
+void Measurement::iterate() {
+  const Range all{0, config().shape.images};
+  const auto began = context_.now();
+  Ceilings ceilings;
+  if (samples_.iterations() < kCeilingPasses || ceilings_s_ < iterations_s_)
+    ceilings_s_ += timed([&] { ceilings = backend_->measure_ceilings(); });
+  checks_s_ += timed([&] { backend_->poison(); });
+
+  double time_s = timed([&] {
+    backend_->start(all);
+    backend_->wait(all);
+  });
+
+  const bool burn = is_burn();
+  Digest digest;
+  checks_s_ += timed([&] { digest = backend_->digest(); });
+  elapsed_s_ += seconds_since(began);
+  const auto of_root = context_.ranks.of_root({time_s, ceilings_s_, elapsed_s_});
+  time_s = of_root[0];
+  ceilings_s_ = of_root[1];
+  elapsed_s_ = of_root[2];
+  if (is_interrupted()) return;  // workers have left undone what they had not begun
+  const auto number =
+      burn ? static_cast<std::size_t>(samples_.iterations()) + 1 : samples_.times_s().size() + 1;
+  samples_.check(digest, fmt::format("{} {}", burn ? "burn" : "iteration", number));
+  samples_.add(ceilings);
+  iterations_s_ += time_s;
+  if (burn) {
+    samples_.add_burn(time_s);
+  } else {
+    samples_.add_iteration(*backend_, time_s);
+  }
+  if (burn) {
+    stopper_.add_burn(elapsed_s_);
+  } else {
+    stopper_.add(time_s, elapsed_s_);
+  }
+}
+
+Record Measurement::finish() {
+  if (!is_set_up_) {
+    conclude();
+    return record_;
+  }
+  backend_->collect();
+  // Kernels that run again for phases() leave results of their own: those that are to be verified.
+  if (config().scope == Scope::kResident && samples_.has_results() && !is_interrupted())
+    checks_s_ += timed([&] { samples_.check(backend_->digest(), "what is verified"); });
+  record_.facts = backend_->facts();
+  record_.warnings = record_.facts.warnings;
+  record_.ceilings_s = ceilings_s_;
+  record_.checks_s = checks_s_;
+  samples_.summarise(record_);
+  remember_median();
+  warn();
+  if (config().verify && samples_.has_results() && !is_interrupted()) verify_results();
+  conclude();
+  context_.progress.clear();
+  if (samples_.has_results() && record_.status != Status::kInterrupted) {
+    const std::int64_t first = held_.first_image - config().first_image;
+    context_.on_results(config(), {first, first + held_.shape.images}, buffers());
+  }
+  return record_;
+}
+
+/// For the last words, if it comes to that. Takes no memory. Rank 0 speaks for all, and in tests
+/// ranks are threads.
+void Measurement::remember_median() const {
+  if (!record_.summary || !context_.ranks.is_root()) return;
+  std::array<char, 160> line{};
+  const auto end = fmt::format_to_n(
+      line.data(), line.size(), "{} {} {} {}, {}x{}, {} workers: median {:.4g} s", config().backend,
+      record_.facts.kernel, name_of(config().method), name_of(config().dtype),
+      config().shape.height, config().shape.width, config().num_workers, record_.summary->median);
+  remember({line.data(), std::min(end.size, line.size())});
+}
+
+/// What the backend changed of its inputs. Where that cannot be told, because a file was changed,
+/// the outputs are verified all the same, and a warning says so.
+template <class T>
+std::string Measurement::changed_inputs(const T* images, const T* filters) {
+  try {
+    return changed_input(*workload_, images, filters, context_.helpers, held_.first_image,
+                         [&] { return !context_.signalled(); });
+  } catch (const ResourceError& error) {
+    record_.warnings.push_back(
+        fmt::format("whether the inputs stayed as they were is not known: {}", error.what()));
+    return "";
+  }
+}
+
+void Measurement::verify_results() {
+  context_.progress.begin(Progress::Step::kVerifying);
+  record_.verification_s = timed([&] {
+    record_.verification =
+        merge_verifications(context_.ranks, [&]() -> std::optional<Verification> {
+          if (!is_source_ || held_.shape.images == 0) return std::nullopt;
+          return dispatch(config().dtype, [&]<class T>() {
+            const T* images = inputs_->images().as<T>().data();
+            const T* filters = inputs_->filters().as<T>().data();
+            Verification verification = verify<T>(
+                held_.shape, images, filters, results_.as<T>().data(), context_.helpers,
+                [&](double done) { return keep_going(done); }, held_.first_image);
+            if (verification.status == VerificationStatus::kSkipped) return verification;
+            const std::string changed = changed_inputs(images, filters);
+            if (context_.signalled()) return Verification();
+            if (!changed.empty()) {
+              verification.status = VerificationStatus::kFailed;
+              verification.failure = changed;
+            }
+            return verification;
+          });
+        });
+  });
+}
+
+void Measurement::warn() {
+  constexpr double kNoisy = 0.10;
+  constexpr std::int64_t kCacheFactor = 4;
+  std::vector<std::string>& warnings = record_.warnings;
+  if (record_.summary && record_.summary->cv > kNoisy) {
+    warnings.push_back(fmt::format(
+        "the times vary by {:.0f} % (coefficient of variation); is anything else running?",
+        100 * record_.summary->cv));
+  }
+  const Shape& s = config().shape;
+  const std::int64_t working_set =
+      s.images * (s.pixels() + s.taps() + s.outputs()) * size_of(config().dtype);
+  if (working_set < kCacheFactor * record_.facts.last_cache_bytes) {
+    warnings.push_back(
+        fmt::format("the working set of {:.1f} MB is under 4 times the last cache of {:.1f} MB, "
+                    "which may hold much of it",
+                    static_cast<double>(working_set) * 1e-6,
+                    static_cast<double>(record_.facts.last_cache_bytes) * 1e-6));
+  }
+  if (stopper_.stopped() == StoppedBy::kTimeout) {
+    const auto noise = record_.summary->noise();
+    warnings.push_back(
+        fmt::format("--timeout {:g} s ended it after {} iteration{}{}", *config().stop.timeout_s,
+                    record_.times_s.size(), record_.times_s.size() == 1 ? "" : "s",
+                    noise ? fmt::format(" with a noise of {:.1f} %", 100 * *noise) : ""));
+  }
+  if (is_impossible(record_)) {
+    warnings.push_back(
+        fmt::format("{:.2f} of the bound is more than the hardware can do: this measurement is "
+                    "wrong, the bound "
+                    "more likely than the times; is anything else running?",
+                    *record_.fraction));
+  }
+}
+
+/// All iterations were done, and the results compared: a signal that comes later takes nothing
+/// away.
+bool Measurement::is_whole() const {
+  return has_enough() &&
+         (!config().verify || record_.verification.status == VerificationStatus::kPassed);
+}
+
+void Measurement::conclude() {
+  if (record_.verification.status == VerificationStatus::kFailed) {
+    record_.status = Status::kFailed;
+    record_.reason = "verification failed: " + record_.verification.failure;
+  } else if (has_failed()) {
+    record_.status = Status::kFailed;
+    record_.verification.status = VerificationStatus::kFailed;
+    record_.verification.failure = samples_.failure();
+    record_.reason = "verification failed: " + samples_.failure();
+  } else if (!is_whole() && is_interrupted()) {
+    record_.status = Status::kInterrupted;
+    record_.reason = "interrupted by a signal";
+  } else {
+    record_.stopped_by = stopper_.stopped();
+  }
+}
+
+}  // namespace convscale

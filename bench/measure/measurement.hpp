@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "bench/cli/progress.hpp"
+#include "bench/data/workload.hpp"
+#include "bench/measure/input_cache.hpp"
+#include "bench/measure/iterations.hpp"
+#include "bench/measure/stopping_rule.hpp"
+#include "bench/ranks/ranks.hpp"
+#include "bench/report/record.hpp"
+#include "common/backend.hpp"
+#include "common/buffer.hpp"
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+
+namespace convscale {
+
+class ThreadTeam;
+
+/// What a measurement needs beside its configuration. All of it outlives the measurement.
+struct MeasureContext {
+  const BackendTable& backends;
+  ThreadTeam& helpers;  ///< for everything outside of the timed region
+  InputCache& inputs;
+  Progress& progress;
+  Ranks& ranks;
+  /// Whether this process was asked to stop; what all ranks know of it is Ranks::is_interrupted.
+  std::function<bool()> signalled;
+  /// Whether `on_results` reads images and filters.
+  bool saves = false;
+  /// Called once, on every rank, with the last iteration's results, after they were verified.
+  /// The buffers have the configuration's images `held`.
+  std::function<void(const Config&, Range held, const HostBuffers&)> on_results;
+  /// The clock; tests pass their own.
+  std::function<std::chrono::steady_clock::time_point()> now = std::chrono::steady_clock::now;
+};
+
+/// One configuration from setup to record. The life of one, as the runner drives it:
+///
+///     Measurement m(config, workload, context);
+///     (memory for m.inputs() and m.bytes_to_take() is checked)
+///     m.set_up();
+///     while (!m.has_enough() && !m.has_failed() && !interrupted) m.iterate();
+///     record = m.finish();
+///
+/// Several may be alive at the same time and iterate in turn. Methods throw UsageError,
+/// UnsupportedError and ResourceError. All but the first few are collective: every rank measures
+/// the same, and decides by rank 0's clock.
+class Measurement {
+ public:
+  Measurement(const Config& config, const Workload& workload, const MeasureContext& context);
+
+  const Config& config() const { return record_.config; }
+  const Inputs& inputs() const { return *inputs_; }
+  /// Bytes of host memory that `set_up` takes beside the inputs.
+  std::int64_t bytes_to_take() const;
+  /// Memory of devices that it takes.
+  std::vector<DeviceNeed> device_needs() const { return backend_->device_needs(); }
+  /// All others that it was to take turns with cannot run here.
+  void run_alone() { record_.config.interleaved = false; }
+
+  /// Places memory and fills the inputs, unless an earlier configuration has. An interrupt leaves
+  /// it half done: then only `finish` may follow.
+  void set_up();
+  /// One iteration, a burn or a measured one.
+  void iterate();
+  /// No more iterations are needed.
+  bool has_enough() const { return stopper_.stopped().has_value(); }
+  /// No more iterations are allowed.
+  bool is_out_of_time() const { return stopper_.is_out_of_time(); }
+  /// A wrong result was seen: more iterations are of no use.
+  bool has_failed() const { return !samples_.failure().empty(); }
+  /// About how much is done, 0..1.
+  double done_share() const { return stopper_.done_share(); }
+  /// Verifies the last results. The record says how it ended: `ok`, `failed` (a result was wrong)
+  /// or `interrupted`.
+  Record finish();
+
+ private:
+  /// Seconds that `step` takes.
+  template <class Step>
+  double timed(Step&& step) const {
+    const auto begin = context_.now();
+    step();
+    return seconds_since(begin);
+  }
+  double seconds_since(std::chrono::steady_clock::time_point begin) const {
+    return std::chrono::duration<double>(context_.now() - begin).count();
+  }
+  bool is_burn() const;
+  bool is_interrupted() const { return context_.ranks.is_interrupted(); }
+  bool keep_going(double done) const;
+  HostBuffers buffers() const;
+  void remember_median() const;
+  bool is_whole() const;
+  template <class T>
+  std::string changed_inputs(const T* images, const T* filters);
+  void verify_results();
+  void warn();
+  void conclude();
+
+  const MeasureContext& context_;
+  Record record_;
+  Config held_;            // record_.config, of the images that this process holds
+  bool is_source_ = true;  // it makes their data itself
+  StoppingRule stopper_;
+  Iterations samples_;
+  bool is_set_up_ = false;
+  double iterations_s_ = 0, ceilings_s_ = 0, checks_s_ = 0, elapsed_s_ = 0;
+  // Before the backend, whose end unregisters them and waits for copies that a fault left under
+  // way.
+  std::optional<Workload> workload_;  // of held_
+  bool has_inputs_ = true;            // somebody reads them
+  std::shared_ptr<Inputs> inputs_;    // of no image if nobody does
+  PageBuffer results_;
+  std::unique_ptr<Backend> backend_;
+};
+
+}  // namespace convscale

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "bench/ranks/ranks.hpp"
+#include "common/backend.hpp"
+
+namespace convscale {
+
+/// `table`, with every backend spread over `ranks`: each rank's own backend does that rank's share
+/// of the images, and all methods but `scratch_bytes`, `device_needs`, `placement` and `holding`
+/// are collective. Alone it is `table`. `ranks` outlives what it makes.
+///
+/// With `--distribute local` each rank holds its share. With `scatter` rank 0 holds all, and
+/// `start(all); wait(all)` ship the shares and collect the results.
+///
+/// The clock of an iteration is rank 0's: `poison` ends with a barrier, and so does `wait(all)`.
+/// What goes wrong on a rank in between is thrown by `digest`, on all ranks.
+BackendTable spread_over(Ranks& ranks, const BackendTable& table);
+
+}  // namespace convscale

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/ranks/scatter_gather.hpp"
+
+#include <algorithm>
+#include <deque>
+#include <limits>
+#include <thread>
+#include <utility>
+
+namespace convscale {
+namespace {
+
+/// Chunks that a leaf asks for at a time.
+constexpr std::size_t kWindow = 2;
+
+using Queue = std::deque<std::unique_ptr<Message>>;
+
+/// Drops what is done from the front, and says whether that was anything: messages of one pair of
+/// ranks end in about the order in which they began.
+bool drop_done(Queue& queue) {
+  const std::size_t before = queue.size();
+  while (!queue.empty() && queue.front()->is_done()) queue.pop_front();
+  return queue.size() < before;
+}
+
+bool all_empty(const std::vector<Queue>& queues) {
+  return std::all_of(queues.begin(), queues.end(), [](const Queue& q) { return q.empty(); });
+}
+
+}  // namespace
+
+std::vector<Range> chunks_of(const RankPart& share, const Config& config) {
+  if (share.count() == 0) return {};
+  constexpr std::int64_t kChunkBytes = std::int64_t{4} << 20;
+  constexpr std::int64_t kMostChunks = 256;  // messages cost memory and time of their own
+  const std::int64_t image_bytes = config.shape.pixels() * size_of(config.dtype);
+  // Whole rounds of the workers, unless they share each image.
+  const std::int64_t round = config.schedule == Schedule::kSplit ? 1 : share.num_workers;
+  std::int64_t images = std::max(kChunkBytes / image_bytes, share.count() / kMostChunks);
+  images = std::max<std::int64_t>(1, (images + round - 1) / round) * round;
+  std::vector<Range> chunks;
+  for (std::int64_t first = share.images.begin; first < share.images.end; first += images)
+    chunks.push_back({first, std::min(first + images, share.images.end)});
+  return chunks;
+}
+
+ScatterGather::ScatterGather(const Ranks& ranks, Config config, std::vector<RankPart> shares)
+    : ranks_(ranks), config_(std::move(config)), shares_(std::move(shares)) {
+  int threads = 0;  // workers, and those that move messages
+  for (int rank = 0; rank < ranks.size(); ++rank) {
+    if (ranks.shares_processors(rank)) threads += 1 + share_of(rank).num_workers;
+  }
+  naps_ = threads > ranks.processors();
+}
+
+std::int64_t ScatterGather::scatter_bytes() const {
+  return bytes_of(others_images(), config_.shape.pixels() + config_.shape.taps());
+}
+
+std::int64_t ScatterGather::gather_bytes() const {
+  return bytes_of(others_images(), config_.shape.outputs());
+}
+
+std::int64_t ScatterGather::wire_bytes() const {
+  const Shape& s = config_.shape;
+  std::int64_t bytes = 0;
+  for (int rank = 1; rank < ranks_.size(); ++rank) {
+    if (!ranks_.are_on_one_host(rank, 0))
+      bytes += bytes_of(share_of(rank).count(), s.pixels() + s.taps() + s.outputs());
+  }
+  return bytes;
+}
+
+void ScatterGather::prepare(const HostBuffers& buffers, Backend* local) {
+  buffers_ = buffers;
+  local_ = local;
+}
+
+std::byte* ScatterGather::at(std::byte* buffer, std::int64_t image, std::int64_t elements) const {
+  const std::int64_t first = ranks_.is_root() ? 0 : mine().images.begin;
+  return buffer + bytes_of(image - first, elements);
+}
+
+std::unique_ptr<Message> ScatterGather::send(std::byte* buffer, Range images, std::int64_t elements,
+                                             int to) const {
+  return ranks_.comm().send(at(buffer, images.begin, elements),
+                            bytes_of(images.end - images.begin, elements), to);
+}
+
+std::unique_ptr<Message> ScatterGather::receive(std::byte* buffer, Range images,
+                                                std::int64_t elements, int from) const {
+  return ranks_.comm().receive(at(buffer, images.begin, elements),
+                               bytes_of(images.end - images.begin, elements), from);
+}
+
+void ScatterGather::attempt(const std::function<void()>& step) {
+  if (error_) return;
+  try {
+    step();
+  } catch (...) {
+    error_ = std::current_exception();
+  }
+}
+
+void ScatterGather::start() {
+  error_ = nullptr;
+  if (ranks_.is_root()) {
+    start_root();
+  } else if (mine().count() > 0) {
+    start_leaf();
+  }
+}
+
+void ScatterGather::start_root() {
+  const Shape& s = config_.shape;
+  attempt([&] { local_->start(in_share(mine().images)); });
+  computing_.push_back(mine().images);
+  sends_.resize(static_cast<std::size_t>(ranks_.size()));
+  receives_.resize(sends_.size());
+  std::vector<std::vector<Range>> chunks;
+  std::size_t most = 0;
+  for (int rank = 0; rank < ranks_.size(); ++rank) {
+    chunks.push_back(rank == 0 ? std::vector<Range>() : chunks_of(share_of(rank), config_));
+    most = std::max(most, chunks.back().size());
+    if (!chunks.back().empty()) {
+      sends_[static_cast<std::size_t>(rank)].push_back(
+          send(buffers_.filters, share_of(rank).images, s.taps(), rank));
+    }
+  }
+  // The ranks' chunks in turn, so that all of them begin early.
+  for (std::size_t c = 0; c < most; ++c) {
+    for (std::size_t r = 1; r < chunks.size(); ++r) {
+      if (c >= chunks[r].size()) continue;
+      const int rank = static_cast<int>(r);
+      receives_[r].push_back(receive(buffers_.results, chunks[r][c], s.outputs(), rank));
+      sends_[r].push_back(send(buffers_.images, chunks[r][c], s.pixels(), rank));
+    }
+  }
+}
+
+void ScatterGather::start_leaf() {
+  const Shape& s = config_.shape;
+  sends_.resize(1);
+  filters_ = receive(buffers_.filters, mine().images, s.taps(), 0);
+  for (const Range& chunk : chunks_of(mine(), config_)) expected_.push_back(chunk);
+  ask_for_chunks();
+}
+
+/// A library may copy all that was asked for in one call, as Open MPI does between processes of one
+/// host, and nothing is convolved meanwhile: then an iteration takes as long as both together.
+void ScatterGather::ask_for_chunks() {
+  while (arrivals_.size() < kWindow && !expected_.empty()) {
+    const Range chunk = expected_.front();
+    expected_.pop_front();
+    arrivals_.push_back({receive(buffers_.images, chunk, config_.shape.pixels(), 0), chunk});
+  }
+}
+
+bool ScatterGather::advance_root() {
+  bool moved = false;
+  for (std::size_t rank = 1; rank < sends_.size(); ++rank) {
+    moved = drop_done(sends_[rank]) || moved;
+    moved = drop_done(receives_[rank]) || moved;
+  }
+  if (computing_.empty()) return moved;
+  bool done = false;
+  attempt([&] { done = local_->is_done(in_share(computing_.front())); });
+  if (!done && !error_) return moved;
+  attempt([&] { local_->wait(in_share(computing_.front())); });
+  computing_.pop_front();
+  ended_ = ranks_.comm().now();
+  return true;
+}
+
+bool ScatterGather::advance_leaf() {
+  bool moved = drop_done(sends_.front());
+  if (filters_ && filters_->is_done()) filters_.reset();
+  while (!filters_ && !arrivals_.empty() && arrivals_.front().message->is_done()) {
+    const Range chunk = arrivals_.front().images;
+    arrivals_.pop_front();
+    attempt([&] { local_->start(in_share(chunk)); });
+    computing_.push_back(chunk);
+    moved = true;
+    ask_for_chunks();
+  }
+  while (!computing_.empty()) {
+    const Range chunk = computing_.front();
+    bool done = false;
+    attempt([&] { done = local_->is_done(in_share(chunk)); });
+    if (!done && !error_) break;
+    attempt([&] { local_->wait(in_share(chunk)); });
+    sends_.front().push_back(send(buffers_.results, chunk, config_.shape.outputs(), 0));
+    computing_.pop_front();
+    moved = true;
+  }
+  return moved;
+}
+
+bool ScatterGather::is_over() const {
+  return expected_.empty() && arrivals_.empty() && computing_.empty() && all_empty(sends_) &&
+         all_empty(receives_);
+}
+
+void ScatterGather::pause() const {
+  constexpr auto kNap = std::chrono::microseconds(20);
+  if (naps_) {
+    std::this_thread::sleep_for(kNap);
+  } else {
+    std::this_thread::yield();
+  }
+}
+
+void ScatterGather::finish() {
+  ended_ = ranks_.comm().now();
+  while (!is_over()) {
+    const bool moved = ranks_.is_root() ? advance_root() : advance_leaf();
+    if (!moved) pause();
+  }
+  if (!ranks_.is_root()) ended_ = ranks_.comm().now();
+}
+
+bool ScatterGather::exchange_by_library(What what) const {
+  const Shape& s = config_.shape;
+  Blocks blocks;
+  blocks.unit_bytes = bytes_of(1, what == What::kImages ? s.pixels() : s.outputs());
+  for (const RankPart& share : shares_) {
+    blocks.first.push_back(share.images.begin);
+    blocks.count.push_back(share.count());
+  }
+  return what == What::kImages ? ranks_.comm().scatter(buffers_.images, blocks, buffers_.images)
+                               : ranks_.comm().gather(buffers_.results, blocks, buffers_.results);
+}
+
+bool ScatterGather::exchange_by_messages(What what) const {
+  const std::int64_t elements =
+      what == What::kImages ? config_.shape.pixels() : config_.shape.outputs();
+  std::byte* const buffer = what == What::kImages ? buffers_.images : buffers_.results;
+  // Images go from rank 0 to the others, results the other way.
+  const bool sends = ranks_.is_root() == (what == What::kImages);
+  Queue messages;
+  for (int rank = 1; rank < ranks_.size(); ++rank) {
+    if ((!ranks_.is_root() && rank != ranks_.rank()) || share_of(rank).count() == 0) continue;
+    const int peer = ranks_.is_root() ? rank : 0;
+    messages.push_back(sends ? send(buffer, share_of(rank).images, elements, peer)
+                             : receive(buffer, share_of(rank).images, elements, peer));
+  }
+  while (!messages.empty()) {
+    if (!drop_done(messages)) std::this_thread::yield();
+  }
+  return true;
+}
+
+double ScatterGather::time_bare(What what) const {
+  const auto timed = [&](auto&& step) {
+    ranks_.comm().barrier();
+    const auto begin = ranks_.comm().now();
+    const bool was_possible = step();
+    ranks_.comm().barrier();
+    const auto end = ranks_.comm().now();
+    ranks_.comm().barrier();  // as in the time
+    const double time_s =
+        std::chrono::duration<double>(end - begin - (ranks_.comm().now() - end)).count();
+    constexpr double kLeast = 1e-9;
+    return was_possible ? std::max(time_s, kLeast) : std::numeric_limits<double>::infinity();
+  };
+  return std::min(timed([&] { return exchange_by_library(what); }),
+                  timed([&] { return exchange_by_messages(what); }));
+}
+
+Ceilings ScatterGather::measure_ceilings() {
+  const double scatter_s = time_bare(What::kImages), gather_s = time_bare(What::kResults);
+  const Shape& s = config_.shape;
+  Ceilings ceilings;
+  if (!ranks_.is_root() || others_images() == 0) return ceilings;
+  const auto rate = [&](std::int64_t elements, double time_s) {
+    return static_cast<double>(bytes_of(others_images(), elements)) / time_s;
+  };
+  ceilings.scatter_bytes_per_s = rate(s.pixels(), scatter_s);
+  ceilings.gather_bytes_per_s = rate(s.outputs(), gather_s);
+  return ceilings;
+}
+
+}  // namespace convscale
