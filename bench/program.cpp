@@ -3,7 +3,6 @@
 
 #include "bench/cli/options.hpp"
 #include "bench/cli/process.hpp"
-#include "bench/cli/rows.hpp"
 #include "bench/ranks/cluster_backend.hpp"
 #include "bench/ranks/launcher.hpp"
 #include "bench/ranks/ranks.hpp"
@@ -81,28 +80,25 @@ std::string data_text(const Options& options) {
   return text;
 }
 
-/// What all ranks do alike; errors are the same on all of them.
-ExitCode run_ranks(const std::vector<std::string>& args, const BackendTable& backends, Ranks& ranks,
-                   std::ostream& out, std::ostream& err) {
+/// What --help, --version and --list are answered with; null if none was asked for.
+std::optional<std::string> answer_of(const Options& options, const BackendTable& backends) {
+  if (options.answer) return options.answer;
+  if (options.version) return version_text();
+  return options.list ? std::optional(listing_text(backends)) : std::nullopt;
+}
+
+void print_answer(const std::string& answer, std::ostream& out) {
+  out << answer << std::flush;
+  if (!out) throw ResourceError("cannot write standard output: it was closed or is full");
+}
+
+/// Parsed on every rank; errors are the same on all of them.
+Options agreed_options(const std::vector<std::string>& args, Ranks& ranks) {
   ranks.require_alike(args);
   Options options;
   ranks.agree([&] { options = parse_options(args); });
   if (!ranks.is_alone()) ranks.require_same_data(data_text(options));
-  if (options.answer || options.version || options.list) {
-    ranks.agree([&] {
-      out << (options.answer    ? *options.answer
-              : options.version ? version_text()
-                                : listing_text(backends))
-          << std::flush;
-      if (!out) throw ResourceError("cannot write standard output: it was closed or is full");
-    });
-    return ExitCode::kOk;
-  }
-  for (Config& config : options.configs) config.ranks = ranks.size();
-  const BackendTable spread = spread_over(ranks, backends);
-  std::vector<Row> rows;
-  ranks.agree([&] { rows = make_rows(options.configs, spread); });
-  return run_rows(args, options, rows, spread, ranks, out, err);
+  return options;
 }
 
 }  // namespace
@@ -138,8 +134,15 @@ int run_program(const std::vector<std::string>& args, const BackendTable& backen
   };
   try {
     ranks.emplace(comm, interrupted);
-    return static_cast<int>(
-        run_ranks(args, backends, *ranks, is_root ? out : silent, is_root ? err : silent));
+    std::ostream& own_out = is_root ? out : silent;
+    const Options options = agreed_options(args, *ranks);
+    if (const auto answer = answer_of(options, backends)) {
+      ranks->agree([&] { print_answer(*answer, own_out); });
+      return static_cast<int>(ExitCode::kOk);
+    }
+    const BackendTable spread = spread_over(*ranks, backends);
+    Session session(args, options, spread, *ranks, own_out, is_root ? err : silent);
+    return static_cast<int>(session.run());
   } catch (const Error& error) {
     return error.is_of_all_ranks() ? fail(error.code(), error.what())
                                    : fail_alone(error.what(), error.code());

@@ -19,16 +19,21 @@ namespace convscale {
 /// Host memory of one workload, contiguous and row-major, elements of the configuration's dtype.
 /// Owned by the caller.
 struct HostBuffers {
-  std::byte* images = nullptr;   ///< (images, height, width); see Backend::reads_inputs
+  std::byte* images = nullptr;   ///< (images, height, width); see BackendNeeds::reads_inputs
   std::byte* filters = nullptr;  ///< (images, K, K)
   std::byte* results = nullptr;  ///< (images, out_height, out_width)
 };
 
-/// The part of a configuration's images that this process keeps in its buffers, where several
-/// processes share the work.
-struct Holding {
-  Range images;
-  bool is_source = true;  ///< it makes the data itself; else they arrive with each iteration
+/// What a process is told beside its configuration, which the user chose.
+struct Assignment {
+  std::int64_t first_image = 0;  ///< global index of the configuration's image 0
+  /// This process is number `host_part` of `host_parts` that divide the host's processors.
+  int host_part = 0, host_parts = 1;
+  int host_workers = 0;         ///< of all of these processes, where there are several
+  bool moves_messages = false;  ///< a thread beside the workers does, while they work
+  /// Who works for a backend asks between pieces of work, from any thread. Once it has said yes,
+  /// what is under way ends early and leaves data, results and ceilings that mean nothing.
+  std::function<bool()> stop = [] { return false; };
 };
 
 /// What one rank does of a configuration, and with what.
@@ -53,6 +58,18 @@ struct Phases {
   double upload_s = 0;
   double kernel_s = 0;
   double download_s = 0;
+};
+
+/// What the last iteration left and showed.
+struct Trace {
+  Digest digest = {};                        ///< of all results, wherever they live
+  std::optional<Phases> phases = {};         ///< null where there are none
+  std::vector<double> busy_s = {};           ///< of each worker; empty if unknown
+  std::optional<RankTimes> rank_times = {};  ///< null for a process of its own
+
+  /// Of two parts that worked at the same time: the sum of the digests, the longer phases, since
+  /// clocks of two devices or hosts cannot be compared, and the busy times of both.
+  Trace& operator+=(const Trace& other);
 };
 
 /// A device as its driver describes it; null is unknown.
@@ -99,52 +116,47 @@ struct DeviceNeed {
   std::int64_t free_bytes = 0;
 };
 
-/// Runs iterations of one configuration: the convolution of all images. The life of one, as the
-/// runner drives it:
+/// What a backend wants of the program before `prepare`.
+struct BackendNeeds {
+  Range images;                     ///< of the configuration, that its buffers are to hold
+  bool is_source = true;            ///< the program makes their data; else they arrive
+  bool reads_inputs = true;         ///< else images and filters are null, unless verified or saved
+  std::int64_t scratch_bytes = 0;   ///< of host memory, beside the buffers
+  std::vector<DeviceNeed> devices;  ///< of each device that it uses
+  /// How the pages of images and filters lie after `prepare`: where two backends have the same
+  /// text, memory that one of them prepared serves the other as well as its own would. Null: only
+  /// memory of its own will do.
+  std::optional<std::string> placement;
+};
+
+/// Runs iterations of one configuration: the convolution of all images. The life of one, as
+/// measure() drives it:
 ///
 ///     prepare(buffers)     setup: placement, registration, allocation; the buffers hold no data
 ///                          yet, or an earlier configuration's, which it keeps
-///                          (the runner fills images and filters unless they are filled)
+///                          (the program fills images and filters unless they are filled)
 ///     load()               setup: the buffers hold their data; for backends that keep copies
 ///     for each iteration:
 ///       measure_ceilings() one pass of each ceiling
 ///       poison()           every result holds the reserved NaN, wherever results live
-///       start(all)         timed,
-///       wait(all)          with the host's steady clock
-///       digest()           of the results, wherever they live
-///     collect()            the last results are in the host's buffer
+///       t = start(all)     timed,
+///       wait(t)            with the host's steady clock
+///       inspect()          the results' digest, and where the time went
+///     finish()             the last results are in the host's buffer
 ///
-/// Methods throw ResourceError on a fault. One thread drives a backend.
+/// Methods throw ResourceError on a fault. One thread drives a backend. Facts and needs are known
+/// once it is made.
 class Backend {
  public:
-  Backend() = default;
+  /// Of a call of start(): they grow by one.
+  using Ticket = std::uint64_t;
+
   virtual ~Backend() = default;
   Backend(const Backend&) = delete;
   Backend& operator=(const Backend&) = delete;
 
-  /// May be asked at any time; after the iterations it also knows what they showed (clocks, and in
-  /// `warnings` a device that was slowed down).
-  virtual BackendFacts facts() const = 0;
-  /// Bytes of host memory that it takes beside the buffers.
-  virtual std::int64_t scratch_bytes() const = 0;
-  /// Of each device that it uses, before `prepare`.
-  virtual std::vector<DeviceNeed> device_needs() const { return {}; }
-
-  /// How the pages of images and filters lie after `prepare`: where two backends give the same
-  /// text, memory that one of them prepared serves the other as well as its own would. Null: only
-  /// memory of its own will do.
-  virtual std::optional<std::string> placement() const { return std::nullopt; }
-
-  /// Whether it reads the buffers' images and filters; else they are null, unless the program wants
-  /// them for itself.
-  virtual bool reads_inputs() const { return true; }
-
-  /// What the buffers are to hold; null: all of the configuration.
-  virtual std::optional<Holding> holding() const { return std::nullopt; }
-
-  /// Who works for it asks `stop` between pieces of work, from any thread. Once it has said yes,
-  /// what is under way ends early and leaves data, results and ceilings that mean nothing.
-  virtual void stop_when(std::function<bool()> stop) { static_cast<void>(stop); }
+  const BackendFacts& facts() const { return facts_; }
+  const BackendNeeds& needs() const { return needs_; }
 
   virtual void prepare(const HostBuffers& buffers) = 0;
   virtual void load() {}
@@ -153,24 +165,25 @@ class Backend {
   virtual void poison() = 0;
   /// Asynchronous. Several ranges may be under way; they are worked on in the order in which they
   /// were started.
-  virtual void start(Range range) = 0;
-  /// Blocks until `range`, which was started as such, and all ranges started before it are done.
-  virtual void wait(Range range) = 0;
+  virtual Ticket start(Range images) = 0;
+  /// Blocks until the call of start() that gave `ticket`, and all before it, are done.
+  virtual void wait(Ticket ticket) = 0;
   /// Whether `wait` would return at once. A backend that does not know waits, and says yes.
-  virtual bool is_done(Range range) {
-    wait(range);
+  virtual bool is_done(Ticket ticket) {
+    wait(ticket);
     return true;
   }
-  /// Of all results; see digest_of.
-  virtual Digest digest() = 0;
-  virtual void collect() {}
-  /// Of the last iteration, or of one like it that is run for this; null where there are no phases.
-  virtual std::optional<Phases> phases() { return std::nullopt; }
-  /// Seconds that each worker was busy in the last iteration, as phases(), which goes before, found
-  /// it; empty if unknown.
-  virtual std::vector<double> busy_s() const { return {}; }
-  /// Of the last iteration; null for a process of its own.
-  virtual std::optional<RankTimes> rank_times() const { return std::nullopt; }
+  /// Of the last iteration. Where phases cannot be told from it, kernels are run again for them,
+  /// after the digest was taken.
+  virtual Trace inspect() = 0;
+  /// Results are in the host's buffer. The facts, and what the iterations showed: clocks, and in
+  /// `warnings` a device that was slowed down.
+  virtual BackendFacts finish() = 0;
+
+ protected:
+  Backend() = default;
+  BackendFacts facts_;
+  BackendNeeds needs_;
 };
 
 /// One line of `--list`: a kernel, or a device.
@@ -189,7 +202,7 @@ struct BackendEntry {
   std::function<int()> device_count = {};
   /// Throws UnsupportedError (no such backend, kernel or device here) or UsageError (a kernel name
   /// that nobody knows).
-  std::function<std::unique_ptr<Backend>(const Config&)> create;
+  std::function<std::unique_ptr<Backend>(const Config&, const Assignment&)> create;
 };
 using BackendTable = std::vector<BackendEntry>;
 

@@ -3,6 +3,13 @@
 
 namespace convscale {
 
+Ceilings& Ceilings::operator+=(const Ceilings& other) {
+  for (const auto ceiling : kCeilings) {
+    if (const auto& rate = other.*ceiling) this->*ceiling = (this->*ceiling).value_or(0) + *rate;
+  }
+  return *this;
+}
+
 std::string_view name_of(Limit limit) {
   switch (limit) {
     case Limit::kMemory:

@@ -3,6 +3,7 @@
 
 #include "common/shape.hpp"
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -21,7 +22,16 @@ struct Ceilings {
   std::optional<double> duplex_bytes_per_s = {};
   std::optional<double> scatter_bytes_per_s = {};  ///< from rank 0 to all others
   std::optional<double> gather_bytes_per_s = {};   ///< and back
+
+  /// The rates of both at the same time: the sum of what is known.
+  Ceilings& operator+=(const Ceilings& other);
 };
+
+/// Every ceiling.
+inline constexpr std::array<std::optional<double> Ceilings::*, 8> kCeilings{
+    &Ceilings::read_bytes_per_s,    &Ceilings::copy_bytes_per_s,  &Ceilings::peak_flops_per_s,
+    &Ceilings::up_bytes_per_s,      &Ceilings::down_bytes_per_s,  &Ceilings::duplex_bytes_per_s,
+    &Ceilings::scatter_bytes_per_s, &Ceilings::gather_bytes_per_s};
 
 /// Bytes that must cross the link of a device, and that between ranks; zero where there is none.
 struct Transfer {

@@ -26,7 +26,6 @@ struct Config {
   Scope scope = Scope::kEndToEnd;
   Dtype dtype = Dtype::kFloat64;
   Shape shape;
-  std::int64_t first_image = 0;    ///< global index of image 0; a rank's share begins elsewhere
   Fill fill = Fill::kRandom;       ///< what images hold
   bool filters_from_file = false;  ///< else filters hold what `fill` says
   std::uint64_t seed = 0;
@@ -44,9 +43,6 @@ struct Config {
   bool devices_chosen = false;  ///< by the user
   int ranks = 1;                ///< processes that share the work
   Distribute distribute = Distribute::kScatter;  ///< among several ranks
-  /// This process is number `host_part` of `host_parts` that divide the host's processors.
-  int host_part = 0, host_parts = 1;
-  int host_workers = 0;  ///< of all of these processes, where there are several
   bool verify = true;
 };
 

@@ -21,7 +21,6 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
-#include <deque>
 #include <functional>
 #include <numeric>
 #include <optional>
@@ -41,11 +40,13 @@ void first_touch(std::byte* begin, std::byte* end) {
 template <class T>
 class CpuBackend final : public Backend {
  public:
-  CpuBackend(const Config& config, const Kernel& kernel, const CeilingLoops& loops)
+  CpuBackend(const Config& config, const Assignment& assignment, const Kernel& kernel,
+             const CeilingLoops& loops)
       : config_(config),
+        assignment_(assignment),
         kernel_(kernel),
         loops_(loops),
-        cpus_(processors_of(topology_, config)),
+        cpus_(processors_of(topology_, config, assignment)),
         scratch_shape_(config.method == Method::kFull ? full_scratch(config.shape, sizeof(T))
                                                       : ScratchShape{}),
         workers_(static_cast<std::size_t>(config.num_workers)),
@@ -54,47 +55,14 @@ class CpuBackend final : public Backend {
             [this](int worker) {
               if (!cpus_.empty()) topology_.pin(cpu_of(worker));
             },
-            /*spin=*/config.num_workers + (ships_images() ? 1 : 0) <=
-                own_share(topology_.threads())) {}
-
-  BackendFacts facts() const override {
-    BackendFacts facts;
-    facts.kernel = kernel_.name;
-    if (!cpus_.empty()) {
-      for (int worker = 0; worker < config_.num_workers; ++worker)
-        facts.cpus.push_back(cpu_of(worker));
-    }
-    facts.last_cache_bytes = topology_.last_cache_bytes();
-    facts.quantised = config_.schedule != Schedule::kSplit;
-    const int workers = std::max(config_.num_workers, config_.host_workers);
-    if (const int cores = topology_.cores(); workers > cores) {
-      facts.warnings.push_back(
-          fmt::format("{} workers share {} core{}", workers, cores, cores == 1 ? "" : "s"));
-    }
-    if (const auto quota = cpu_quota(); quota && *quota < workers) {
-      facts.warnings.push_back(
-          fmt::format("{} workers share a cgroup quota of {:.2f} processors", workers, *quota));
-    }
-    if (meter_) {
-      const int busy_cores = std::min(config_.num_workers, topology_.cores());
-      const auto of_peak = remark_on_peak(meter_->best_flops_per_s(), busy_cores, loops_,
-                                          config_.dtype, processor_clock());
-      const auto of_reads = remark_on_reads(meter_->best_reads_per_s());
-      if (of_peak) facts.warnings.push_back(*of_peak);
-      if (of_reads) facts.warnings.push_back(*of_reads);
-    }
-    return facts;
+            /*spin=*/config.num_workers + (assignment.moves_messages ? 1 : 0) <=
+                own_share(topology_.threads())) {
+    set_facts();
+    needs_.images = {0, config.shape.images};
+    needs_.scratch_bytes =
+        config.num_workers * scratch_shape_.elements() * static_cast<std::int64_t>(sizeof(T));
+    needs_.placement = placement_of(topology_, config, cpus_);
   }
-
-  std::int64_t scratch_bytes() const override {
-    return config_.num_workers * scratch_shape_.elements() * static_cast<std::int64_t>(sizeof(T));
-  }
-
-  std::optional<std::string> placement() const override {
-    return placement_of(topology_, config_, cpus_);
-  }
-
-  void stop_when(std::function<bool()> stop) override { stop_ = std::move(stop); }
 
   void prepare(const HostBuffers& buffers) override {
     images_ = reinterpret_cast<T*>(buffers.images);
@@ -123,7 +91,7 @@ class CpuBackend final : public Backend {
     });
     meter_.emplace(loops_, team_, buffers.images,
                    s.images * s.pixels() * static_cast<std::int64_t>(sizeof(T)), config_.dtype,
-                   CeilingMeter::Clock::now, stop_);
+                   CeilingMeter::Clock::now, assignment_.stop);
   }
 
   Ceilings measure_ceilings() override { return meter_->sample(); }
@@ -140,14 +108,14 @@ class CpuBackend final : public Backend {
     });
   }
 
-  void start(Range range) override {
+  Ticket start(Range range) override {
     auto next = std::make_shared<std::atomic<std::int64_t>>(range.begin);
-    const auto ticket = team_.start([this, range, next](int worker) {
+    return team_.start([this, range, next](int worker) {
       const auto begin = std::chrono::steady_clock::now();
       Worker& self = workers_[static_cast<std::size_t>(worker)];
       const Shape& s = config_.shape;
       if (config_.schedule == Schedule::kDynamic) {
-        for (std::int64_t i = (*next)++; i < range.end && !stop_(); i = (*next)++)
+        for (std::int64_t i = (*next)++; i < range.end && !stop(); i = (*next)++)
           work_on({i, 0, s.out_height()}, self);
       } else {
         for_each_band(range, s.out_height(), config_.schedule == Schedule::kStatic,
@@ -157,27 +125,12 @@ class CpuBackend final : public Backend {
       self.busy_s +=
           std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     });
-    under_way_.emplace_back(range, ticket);
   }
 
-  void wait(Range range) override {
-    const auto is_range = [&](const auto& job) { return job.first == range; };
-    if (std::none_of(under_way_.begin(), under_way_.end(), is_range)) return;  // an earlier wait's
-    while (!under_way_.empty()) {
-      const auto [oldest, ticket] = under_way_.front();
-      under_way_.pop_front();
-      team_.wait(ticket);
-      if (oldest == range) return;
-    }
-  }
+  void wait(Ticket ticket) override { team_.wait(ticket); }
+  bool is_done(Ticket ticket) override { return team_.is_done(ticket); }
 
-  bool is_done(Range range) override {
-    const auto job = std::find_if(under_way_.begin(), under_way_.end(),
-                                  [&](const auto& other) { return other.first == range; });
-    return job == under_way_.end() || team_.is_done(job->second);
-  }
-
-  Digest digest() override {
+  Trace inspect() override {
     const Shape& s = config_.shape;
     team_.run([&](int worker) {
       Digest sum;
@@ -186,19 +139,27 @@ class CpuBackend final : public Backend {
         const std::int64_t count = (band.row_end - band.row_begin) * s.out_width();
         const std::span<const T> results(results_ + first, static_cast<std::size_t>(count));
         sum += digest_of(results,
-                         static_cast<std::uint64_t>(config_.first_image * s.outputs() + first));
+                         static_cast<std::uint64_t>(assignment_.first_image * s.outputs() + first));
       });
       workers_[static_cast<std::size_t>(worker)].digest = sum;
     });
-    Digest sum;
-    for (const Worker& worker : workers_) sum += worker.digest;
-    return sum;
+    Trace trace;
+    for (const Worker& worker : workers_) {
+      trace.digest += worker.digest;
+      trace.busy_s.push_back(worker.busy_s);
+    }
+    return trace;
   }
 
-  std::vector<double> busy_s() const override {
-    std::vector<double> busy;
-    for (const Worker& worker : workers_) busy.push_back(worker.busy_s);
-    return busy;
+  BackendFacts finish() override {
+    BackendFacts facts = facts_;
+    const int busy_cores = std::min(config_.num_workers, topology_.cores());
+    const auto of_peak = remark_on_peak(meter_->best_flops_per_s(), busy_cores, loops_,
+                                        config_.dtype, processor_clock());
+    const auto of_reads = remark_on_reads(meter_->best_reads_per_s());
+    if (of_peak) facts.warnings.push_back(*of_peak);
+    if (of_reads) facts.warnings.push_back(*of_reads);
+    return facts;
   }
 
  private:
@@ -208,13 +169,29 @@ class CpuBackend final : public Backend {
     Digest digest;
   };
 
-  /// A thread beside the workers moves messages while they work.
-  bool ships_images() const {
-    return config_.ranks > 1 && config_.distribute == Distribute::kScatter;
+  bool stop() const { return assignment_.stop(); }
+
+  void set_facts() {
+    facts_.kernel = kernel_.name;
+    if (!cpus_.empty()) {
+      for (int worker = 0; worker < config_.num_workers; ++worker)
+        facts_.cpus.push_back(cpu_of(worker));
+    }
+    facts_.last_cache_bytes = topology_.last_cache_bytes();
+    facts_.quantised = config_.schedule != Schedule::kSplit;
+    const int workers = std::max(config_.num_workers, assignment_.host_workers);
+    if (const int cores = topology_.cores(); workers > cores) {
+      facts_.warnings.push_back(
+          fmt::format("{} workers share {} core{}", workers, cores, cores == 1 ? "" : "s"));
+    }
+    if (const auto quota = cpu_quota(); quota && *quota < workers) {
+      facts_.warnings.push_back(
+          fmt::format("{} workers share a cgroup quota of {:.2f} processors", workers, *quota));
+    }
   }
 
   /// Of what the host has, with other processes there.
-  int own_share(int count) const { return std::max(1, count / config_.host_parts); }
+  int own_share(int count) const { return std::max(1, count / assignment_.host_parts); }
 
   int cpu_of(int worker) const { return cpus_[static_cast<std::size_t>(worker) % cpus_.size()]; }
 
@@ -233,7 +210,7 @@ class CpuBackend final : public Backend {
     const std::int64_t rows = std::max<std::int64_t>(1, kPieceBytes / bytes_of_row);
     for_each_band({0, s.images}, s.out_height(), config_.schedule != Schedule::kSplit,
                   config_.num_workers, worker,
-                  [&](const RowBand& band) { for_each_piece(band, rows, stop_, body); });
+                  [&](const RowBand& band) { for_each_piece(band, rows, assignment_.stop, body); });
   }
 
   /// The work item: one convolution, or as many as `--work_time` asks for.
@@ -241,7 +218,7 @@ class CpuBackend final : public Backend {
     if (config_.work_time_s) {
       const auto begin = std::chrono::steady_clock::now();
       const std::chrono::duration<double> least(*config_.work_time_s);
-      while (std::chrono::steady_clock::now() - begin < least && !stop_()) convolve(band, worker);
+      while (std::chrono::steady_clock::now() - begin < least && !stop()) convolve(band, worker);
     }
     convolve(band, worker);
   }
@@ -258,7 +235,8 @@ class CpuBackend final : public Backend {
                                    : scratch_shape_.rows / std::gcd(scratch_shape_.rows, s.stride);
     const std::int64_t groups = kPieceFlops / std::max<std::int64_t>(1, flops_of_row) / group;
     const std::int64_t rows = std::max<std::int64_t>(1, groups) * group;
-    for_each_piece(band, rows, stop_, [&](const RowBand& piece) { convolve_piece(piece, worker); });
+    for_each_piece(band, rows, assignment_.stop,
+                   [&](const RowBand& piece) { convolve_piece(piece, worker); });
   }
 
   void convolve_piece(const RowBand& band, const Worker& worker) const {
@@ -280,6 +258,7 @@ class CpuBackend final : public Backend {
   }
 
   const Config config_;
+  const Assignment assignment_;
   const Kernel& kernel_;
   const CeilingLoops& loops_;
   const Topology topology_;
@@ -290,14 +269,12 @@ class CpuBackend final : public Backend {
   T* filters_ = nullptr;
   T* results_ = nullptr;
   std::optional<CeilingMeter> meter_;
-  std::function<bool()> stop_ = [] { return false; };
-  std::deque<std::pair<Range, ThreadTeam::Ticket>> under_way_;
   ThreadTeam team_;  // last, so that its threads end before what they work on
 };
 
 }  // namespace
 
-std::unique_ptr<Backend> make_cpu_backend(const Config& config,
+std::unique_ptr<Backend> make_cpu_backend(const Config& config, const Assignment& assignment,
                                           std::span<const Kernel* const> kernels,
                                           const CeilingLoops& loops) {
   const Kernel& kernel = find_kernel(config.kernel, kernels, instruction_sets());
@@ -307,7 +284,7 @@ std::unique_ptr<Backend> make_cpu_backend(const Config& config,
         "do");
   }
   return dispatch(config.dtype, [&]<class T>() -> std::unique_ptr<Backend> {
-    return std::make_unique<CpuBackend<T>>(config, kernel, loops);
+    return std::make_unique<CpuBackend<T>>(config, assignment, kernel, loops);
   });
 }
 
@@ -331,10 +308,12 @@ BackendEntry cpu_backend() {
                      topology.sockets(), topology.cores(), topology.threads(), topology.affinity()),
          ""}};
   };
-  return {
-      .name = "cpu", .kernels = kernels, .devices = devices, .create = [](const Config& config) {
-        return make_cpu_backend(config, cpu_kernels());
-      }};
+  return {.name = "cpu",
+          .kernels = kernels,
+          .devices = devices,
+          .create = [](const Config& config, const Assignment& assignment) {
+            return make_cpu_backend(config, assignment, cpu_kernels());
+          }};
 }
 
 }  // namespace convscale

@@ -24,14 +24,15 @@ std::optional<std::string> placement_of(const Topology& topology, const Config& 
   return text;
 }
 
-std::vector<int> processors_of(const Topology& topology, const Config& config) {
+std::vector<int> processors_of(const Topology& topology, const Config& config,
+                               const Assignment& assignment) {
   std::vector<int> all = topology.order(config.bind);
-  const auto part = static_cast<std::size_t>(config.host_part);
-  const auto parts = static_cast<std::size_t>(config.host_parts);
+  const auto part = static_cast<std::size_t>(assignment.host_part);
+  const auto parts = static_cast<std::size_t>(assignment.host_parts);
   if (parts <= 1 || all.empty()) return all;
   if (all.size() < parts) return {all[part % all.size()]};
   if (config.bind == Bind::kCompact) {
-    const Range block = block_of(std::ssize(all), config.host_parts, config.host_part);
+    const Range block = block_of(std::ssize(all), assignment.host_parts, assignment.host_part);
     return {all.begin() + block.begin, all.begin() + block.end};
   }
   // NUMA nodes follow one another in turn, so that as many processes as nodes get one each.

@@ -18,7 +18,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -31,7 +30,8 @@ namespace {
 
 /// Every worker's device; workers are dealt to the devices in contiguous blocks, as images to
 /// workers.
-std::vector<std::unique_ptr<Share>> make_shares(const Config& config) {
+std::vector<std::unique_ptr<Share>> make_shares(const Config& config,
+                                                const Assignment& assignment) {
   const std::vector<int> devices = choose_devices(config.devices);
   const auto count = static_cast<std::int64_t>(devices.size());
   if (config.num_workers < count) {
@@ -44,7 +44,8 @@ std::vector<std::unique_ptr<Share>> make_shares(const Config& config) {
     const Range workers = block_of(config.num_workers, count, i);
     const Range images{block_of(config.shape.images, config.num_workers, workers.begin).begin,
                        block_of(config.shape.images, config.num_workers, workers.end - 1).end};
-    shares.push_back(std::make_unique<Share>(config, devices[static_cast<std::size_t>(i)], images,
+    shares.push_back(std::make_unique<Share>(config, assignment,
+                                             devices[static_cast<std::size_t>(i)], images,
                                              static_cast<int>(workers.size())));
   }
   return shares;
@@ -69,70 +70,76 @@ void require_possible(const Config& config) {
 
 class CudaBackend final : public Backend {
  public:
-  explicit CudaBackend(const Config& config)
+  CudaBackend(const Config& config, const Assignment& assignment)
       : config_(config),
-        shares_(make_shares(config)),
-        helpers_(std::max(1, usable_threads(topology_.threads()) / config.host_parts)) {
+        assignment_(assignment),
+        shares_(make_shares(config, assignment)),
+        helpers_(std::max(1, usable_threads(topology_.threads()) / assignment.host_parts)) {
     for (const auto& share : shares_) {
       const DeviceInfo& device = share->device();
       monitors_.push_back(Monitor::open(device.index, device.pci_bus_id));
       if (monitors_.back()) monitors_.back()->begin();
+      needs_.devices.push_back(share->need());
     }
+    facts_ = current_facts();
+    needs_.images = {0, config.shape.images};
+    needs_.reads_inputs = travels() || config.fill == Fill::kFile || config.filters_from_file;
+    if (travels()) needs_.scratch_bytes = std::ssize(shares_) * CeilingMeter::host_bytes();
+    needs_.placement = placement();
   }
 
-  BackendFacts facts() const override;
-  std::int64_t scratch_bytes() const override {
-    if (!travels()) return 0;
-    return static_cast<std::int64_t>(shares_.size()) * CeilingMeter::host_bytes();
-  }
-  bool reads_inputs() const override {
-    return travels() || config_.fill == Fill::kFile || config_.filters_from_file;
-  }
-  std::optional<std::string> placement() const override;
-  std::vector<DeviceNeed> device_needs() const override {
-    std::vector<DeviceNeed> needs;
-    for (const auto& share : shares_) needs.push_back(share->need());
-    return needs;
-  }
-  void stop_when(std::function<bool()> stop) override { stop_ = std::move(stop); }
   void prepare(const HostBuffers& buffers) override;
   void load() override {
     for (const auto& share : shares_) share->load();
   }
   Ceilings measure_ceilings() override;
   void poison() override;
-  void start(Range range) override {
-    for (const auto& share : shares_) share->start(range, stop_);
-    under_way_.push_back(range);
+  Ticket start(Range images) override {
+    for (const auto& share : shares_) share->start(images);
+    return ++started_;
   }
-  void wait(Range range) override;
-  bool is_done(Range range) override;
-  Digest digest() override;
-  void collect() override {
+  void wait(Ticket ticket) override {
+    for (; waited_ < ticket; ++waited_) {
+      for (const auto& share : shares_) share->wait_oldest();
+    }
+    if (worked_at_) worked_at_ = Clock::now();
+  }
+  bool is_done(Ticket ticket) override {
+    if (ticket <= waited_) return true;
+    return std::all_of(shares_.begin(), shares_.end(), [&](const auto& share) {
+      return share->is_done(static_cast<std::size_t>(ticket - waited_));
+    });
+  }
+  Trace inspect() override;
+  BackendFacts finish() override {
     for (const auto& share : shares_) share->collect();
+    return current_facts();
   }
-  std::optional<Phases> phases() override;
-  std::vector<double> busy_s() const override;
 
  private:
+  using Clock = std::chrono::steady_clock;
+
   bool travels() const { return config_.scope == Scope::kEndToEnd; }
   std::int64_t bytes_of(std::int64_t elements) const { return elements * size_of(config_.dtype); }
+  BackendFacts current_facts() const;
+  std::optional<std::string> placement() const;
+  Digest digest_of_host();
   std::optional<double> measure(CeilingMeter::What what);
   void warm_up();
 
   const Config config_;
+  const Assignment assignment_;
   const Topology topology_;
   HostBuffers host_;
   HostRegistration images_registration_, filters_registration_, results_registration_;
   std::vector<std::unique_ptr<Share>> shares_;    // before what their copies read and write goes
   std::vector<std::optional<Monitor>> monitors_;  // of each share; null without NVML
-  std::function<bool()> stop_ = [] { return false; };
-  std::optional<std::chrono::steady_clock::time_point> worked_at_;  // last; null before ceilings
-  std::deque<Range> under_way_;
+  std::optional<Clock::time_point> worked_at_;    // last; null before ceilings
+  Ticket started_ = 0, waited_ = 0;
   ThreadTeam helpers_;  // for what is done on the host outside of the timed region
 };
 
-BackendFacts CudaBackend::facts() const {
+BackendFacts CudaBackend::current_facts() const {
   BackendFacts facts;
   facts.kernel = shares_.front()->kernel().name;
   facts.line_bytes = 32;  // a sector
@@ -218,7 +225,6 @@ std::optional<double> CudaBackend::measure(CeilingMeter::What what) {
   return sum;
 }
 
-using Clock = std::chrono::steady_clock;
 constexpr double kWarmS = 0.1;
 constexpr auto kUntilItCools = std::chrono::seconds(1);
 
@@ -231,7 +237,7 @@ void CudaBackend::warm_up() {
   const auto is_cold = [&](std::size_t i) {
     return has_work(*shares_[i]) && shares_[i]->ceilings_s() - before[i] < kWarmS;
   };
-  for (int round = 0; round < kMostRounds && !stop_(); ++round) {
+  for (int round = 0; round < kMostRounds && !assignment_.stop(); ++round) {
     bool any = false;
     for (std::size_t i = 0; i < shares_.size(); ++i) any = any || is_cold(i);
     if (!any) break;
@@ -265,34 +271,17 @@ void CudaBackend::poison() {
   });
 }
 
-void CudaBackend::wait(Range range) {
-  if (std::find(under_way_.begin(), under_way_.end(), range) == under_way_.end()) return;
-  while (!under_way_.empty()) {
-    const Range oldest = under_way_.front();
-    under_way_.pop_front();
-    for (const auto& share : shares_) share->wait_oldest();
-    if (worked_at_) worked_at_ = Clock::now();
-    if (oldest == range) return;
-  }
-}
-
-bool CudaBackend::is_done(Range range) {
-  const auto job = std::find(under_way_.begin(), under_way_.end(), range);
-  if (job == under_way_.end()) return true;
-  const auto index = static_cast<std::size_t>(job - under_way_.begin());
-  return std::all_of(shares_.begin(), shares_.end(),
-                     [&](const auto& share) { return share->is_done(index); });
-}
-
-Digest CudaBackend::digest() {
+Trace CudaBackend::inspect() {
   for (auto& monitor : monitors_) {
     if (monitor) monitor->sample();  // right behind an iteration
   }
-  Digest sum;
-  if (!travels()) {
-    for (const auto& share : shares_) sum += share->digest();
-    return sum;
-  }
+  Trace trace;
+  for (const auto& share : shares_) trace += share->inspect();
+  if (travels()) trace.digest = digest_of_host();
+  return trace;
+}
+
+Digest CudaBackend::digest_of_host() {
   std::vector<Digest> parts(static_cast<std::size_t>(helpers_.size()));
   const std::int64_t outputs = config_.shape.outputs();
   dispatch(config_.dtype, [&]<class T>() {
@@ -301,32 +290,12 @@ Digest CudaBackend::digest() {
         config_.shape.images * outputs, [&](int worker, std::int64_t begin, std::int64_t end) {
           parts[static_cast<std::size_t>(worker)] =
               digest_of(std::span<const T>(results + begin, results + end),
-                        static_cast<std::uint64_t>(config_.first_image * outputs + begin));
+                        static_cast<std::uint64_t>(assignment_.first_image * outputs + begin));
         });
   });
+  Digest sum;
   for (const Digest& part : parts) sum += part;
   return sum;
-}
-
-/// Of several devices, whose clocks cannot be compared, the longest.
-std::optional<Phases> CudaBackend::phases() {
-  Phases longest;
-  for (const auto& share : shares_) {
-    const Phases phases = share->phases();
-    longest.upload_s = std::max(longest.upload_s, phases.upload_s);
-    longest.kernel_s = std::max(longest.kernel_s, phases.kernel_s);
-    longest.download_s = std::max(longest.download_s, phases.download_s);
-  }
-  return longest;
-}
-
-std::vector<double> CudaBackend::busy_s() const {
-  std::vector<double> busy;
-  for (const auto& share : shares_) {
-    const std::vector<double> of_share = share->busy_s();
-    busy.insert(busy.end(), of_share.begin(), of_share.end());
-  }
-  return busy;
 }
 
 std::vector<Listing> list_kernels() {
@@ -347,14 +316,15 @@ std::vector<Listing> list_kernels() {
 }  // namespace cuda
 
 BackendEntry cuda_backend() {
-  return {.name = "cuda",
-          .kernels = cuda::list_kernels,
-          .devices = cuda::list_devices,
-          .device_count = cuda::device_count,
-          .create = [](const Config& config) -> std::unique_ptr<Backend> {
-            cuda::require_possible(config);
-            return std::make_unique<cuda::CudaBackend>(config);
-          }};
+  return {
+      .name = "cuda",
+      .kernels = cuda::list_kernels,
+      .devices = cuda::list_devices,
+      .device_count = cuda::device_count,
+      .create = [](const Config& config, const Assignment& assignment) -> std::unique_ptr<Backend> {
+        cuda::require_possible(config);
+        return std::make_unique<cuda::CudaBackend>(config, assignment);
+      }};
 }
 
 }  // namespace convscale

@@ -72,7 +72,7 @@ void generate_images(const Config& config, Range images, std::byte* d_images, cu
   const std::int64_t blocks = (images.end - images.begin) * ((pixels + 1) / 2);
   dispatch(config.dtype, [&]<class T>() {
     const WritePixels<T> write{reinterpret_cast<T*>(d_images), pixels,
-                               config.first_image + images.begin, config.fill, config.seed};
+                               images.begin, config.fill, config.seed};
     CONVSCALE_THRUST(
         thrust::for_each_n(thrust::cuda::par_nosync.on(stream), kIndices, blocks, write));
   });
@@ -83,7 +83,7 @@ void generate_filters(const Config& config, Range images, std::byte* d_filters,
   const std::int64_t count = (images.end - images.begin) * config.shape.taps();
   dispatch(config.dtype, [&]<class T>() {
     const WriteTap<T> write{reinterpret_cast<T*>(d_filters), config.shape.taps(),
-                            config.first_image + images.begin, config.fill, config.seed};
+                            images.begin, config.fill, config.seed};
     CONVSCALE_THRUST(
         thrust::for_each_n(thrust::cuda::par_nosync.on(stream), kIndices, count, write));
   });

@@ -14,7 +14,7 @@
 /// ResourceError on a fault of the device.
 namespace convscale::cuda {
 
-/// Makes images, or filters, `images` (global: counted with config.first_image) of a generated
+/// Makes images, or filters, `images` (counted over all ranks) of a generated
 /// workload: the bits that the host's Workload makes. Queued in `stream`.
 void generate_images(const Config& config, Range images, std::byte* d_images, cudaStream_t stream);
 void generate_filters(const Config& config, Range images, std::byte* d_filters,

@@ -53,8 +53,10 @@ const Kernel& kernel_of(const Config& config, const DeviceLimits& limits, Range 
 
 }  // namespace
 
-Share::Share(const Config& config, int device, Range images, int streams)
+Share::Share(const Config& config, const Assignment& assignment, int device, Range images,
+             int streams)
     : config_(config),
+      assignment_(assignment),
       device_(device),
       images_(images),
       info_(describe(device)),
@@ -249,15 +251,17 @@ void Share::fill() {
   const auto copy = [&](std::byte* d_data, const std::byte* h_data, std::int64_t count) {
     CONVSCALE_CUDA(cudaMemcpyAsync(d_data, h_data, size(count), cudaMemcpyHostToDevice, stream));
   };
+  const Range global{assignment_.first_image + images_.begin,
+                     assignment_.first_image + images_.end};
   if (config_.fill == Fill::kFile) {
     copy(d_images_.data(), host_.images + before.images, bytes.images);
   } else {
-    generate_images(config_, images_, d_images_.data(), stream);
+    generate_images(config_, global, d_images_.data(), stream);
   }
   if (config_.fill == Fill::kFile || config_.filters_from_file) {
     copy(d_filters_.data(), host_.filters + before.filters, bytes.filters);
   } else {
-    generate_filters(config_, images_, d_filters_.data(), stream);
+    generate_filters(config_, global, d_filters_.data(), stream);
   }
   for (const auto& [d_images, d_results] : copies_) {
     CONVSCALE_CUDA(cudaMemcpyAsync(d_images.data(), d_images_.data(), size(bytes.images),
@@ -340,7 +344,7 @@ void Share::run_chunk(Worker& worker, std::int64_t first_image, std::int64_t ima
   chunk.downloaded.record(worker.stream);
 }
 
-void Share::start(Range range, const std::function<bool()>& stop) {
+void Share::start(Range range) {
   const Range ours{std::max(range.begin, images_.begin), std::min(range.end, images_.end)};
   const std::int64_t images = std::max<std::int64_t>(0, ours.end - ours.begin);
   const auto streams = static_cast<std::int64_t>(workers_.size());
@@ -348,7 +352,7 @@ void Share::start(Range range, const std::function<bool()>& stop) {
       divided_up(block_of(images, streams, 0).size(), chunk_images_);  // no block is larger
   select();
   // The streams' chunks in turn, so that one's upload goes on while another computes.
-  for (std::int64_t c = 0; c < chunks && !stop(); ++c) {
+  for (std::int64_t c = 0; c < chunks && !assignment_.stop(); ++c) {
     for (std::int64_t w = 0; w < streams; ++w) {
       const Range block = block_of(images, streams, w);
       const Range chunk = block_of(block.size(), chunks, c);
@@ -373,9 +377,9 @@ void Share::wait_oldest() {
   for (const cudaEvent_t event : events) CONVSCALE_CUDA(cudaEventSynchronize(event));
 }
 
-bool Share::is_done(std::size_t index) {
+bool Share::is_done(std::size_t count) {
   select();
-  for (std::size_t i = 0; i <= index; ++i) {
+  for (std::size_t i = 0; i < count; ++i) {
     for (const cudaEvent_t event : under_way_[i]) {
       const cudaError_t state = cudaEventQuery(event);
       if (state == cudaErrorNotReady) return false;
@@ -390,7 +394,7 @@ Digest Share::digest() {
   const std::int64_t outputs = config_.shape.outputs();
   return digest_on_device(
       config_.dtype, d_results_.data(), count() * outputs,
-      static_cast<std::uint64_t>((config_.first_image + images_.begin) * outputs),
+      static_cast<std::uint64_t>((assignment_.first_image + images_.begin) * outputs),
       workers_.front().stream.get());
 }
 

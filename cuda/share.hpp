@@ -23,7 +23,7 @@ class Share {
  public:
   /// Images `images` on device `device`, with `streams` streams. Throws UsageError or
   /// UnsupportedError for a kernel that does not exist or cannot.
-  Share(const Config& config, int device, Range images, int streams);
+  Share(const Config& config, const Assignment& assignment, int device, Range images, int streams);
   ~Share();
   Share(const Share&) = delete;
   Share& operator=(const Share&) = delete;
@@ -51,16 +51,17 @@ class Share {
   void poison();
 
   /// Queues the images of `range` that are ours; the rest is somebody else's. Copies of pageable
-  /// memory block; between chunks it asks `stop` whether to leave out the rest.
-  void start(
-      Range range, const std::function<bool()>& stop = [] { return false; });
+  /// memory block; between chunks it asks Assignment::stop whether to leave out the rest.
+  void start(Range range);
   /// Blocks until all that was started up to and with the oldest call of `start` that was not
   /// waited for is done. Throws ResourceError on a fault of the device.
   void wait_oldest();
-  /// Whether call `index` of those (0 is the oldest) and all before it are done.
-  bool is_done(std::size_t index);
+  /// Whether the `count` oldest of those are done.
+  bool is_done(std::size_t count);
 
-  Digest digest();
+  /// Of the last iteration: phases, busy times and, in scope `resident`, the digest. There kernels
+  /// are queued again to be timed (see time_kernels). Blocks.
+  Trace inspect();
   /// Scope `resident`: copies the results to the host's buffer. Blocks.
   void collect();
 
@@ -69,12 +70,6 @@ class Share {
   std::optional<double> finish_ceiling();
   /// Seconds of work that all ceilings were until now.
   double ceilings_s() const { return ceilings_s_; }
-
-  /// Of the last iteration. Scope `resident`: of its kernels, queued again (see time_kernels).
-  /// Blocks.
-  Phases phases();
-  /// Of what phases() told of.
-  std::vector<double> busy_s() const;
 
  private:
   static constexpr std::int64_t kMostBatches = 32;  ///< that are queued to time kernels
@@ -126,11 +121,15 @@ class Share {
   static Batch batch_of(const Worker& worker, const Place& place, std::int64_t images);
   void queue_kernel(const Worker& worker, const Place& place, std::int64_t images);
   void synchronize();
+  Digest digest();
+  Phases phases();
+  std::vector<double> busy_s() const;
   void choose_rows();
   std::vector<double> time_batches(std::int64_t batches);
   void time_kernels();
 
   const Config config_;
+  const Assignment assignment_;
   const int device_;
   const Range images_;
   const DeviceInfo info_;

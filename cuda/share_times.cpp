@@ -112,9 +112,17 @@ void Share::time_kernels() {
                     *std::max_element(many.begin(), many.end()), kFewBatches, more);
 }
 
+Trace Share::inspect() {
+  Trace trace;
+  if (resident()) trace.digest = digest();
+  trace.phases = phases();
+  trace.busy_s = busy_s();
+  return trace;
+}
+
 Phases Share::phases() {
   if (resident()) {
-    if (count() == 0) return {};
+    if (count() == 0 || assignment_.stop()) return {};
     select();
     time_kernels();
     return {.kernel_s = kernel_s_};

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/measure/break_even_search.hpp"
 
+#include "bench/measure/break_even.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>

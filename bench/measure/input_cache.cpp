@@ -7,33 +7,28 @@
 namespace convscale {
 namespace {
 
-std::int64_t image_bytes(const Config& c) {
-  return c.shape.images * c.shape.pixels() * size_of(c.dtype);
-}
-
-std::int64_t filter_bytes(const Config& c) {
-  return c.shape.images * c.shape.taps() * size_of(c.dtype);
-}
-
 /// The stride is no part of the data.
 bool have_same_data(const Config& a, const Config& b) {
   const Shape &s = a.shape, &t = b.shape;
   return s.images == t.images && s.height == t.height && s.width == t.width &&
          s.filter_size == t.filter_size && a.dtype == b.dtype && a.fill == b.fill &&
-         a.seed == b.seed && a.first_image == b.first_image &&
-         a.filters_from_file == b.filters_from_file;
+         a.seed == b.seed && a.filters_from_file == b.filters_from_file;
 }
 
 }  // namespace
 
-std::int64_t Inputs::bytes_to_take() const {
-  return allocated_ ? 0 : image_bytes(config_) + filter_bytes(config_);
+std::int64_t Inputs::image_bytes() const {
+  return range_.size() * config_.shape.pixels() * size_of(config_.dtype);
+}
+
+std::int64_t Inputs::filter_bytes() const {
+  return range_.size() * config_.shape.taps() * size_of(config_.dtype);
 }
 
 void Inputs::allocate() {
-  if (allocated_) return;
-  images_ = PageBuffer(image_bytes(config_), "images");
-  filters_ = PageBuffer(filter_bytes(config_), "filters");
+  if (allocated_ || range_.size() == 0) return;
+  images_ = PageBuffer(image_bytes(), "images");
+  filters_ = PageBuffer(filter_bytes(), "filters");
   allocated_ = true;
 }
 
@@ -45,23 +40,23 @@ void Inputs::fill(const Workload& workload, ThreadTeam& helpers,
     return whole.load();
   };
   dispatch(config_.dtype, [&]<class T>() {
-    workload.fill(images_.as<T>().data(), filters_.as<T>().data(), helpers, config_.first_image,
-                  go_on);
+    workload.fill(images_.as<T>().data(), filters_.as<T>().data(), helpers, range_.begin, go_on);
   });
   filled_ = whole;
 }
 
-std::shared_ptr<Inputs> InputCache::share(const Config& config,
+std::shared_ptr<Inputs> InputCache::share(const Config& config, Range images,
                                           const std::optional<std::string>& placement) {
   const auto fits = [&](const Kept& kept) {
-    return placement == kept.placement && have_same_data(config, kept.config);
+    return placement == kept.placement && images == kept.images &&
+           have_same_data(config, kept.config);
   };
   std::erase_if(kept_,
                 [&](const Kept& kept) { return kept.inputs.use_count() == 1 && !fits(kept); });
   const auto known = std::find_if(kept_.begin(), kept_.end(), fits);
   if (known != kept_.end()) return known->inputs;
-  auto inputs = std::make_shared<Inputs>(config);
-  if (placement) kept_.push_back({config, *placement, inputs});
+  auto inputs = std::make_shared<Inputs>(config, images);
+  if (placement) kept_.push_back({config, images, *placement, inputs});
   return inputs;
 }
 

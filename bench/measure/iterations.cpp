@@ -56,30 +56,22 @@ RankFigures summarize_ranks(const std::vector<RankTimes>& iterations) {
 }  // namespace
 
 void Iterations::add(const Ceilings& ceilings) {
-  append(read_bytes_per_s_, ceilings.read_bytes_per_s);
-  append(copy_bytes_per_s_, ceilings.copy_bytes_per_s);
-  append(peak_flops_per_s_, ceilings.peak_flops_per_s);
-  append(up_bytes_per_s_, ceilings.up_bytes_per_s);
-  append(down_bytes_per_s_, ceilings.down_bytes_per_s);
-  append(duplex_bytes_per_s_, ceilings.duplex_bytes_per_s);
-  append(scatter_bytes_per_s_, ceilings.scatter_bytes_per_s);
-  append(gather_bytes_per_s_, ceilings.gather_bytes_per_s);
+  for (std::size_t i = 0; i < ceilings_.size(); ++i) append(ceilings_[i], ceilings.*kCeilings[i]);
 }
 
-void Iterations::add_iteration(Backend& backend, double time_s) {
+void Iterations::add_iteration(const Trace& trace, double time_s) {
   times_s_.push_back(time_s);
-  if (const auto phases = backend.phases()) {
-    upload_s_.push_back(phases->upload_s);
-    kernel_s_.push_back(phases->kernel_s);
-    download_s_.push_back(phases->download_s);
+  if (trace.phases) {
+    upload_s_.push_back(trace.phases->upload_s);
+    kernel_s_.push_back(trace.phases->kernel_s);
+    download_s_.push_back(trace.phases->download_s);
   }
-  const std::vector<double> busy = backend.busy_s();
+  const std::vector<double>& busy = trace.busy_s;
   busy_s_.resize(busy.size());
   for (std::size_t worker = 0; worker < busy.size(); ++worker)
     busy_s_[worker].push_back(busy[worker]);
-  const auto times = backend.rank_times();
-  if (!times) return;
-  rank_times_.push_back(*times);
+  if (!trace.rank_times) return;
+  rank_times_.push_back(*trace.rank_times);
   const auto busiest = std::max_element(busy.begin(), busy.end());
   if (busiest != busy.end() && time_s > 0) communication_shares_.push_back(1 - *busiest / time_s);
 }
@@ -102,14 +94,12 @@ void Iterations::summarise(Record& record) const {
   const Config& config = record.config;
   record.summary = summarize(times_s_);
 
-  Ceilings ceilings{.read_bytes_per_s = median_or_null(read_bytes_per_s_),
-                    .copy_bytes_per_s = median_or_null(copy_bytes_per_s_),
-                    .peak_flops_per_s = max_or_null(peak_flops_per_s_),
-                    .up_bytes_per_s = median_or_null(up_bytes_per_s_),
-                    .down_bytes_per_s = median_or_null(down_bytes_per_s_),
-                    .duplex_bytes_per_s = median_or_null(duplex_bytes_per_s_),
-                    .scatter_bytes_per_s = median_or_null(scatter_bytes_per_s_),
-                    .gather_bytes_per_s = median_or_null(gather_bytes_per_s_)};
+  Ceilings ceilings;
+  for (std::size_t i = 0; i < ceilings_.size(); ++i)
+    ceilings.*kCeilings[i] = median_or_null(ceilings_[i]);
+  // A pass that lost its processor is no peak.
+  const auto peak = std::ranges::find(kCeilings, &Ceilings::peak_flops_per_s) - kCeilings.begin();
+  ceilings.peak_flops_per_s = max_or_null(ceilings_[static_cast<std::size_t>(peak)]);
   if (!record.facts.direct) ceilings.peak_flops_per_s.reset();
   if (!config.work_time_s) {  // else the time is what was asked for, whatever the hardware allows
     record.bound = compute_bound(config.shape, config.method, config.dtype, record.facts.line_bytes,

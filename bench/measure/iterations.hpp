@@ -5,6 +5,7 @@
 #include "common/backend.hpp"
 #include "common/digest.hpp"
 
+#include <array>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,8 +17,8 @@ class Iterations {
  public:
   void add(const Ceilings& ceilings);
   void add_burn(double time_s) { burn_times_s_.push_back(time_s); }
-  /// A measured iteration, the last one that `backend` ran.
-  void add_iteration(Backend& backend, double time_s);
+  /// A measured iteration.
+  void add_iteration(const Trace& trace, double time_s);
   /// Compares an iteration's digest with the ones before; `iteration` names it in a failure.
   void check(const Digest& digest, const std::string& iteration);
 
@@ -32,8 +33,7 @@ class Iterations {
 
  private:
   std::vector<double> burn_times_s_, times_s_;
-  std::vector<double> read_bytes_per_s_, copy_bytes_per_s_, peak_flops_per_s_, up_bytes_per_s_,
-      down_bytes_per_s_, duplex_bytes_per_s_, scatter_bytes_per_s_, gather_bytes_per_s_;
+  std::array<std::vector<double>, kCeilings.size()> ceilings_;  // of each of kCeilings
   std::vector<double> upload_s_, kernel_s_, download_s_;
   std::vector<std::vector<double>> busy_s_;  // of each worker
   std::vector<RankTimes> rank_times_;

@@ -3,15 +3,22 @@
 
 #include "bench/cli/process.hpp"
 #include "bench/cli/rows.hpp"
+#include "bench/measure/gather.hpp"
 #include "bench/measure/input_check.hpp"
+#include "bench/measure/verify.hpp"
+#include "common/error.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 #include <string>
+#include <tuple>
 
 namespace convscale {
+
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Verification, status, outputs, max_error_of_bound, failure)
+
 namespace {
 
 /// A pass of the ceilings goes before each of so many iterations, and before later ones as long as
@@ -19,42 +26,35 @@ namespace {
 /// would else take a hundred times as long as they need to.
 constexpr int kCeilingPasses = 20;
 
-std::int64_t result_bytes(const Config& c) {
-  return c.shape.images * c.shape.outputs() * size_of(c.dtype);
-}
-
 }  // namespace
 
 Measurement::Measurement(const Config& config, const Workload& workload,
                          const MeasureContext& context)
-    : context_(context), stopper_(config) {
-  record_.config = held_ = config;
+    : context_(context), held_(config.shape), stopper_(config) {
+  record_.config = config;
   record_.setup_s = timed([&] {
-    backend_ = find_backend(context.backends, config.backend).create(config);
-    backend_->stop_when(context.signalled);
+    Assignment assignment;
+    assignment.stop = [&peers = context.peers] { return peers.signalled(); };
+    backend_ = find_backend(context.backends, config.backend).create(config, assignment);
     record_.facts = backend_->facts();
-    if (const auto holding = backend_->holding()) {
-      held_.first_image += holding->images.begin;
-      held_.shape.images = holding->images.end - holding->images.begin;
-      is_source_ = holding->is_source;
-    }
-    workload_ = workload.with_images(held_.shape.images);
-    has_inputs_ = backend_->reads_inputs() || config.verify || context.saves;
-    if (has_inputs_) {
-      inputs_ = context.inputs.share(held_, backend_->placement());
-    } else {
-      Config none = held_;
-      none.shape.images = 0;
-      inputs_ = std::make_shared<Inputs>(none);
-    }
+    const BackendNeeds& needs = backend_->needs();
+    held_.images = needs.images.size();
+    workload_ = workload.with_images(held_.images);
+    inputs_ = needs.reads_inputs || config.verify || context.saves
+                  ? context.inputs.share(config, needs.images, needs.placement)
+                  : std::make_shared<Inputs>(config, Range{});
   });
   record_.warnings = record_.facts.warnings;
   if (record_.facts.quantised)
     record_.balance = image_balance(config.shape.images, config.num_workers);
 }
 
+std::int64_t Measurement::result_bytes() const {
+  return held_.images * held_.outputs() * size_of(config().dtype);
+}
+
 std::int64_t Measurement::bytes_to_take() const {
-  return result_bytes(held_) + backend_->scratch_bytes();
+  return result_bytes() + backend_->needs().scratch_bytes;
 }
 
 HostBuffers Measurement::buffers() const {
@@ -63,21 +63,21 @@ HostBuffers Measurement::buffers() const {
 
 bool Measurement::keep_going(double done) const {
   context_.progress.update(done);
-  return !context_.signalled();
+  return !context_.peers.signalled();
 }
 
 void Measurement::set_up() {
   context_.progress.begin(Progress::Step::kGenerating);
   *record_.setup_s += timed([&] {
-    context_.ranks.agree([&] {
-      if (has_inputs_) inputs_->allocate();
-      results_ = PageBuffer(result_bytes(held_), "results");
+    context_.peers.agree([&] {
+      inputs_->allocate();
+      results_ = PageBuffer(result_bytes(), "results");
     });
     backend_->prepare(buffers());
   });
   const double generation_s = timed([&] {
-    context_.ranks.agree([&] {
-      if (!has_inputs_ || !is_source_ || inputs_->is_filled()) return;
+    context_.peers.agree([&] {
+      if (!backend_->needs().is_source || inputs_->is_filled()) return;
       record_.generation_s = 0;
       inputs_->fill(*workload_, context_.helpers, [&](double done) { return keep_going(done); });
     });
@@ -100,39 +100,34 @@ bool Measurement::is_burn() const {
 
 void Measurement::iterate() {
   const Range all{0, config().shape.images};
-  const auto began = context_.now();
+  const auto began = context_.peers.now();
   Ceilings ceilings;
   if (samples_.iterations() < kCeilingPasses || ceilings_s_ < iterations_s_)
     ceilings_s_ += timed([&] { ceilings = backend_->measure_ceilings(); });
   checks_s_ += timed([&] { backend_->poison(); });
 
-  double time_s = timed([&] {
-    backend_->start(all);
-    backend_->wait(all);
-  });
+  const auto begin = context_.peers.now();
+  const Backend::Ticket ticket = backend_->start(all);
+  backend_->wait(ticket);
+  double time_s = context_.peers.seconds_since(begin);
 
   const bool burn = is_burn();
-  Digest digest;
-  checks_s_ += timed([&] { digest = backend_->digest(); });
-  elapsed_s_ += seconds_since(began);
-  const auto of_root = context_.ranks.of_root({time_s, ceilings_s_, elapsed_s_});
-  time_s = of_root[0];
-  ceilings_s_ = of_root[1];
-  elapsed_s_ = of_root[2];
+  Trace trace;
+  checks_s_ += timed([&] { trace = backend_->inspect(); });
+  elapsed_s_ += context_.peers.seconds_since(began);
+  std::tie(time_s, ceilings_s_, elapsed_s_) =
+      of_root(context_.peers, std::tuple(time_s, ceilings_s_, elapsed_s_));
   if (is_interrupted()) return;  // workers have left undone what they had not begun
   const auto number =
       burn ? static_cast<std::size_t>(samples_.iterations()) + 1 : samples_.times_s().size() + 1;
-  samples_.check(digest, fmt::format("{} {}", burn ? "burn" : "iteration", number));
+  samples_.check(trace.digest, fmt::format("{} {}", burn ? "burn" : "iteration", number));
   samples_.add(ceilings);
   iterations_s_ += time_s;
   if (burn) {
     samples_.add_burn(time_s);
-  } else {
-    samples_.add_iteration(*backend_, time_s);
-  }
-  if (burn) {
     stopper_.add_burn(elapsed_s_);
   } else {
+    samples_.add_iteration(trace, time_s);
     stopper_.add(time_s, elapsed_s_);
   }
 }
@@ -142,11 +137,10 @@ Record Measurement::finish() {
     conclude();
     return record_;
   }
-  backend_->collect();
-  // Kernels that run again for phases() leave results of their own: those that are to be verified.
+  // Kernels that run again for phases leave results of their own: those that are to be verified.
   if (config().scope == Scope::kResident && samples_.has_results() && !is_interrupted())
-    checks_s_ += timed([&] { samples_.check(backend_->digest(), "what is verified"); });
-  record_.facts = backend_->facts();
+    checks_s_ += timed([&] { samples_.check(backend_->inspect().digest, "what is verified"); });
+  record_.facts = backend_->finish();
   record_.warnings = record_.facts.warnings;
   record_.ceilings_s = ceilings_s_;
   record_.checks_s = checks_s_;
@@ -157,8 +151,7 @@ Record Measurement::finish() {
   conclude();
   context_.progress.clear();
   if (samples_.has_results() && record_.status != Status::kInterrupted) {
-    const std::int64_t first = held_.first_image - config().first_image;
-    context_.on_results(config(), {first, first + held_.shape.images}, buffers());
+    context_.on_results(config(), backend_->needs().images, buffers());
   }
   return record_;
 }
@@ -166,7 +159,7 @@ Record Measurement::finish() {
 /// For the last words, if it comes to that. Takes no memory. Rank 0 speaks for all, and in tests
 /// ranks are threads.
 void Measurement::remember_median() const {
-  if (!record_.summary || !context_.ranks.is_root()) return;
+  if (!record_.summary || !context_.peers.is_root()) return;
   std::array<char, 160> line{};
   const auto end = fmt::format_to_n(
       line.data(), line.size(), "{} {} {} {}, {}x{}, {} workers: median {:.4g} s", config().backend,
@@ -180,8 +173,9 @@ void Measurement::remember_median() const {
 template <class T>
 std::string Measurement::changed_inputs(const T* images, const T* filters) {
   try {
-    return changed_input(*workload_, images, filters, context_.helpers, held_.first_image,
-                         [&] { return !context_.signalled(); });
+    return changed_input(*workload_, images, filters, context_.helpers,
+                         backend_->needs().images.begin,
+                         [&] { return !context_.peers.signalled(); });
   } catch (const ResourceError& error) {
     record_.warnings.push_back(
         fmt::format("whether the inputs stayed as they were is not known: {}", error.what()));
@@ -189,28 +183,31 @@ std::string Measurement::changed_inputs(const T* images, const T* filters) {
   }
 }
 
+/// Of what this process holds; `kSkipped` once it is asked to stop.
+Verification Measurement::verify_held() {
+  return dispatch(config().dtype, [&]<class T>() {
+    const T* images = inputs_->images().as<T>().data();
+    const T* filters = inputs_->filters().as<T>().data();
+    Verification verification = verify<T>(
+        held_, images, filters, results_.as<T>().data(), context_.helpers,
+        [&](double done) { return keep_going(done); }, backend_->needs().images.begin);
+    if (verification.status == VerificationStatus::kSkipped) return verification;
+    const std::string changed = changed_inputs(images, filters);
+    if (context_.peers.signalled()) return Verification();
+    if (!changed.empty()) {
+      verification.status = VerificationStatus::kFailed;
+      verification.failure = changed;
+    }
+    return verification;
+  });
+}
+
 void Measurement::verify_results() {
   context_.progress.begin(Progress::Step::kVerifying);
   record_.verification_s = timed([&] {
-    record_.verification =
-        merge_verifications(context_.ranks, [&]() -> std::optional<Verification> {
-          if (!is_source_ || held_.shape.images == 0) return std::nullopt;
-          return dispatch(config().dtype, [&]<class T>() {
-            const T* images = inputs_->images().as<T>().data();
-            const T* filters = inputs_->filters().as<T>().data();
-            Verification verification = verify<T>(
-                held_.shape, images, filters, results_.as<T>().data(), context_.helpers,
-                [&](double done) { return keep_going(done); }, held_.first_image);
-            if (verification.status == VerificationStatus::kSkipped) return verification;
-            const std::string changed = changed_inputs(images, filters);
-            if (context_.signalled()) return Verification();
-            if (!changed.empty()) {
-              verification.status = VerificationStatus::kFailed;
-              verification.failure = changed;
-            }
-            return verification;
-          });
-        });
+    const bool has_some = backend_->needs().is_source && held_.images > 0;
+    record_.verification = merged(gather(
+        context_.peers, [&] { return has_some ? std::optional(verify_held()) : std::nullopt; }));
   });
 }
 

@@ -5,8 +5,8 @@
 #include "bench/data/workload.hpp"
 #include "bench/measure/input_cache.hpp"
 #include "bench/measure/iterations.hpp"
+#include "bench/measure/peers.hpp"
 #include "bench/measure/stopping_rule.hpp"
-#include "bench/ranks/ranks.hpp"
 #include "bench/report/record.hpp"
 #include "common/backend.hpp"
 #include "common/buffer.hpp"
@@ -26,19 +26,16 @@ struct MeasureContext {
   ThreadTeam& helpers;  ///< for everything outside of the timed region
   InputCache& inputs;
   Progress& progress;
-  Ranks& ranks;
-  /// Whether this process was asked to stop; what all ranks know of it is Ranks::is_interrupted.
-  std::function<bool()> signalled;
+  Peers& peers;
+  bool has_rows = false;  ///< that were measured before, and must not be lost
   /// Whether `on_results` reads images and filters.
   bool saves = false;
-  /// Called once, on every rank, with the last iteration's results, after they were verified.
+  /// Called once, in every process, with the last iteration's results, after they were verified.
   /// The buffers have the configuration's images `held`.
   std::function<void(const Config&, Range held, const HostBuffers&)> on_results;
-  /// The clock; tests pass their own.
-  std::function<std::chrono::steady_clock::time_point()> now = std::chrono::steady_clock::now;
 };
 
-/// One configuration from setup to record. The life of one, as the runner drives it:
+/// One configuration from setup to record. The life of one, as measure() drives it:
 ///
 ///     Measurement m(config, workload, context);
 ///     (memory for m.inputs() and m.bytes_to_take() is checked)
@@ -47,8 +44,8 @@ struct MeasureContext {
 ///     record = m.finish();
 ///
 /// Several may be alive at the same time and iterate in turn. Methods throw UsageError,
-/// UnsupportedError and ResourceError. All but the first few are collective: every rank measures
-/// the same, and decides by rank 0's clock.
+/// UnsupportedError and ResourceError. Making one, and all but the questions, is
+/// collective: every rank measures the same, and decides by rank 0's clock.
 class Measurement {
  public:
   Measurement(const Config& config, const Workload& workload, const MeasureContext& context);
@@ -58,7 +55,7 @@ class Measurement {
   /// Bytes of host memory that `set_up` takes beside the inputs.
   std::int64_t bytes_to_take() const;
   /// Memory of devices that it takes.
-  std::vector<DeviceNeed> device_needs() const { return backend_->device_needs(); }
+  const std::vector<DeviceNeed>& device_needs() const { return backend_->needs().devices; }
   /// All others that it was to take turns with cannot run here.
   void run_alone() { record_.config.interleaved = false; }
 
@@ -83,29 +80,27 @@ class Measurement {
   /// Seconds that `step` takes.
   template <class Step>
   double timed(Step&& step) const {
-    const auto begin = context_.now();
+    const auto begin = context_.peers.now();
     step();
-    return seconds_since(begin);
-  }
-  double seconds_since(std::chrono::steady_clock::time_point begin) const {
-    return std::chrono::duration<double>(context_.now() - begin).count();
+    return context_.peers.seconds_since(begin);
   }
   bool is_burn() const;
-  bool is_interrupted() const { return context_.ranks.is_interrupted(); }
+  bool is_interrupted() const { return context_.peers.is_interrupted(); }
   bool keep_going(double done) const;
+  std::int64_t result_bytes() const;
   HostBuffers buffers() const;
   void remember_median() const;
   bool is_whole() const;
   template <class T>
   std::string changed_inputs(const T* images, const T* filters);
+  Verification verify_held();
   void verify_results();
   void warn();
   void conclude();
 
   const MeasureContext& context_;
   Record record_;
-  Config held_;            // record_.config, of the images that this process holds
-  bool is_source_ = true;  // it makes their data itself
+  Shape held_;  // the images that this process holds
   StoppingRule stopper_;
   Iterations samples_;
   bool is_set_up_ = false;
@@ -113,8 +108,7 @@ class Measurement {
   // Before the backend, whose end unregisters them and waits for copies that a fault left under
   // way.
   std::optional<Workload> workload_;  // of held_
-  bool has_inputs_ = true;            // somebody reads them
-  std::shared_ptr<Inputs> inputs_;    // of no image if nobody does
+  std::shared_ptr<Inputs> inputs_;    // of no image if nobody reads them
   PageBuffer results_;
   std::unique_ptr<Backend> backend_;
 };

@@ -136,6 +136,25 @@ Verification verify(const Shape& s, const T* images, const T* filters, const T* 
   return result;
 }
 
+Verification merged(const std::vector<std::optional<Verification>>& parts) {
+  Verification sum;
+  sum.status = VerificationStatus::kPassed;
+  bool was_stopped = false;
+  for (const auto& part : parts) {
+    if (!part) continue;
+    was_stopped = was_stopped || part->status == VerificationStatus::kSkipped;
+    sum.outputs += part->outputs;
+    if (part->status == VerificationStatus::kFailed &&
+        (sum.status == VerificationStatus::kPassed ||
+         part->max_error_of_bound > sum.max_error_of_bound)) {
+      sum.status = part->status;
+      sum.failure = part->failure;
+    }
+    sum.max_error_of_bound = std::max(sum.max_error_of_bound, part->max_error_of_bound);
+  }
+  return was_stopped ? Verification() : sum;
+}
+
 template Verification verify(const Shape&, const double*, const double*, const double*, ThreadTeam&,
                              const KeepGoing&, std::int64_t);
 template Verification verify(const Shape&, const float*, const float*, const float*, ThreadTeam&,

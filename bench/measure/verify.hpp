@@ -1,26 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "bench/report/record.hpp"
 #include "common/shape.hpp"
 
 #include <cstdint>
 #include <functional>
-#include <string>
+#include <optional>
+#include <vector>
 
 namespace convscale {
 
 class ThreadTeam;
-
-enum class VerificationStatus { kPassed, kFailed, kSkipped };
-
-/// Outcome of comparing all outputs with the reference.
-struct Verification {
-  VerificationStatus status = VerificationStatus::kSkipped;
-  std::int64_t outputs = 0;       ///< compared
-  double max_error_of_bound = 0;  ///< worst |got - expected| / bound; infinite where one is NaN or
-                                  ///< infinite and the other not
-  std::string failure;  ///< the worst output: its index, got and expected; empty if passed
-};
 
 /// Called now and then with the share that is done, 0..1, from any thread; false asks to stop.
 using KeepGoing = std::function<bool(double done)>;
@@ -38,5 +29,9 @@ template <class T>
 Verification verify(const Shape& shape, const T* images, const T* filters, const T* results,
                     ThreadTeam& team, const KeepGoing& keep_going = {},
                     std::int64_t first_image = 0);
+
+/// What several processes found, as one verification of all of it; null where one had nothing to
+/// verify.
+Verification merged(const std::vector<std::optional<Verification>>& parts);
 
 }  // namespace convscale

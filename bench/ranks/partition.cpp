@@ -30,7 +30,6 @@ std::vector<RankPart> deal_parts(std::int64_t images, int workers, int ranks) {
 Config config_of(const Config& config, const RankPart& share) {
   Config part = config;
   part.shape.images = share.count();
-  part.first_image += share.images.begin;
   part.num_workers = share.num_workers;
   return part;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/ranks/ranks.hpp"
 
+#include "bench/measure/gather.hpp"
 #include "common/build_info.hpp"
 
 #include <fmt/format.h>
@@ -152,28 +153,11 @@ std::vector<std::string> Ranks::collect(const std::function<std::string()>& step
               : name_of(static_cast<int>(first - failures.begin())) + ": " + (*first)->message);
 }
 
-void Ranks::agree(const std::function<void()>& step) {
-  collect([&] {
-    step();
-    return std::string();
-  });
-}
-
-std::vector<double> Ranks::of_root(const std::vector<double>& mine) {
-  if (is_alone()) return mine;
-  const auto all = collect([&] { return packed(mine); });
-  return Json::from_msgpack(all.front()).get<std::vector<double>>();
-}
-
-std::int64_t Ranks::of_root(std::int64_t mine) {
-  return is_alone() ? mine : std::stoll(collect([&] { return std::to_string(mine); }).front());
-}
-
 std::int64_t Ranks::sum_on_host(std::int64_t mine) {
-  const auto all = collect([&] { return std::to_string(mine); });
+  const auto all = gather(*this, [&] { return mine; });
   std::int64_t sum = 0;
   for (int other = 0; other < size(); ++other) {
-    if (are_on_one_host(other, rank())) sum += std::stoll(all[static_cast<std::size_t>(other)]);
+    if (are_on_one_host(other, rank())) sum += all[static_cast<std::size_t>(other)];
   }
   return sum;
 }
@@ -210,34 +194,6 @@ void Ranks::require_same_data(const std::string& data) {
     throw_of_all(UsageError(fmt::format("{} reads {}, and rank 0 reads {}; give all ranks the same",
                                         name_of(static_cast<int>(other)), all[other], all[0])));
   }
-}
-
-Verification merge_verifications(Ranks& ranks,
-                                 const std::function<std::optional<Verification>()>& verify) {
-  const auto of_ranks = ranks.collect([&] {
-    const auto own = verify();
-    if (!own) return packed(nullptr);
-    return packed(
-        {static_cast<int>(own->status), own->outputs, own->max_error_of_bound, own->failure});
-  });
-  Verification sum;
-  sum.status = VerificationStatus::kPassed;
-  bool was_stopped = false;
-  for (const std::string& bytes : of_ranks) {
-    const Json own = Json::from_msgpack(bytes);
-    if (own.is_null()) continue;
-    const auto status = static_cast<VerificationStatus>(own[0].get<int>());
-    was_stopped = was_stopped || status == VerificationStatus::kSkipped;
-    sum.outputs += own[1].get<std::int64_t>();
-    const auto error = own[2].get<double>();
-    if (status == VerificationStatus::kFailed &&
-        (sum.status == VerificationStatus::kPassed || error > sum.max_error_of_bound)) {
-      sum.status = status;
-      sum.failure = own[3].get<std::string>();
-    }
-    sum.max_error_of_bound = std::max(sum.max_error_of_bound, error);
-  }
-  return was_stopped ? Verification() : sum;
 }
 
 std::vector<std::string> merge_remarks(const Ranks& ranks,

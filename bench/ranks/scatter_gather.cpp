@@ -44,11 +44,11 @@ std::vector<Range> chunks_of(const RankPart& share, const Config& config) {
   return chunks;
 }
 
-ScatterGather::ScatterGather(const Ranks& ranks, Config config, std::vector<RankPart> shares)
-    : ranks_(ranks), config_(std::move(config)), shares_(std::move(shares)) {
+ScatterGather::ScatterGather(const Ranks& ranks, Config config, std::vector<RankPart> parts)
+    : ranks_(ranks), config_(std::move(config)), parts_(std::move(parts)) {
   int threads = 0;  // workers, and those that move messages
   for (int rank = 0; rank < ranks.size(); ++rank) {
-    if (ranks.shares_processors(rank)) threads += 1 + share_of(rank).num_workers;
+    if (ranks.shares_processors(rank)) threads += 1 + part_of(rank).num_workers;
   }
   naps_ = threads > ranks.processors();
 }
@@ -66,7 +66,7 @@ std::int64_t ScatterGather::wire_bytes() const {
   std::int64_t bytes = 0;
   for (int rank = 1; rank < ranks_.size(); ++rank) {
     if (!ranks_.are_on_one_host(rank, 0))
-      bytes += bytes_of(share_of(rank).count(), s.pixels() + s.taps() + s.outputs());
+      bytes += bytes_of(part_of(rank).count(), s.pixels() + s.taps() + s.outputs());
   }
   return bytes;
 }
@@ -102,6 +102,22 @@ void ScatterGather::attempt(const std::function<void()>& step) {
   }
 }
 
+/// Hands images of the whole workload to `local`, which has them from its first one on.
+void ScatterGather::compute(Range images) {
+  Backend::Ticket ticket = 0;
+  const std::int64_t first = mine().images.begin;
+  attempt([&] { ticket = local_->start({images.begin - first, images.end - first}); });
+  computing_.push_back({images, ticket});
+}
+
+/// Also of one that failed.
+bool ScatterGather::is_computed(const Computation& computation) {
+  bool done = false;
+  attempt([&] { done = local_->is_done(computation.ticket); });
+  if (done) attempt([&] { local_->wait(computation.ticket); });
+  return done || error_;
+}
+
 void ScatterGather::start() {
   error_ = nullptr;
   if (ranks_.is_root()) {
@@ -113,18 +129,17 @@ void ScatterGather::start() {
 
 void ScatterGather::start_root() {
   const Shape& s = config_.shape;
-  attempt([&] { local_->start(in_share(mine().images)); });
-  computing_.push_back(mine().images);
+  compute(mine().images);
   sends_.resize(static_cast<std::size_t>(ranks_.size()));
   receives_.resize(sends_.size());
   std::vector<std::vector<Range>> chunks;
   std::size_t most = 0;
   for (int rank = 0; rank < ranks_.size(); ++rank) {
-    chunks.push_back(rank == 0 ? std::vector<Range>() : chunks_of(share_of(rank), config_));
+    chunks.push_back(rank == 0 ? std::vector<Range>() : chunks_of(part_of(rank), config_));
     most = std::max(most, chunks.back().size());
     if (!chunks.back().empty()) {
       sends_[static_cast<std::size_t>(rank)].push_back(
-          send(buffers_.filters, share_of(rank).images, s.taps(), rank));
+          send(buffers_.filters, part_of(rank).images, s.taps(), rank));
     }
   }
   // The ranks' chunks in turn, so that all of them begin early.
@@ -162,11 +177,7 @@ bool ScatterGather::advance_root() {
     moved = drop_done(sends_[rank]) || moved;
     moved = drop_done(receives_[rank]) || moved;
   }
-  if (computing_.empty()) return moved;
-  bool done = false;
-  attempt([&] { done = local_->is_done(in_share(computing_.front())); });
-  if (!done && !error_) return moved;
-  attempt([&] { local_->wait(in_share(computing_.front())); });
+  if (computing_.empty() || !is_computed(computing_.front())) return moved;
   computing_.pop_front();
   ended_ = ranks_.comm().now();
   return true;
@@ -178,18 +189,13 @@ bool ScatterGather::advance_leaf() {
   while (!filters_ && !arrivals_.empty() && arrivals_.front().message->is_done()) {
     const Range chunk = arrivals_.front().images;
     arrivals_.pop_front();
-    attempt([&] { local_->start(in_share(chunk)); });
-    computing_.push_back(chunk);
+    compute(chunk);
     moved = true;
     ask_for_chunks();
   }
-  while (!computing_.empty()) {
-    const Range chunk = computing_.front();
-    bool done = false;
-    attempt([&] { done = local_->is_done(in_share(chunk)); });
-    if (!done && !error_) break;
-    attempt([&] { local_->wait(in_share(chunk)); });
-    sends_.front().push_back(send(buffers_.results, chunk, config_.shape.outputs(), 0));
+  while (!computing_.empty() && is_computed(computing_.front())) {
+    sends_.front().push_back(
+        send(buffers_.results, computing_.front().images, config_.shape.outputs(), 0));
     computing_.pop_front();
     moved = true;
   }
@@ -223,7 +229,7 @@ bool ScatterGather::exchange_by_library(What what) const {
   const Shape& s = config_.shape;
   Blocks blocks;
   blocks.unit_bytes = bytes_of(1, what == What::kImages ? s.pixels() : s.outputs());
-  for (const RankPart& share : shares_) {
+  for (const RankPart& share : parts_) {
     blocks.first.push_back(share.images.begin);
     blocks.count.push_back(share.count());
   }
@@ -239,10 +245,10 @@ bool ScatterGather::exchange_by_messages(What what) const {
   const bool sends = ranks_.is_root() == (what == What::kImages);
   Queue messages;
   for (int rank = 1; rank < ranks_.size(); ++rank) {
-    if ((!ranks_.is_root() && rank != ranks_.rank()) || share_of(rank).count() == 0) continue;
+    if ((!ranks_.is_root() && rank != ranks_.rank()) || part_of(rank).count() == 0) continue;
     const int peer = ranks_.is_root() ? rank : 0;
-    messages.push_back(sends ? send(buffer, share_of(rank).images, elements, peer)
-                             : receive(buffer, share_of(rank).images, elements, peer));
+    messages.push_back(sends ? send(buffer, part_of(rank).images, elements, peer)
+                             : receive(buffer, part_of(rank).images, elements, peer));
   }
   while (!messages.empty()) {
     if (!drop_done(messages)) std::this_thread::yield();

@@ -26,7 +26,7 @@ class ScatterGather {
  public:
   using Clock = std::chrono::steady_clock;
 
-  ScatterGather(const Ranks& ranks, Config config, std::vector<RankPart> shares);
+  ScatterGather(const Ranks& ranks, Config config, std::vector<RankPart> parts);
 
   /// Bytes that the others get from rank 0 in one iteration, and send back.
   std::int64_t scatter_bytes() const;
@@ -57,6 +57,10 @@ class ScatterGather {
     std::unique_ptr<Message> message;
     Range images;
   };
+  struct Computation {
+    Range images;
+    Backend::Ticket ticket;
+  };
   enum class What { kImages, kResults };
 
   std::int64_t bytes_of(std::int64_t images, std::int64_t elements) const {
@@ -68,14 +72,12 @@ class ScatterGather {
                                 int to) const;
   std::unique_ptr<Message> receive(std::byte* buffer, Range images, std::int64_t elements,
                                    int from) const;
-  const RankPart& share_of(int rank) const { return shares_[static_cast<std::size_t>(rank)]; }
-  const RankPart& mine() const { return share_of(ranks_.rank()); }
-  /// As `local` counts images.
-  Range in_share(Range images) const {
-    return {images.begin - mine().images.begin, images.end - mine().images.begin};
-  }
-  std::int64_t others_images() const { return config_.shape.images - shares_.front().count(); }
+  const RankPart& part_of(int rank) const { return parts_[static_cast<std::size_t>(rank)]; }
+  const RankPart& mine() const { return part_of(ranks_.rank()); }
+  std::int64_t others_images() const { return config_.shape.images - parts_.front().count(); }
 
+  void compute(Range images);
+  bool is_computed(const Computation& computation);
   void start_root();
   void start_leaf();
   void ask_for_chunks();
@@ -92,7 +94,7 @@ class ScatterGather {
 
   const Ranks& ranks_;
   const Config config_;
-  const std::vector<RankPart> shares_;
+  const std::vector<RankPart> parts_;
   bool naps_ = false;  // workers have no processor to spare for a thread that only looks
   HostBuffers buffers_;
   Backend* local_ = nullptr;
@@ -100,7 +102,7 @@ class ScatterGather {
   std::unique_ptr<Message> filters_;     // on their way to a leaf
   std::deque<Range> expected_;           // chunks that a leaf has not asked for yet
   std::deque<Arrival> arrivals_;         // chunks on their way to a leaf
-  std::deque<Range> computing_;          // chunks that `local` has, in their order
+  std::deque<Computation> computing_;    // chunks that `local` has, in their order
   std::exception_ptr error_;
   std::chrono::steady_clock::time_point ended_;
 };

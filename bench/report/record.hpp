@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "bench/measure/break_even.hpp"
-#include "bench/measure/verify.hpp"
 #include "common/backend.hpp"
 #include "common/bound.hpp"
 #include "common/config.hpp"
@@ -16,6 +14,17 @@
 #include <vector>
 
 namespace convscale {
+
+enum class VerificationStatus { kPassed, kFailed, kSkipped };
+
+/// Outcome of comparing all outputs with the reference.
+struct Verification {
+  VerificationStatus status = VerificationStatus::kSkipped;
+  std::int64_t outputs = 0;       ///< compared
+  double max_error_of_bound = 0;  ///< worst |got - expected| / bound; infinite where one is NaN or
+                                  ///< infinite and the other not
+  std::string failure;  ///< the worst output: its index, got and expected; empty if passed
+};
 
 enum class Status { kOk, kSkipped, kFailed, kInterrupted };
 std::string_view name_of(Status status);
@@ -100,6 +109,40 @@ struct Speedup {
 /// that median's interval. Of others the medians' intervals are combined on a logarithmic scale
 /// (Zou and Donner, Construction of confidence limits about effect measures, 2008).
 std::optional<Speedup> speed_against(const Record& first, const Record& record);
+
+/// What one iteration over so many images took.
+struct ImagesTime {
+  std::int64_t images = 0;
+  double time_s = 0;
+};
+
+/// time(images) = fixed_s + per_image_s * images.
+struct TimeLine {
+  double fixed_s = 0;  ///< may be negative: it is a fit
+  double per_image_s = 0;
+};
+
+/// The side of one backend.
+struct BreakEvenSide {
+  Config config;                   ///< that of its row, with the kernel that `auto` took
+  std::vector<ImagesTime> points;  ///< by images, ascending; the medians
+  std::optional<TimeLine> line;
+};
+
+/// When it pays to move a workload from the CPU to the GPU. Null figures beside an empty reason
+/// mean that it never does.
+struct BreakEven {
+  BreakEvenSide cpu;
+  BreakEvenSide gpu;  ///< scope end-to-end
+  std::optional<std::int64_t> images_from;
+  std::string images_reason;  ///< why images_from is not known
+
+  std::optional<double> upload_s;    ///< images and filters at the measured rate of the link
+  std::optional<double> resident_s;  ///< a pass over data that lie on the GPU
+  std::optional<double> cpu_s;       ///< a pass on the CPU
+  std::optional<std::int64_t> passes;
+  std::string passes_reason;  ///< why passes is not known
+};
 
 /// One run of the program: what the JSON holds.
 struct Report {

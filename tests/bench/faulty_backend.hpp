@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "bench/backends.hpp"
-#include "common/backend.hpp"
+#include "bench/backend_around.hpp"
 #include "common/error.hpp"
 
 #include <cmath>
@@ -29,53 +28,46 @@ enum class Fault {
 };
 
 /// A backend of the program's table with one fault planted.
-class FaultyBackend final : public Backend {
+class FaultyBackend final : public BackendAround {
  public:
   FaultyBackend(std::unique_ptr<Backend> backend, Config config, Fault fault)
-      : backend_(std::move(backend)), config_(std::move(config)), fault_(fault) {}
+      : BackendAround(std::move(backend)), config_(std::move(config)), fault_(fault) {}
 
-  BackendFacts facts() const override { return backend_->facts(); }
-  std::int64_t scratch_bytes() const override { return backend_->scratch_bytes(); }
-  std::optional<std::string> placement() const override { return backend_->placement(); }
   void prepare(const HostBuffers& buffers) override {
     results_ = reinterpret_cast<double*>(buffers.results);
     images_ = reinterpret_cast<double*>(buffers.images);
     filters_ = reinterpret_cast<double*>(buffers.filters);
-    backend_->prepare(buffers);
+    BackendAround::prepare(buffers);
   }
   void load() override {
     const Shape& s = config_.shape;
     if (fault_ == Fault::kChangedPixel) images_[s.images * s.pixels() - 2] *= 2;
     if (fault_ == Fault::kChangedTap) filters_[s.images * s.taps() - 1] *= 2;
-    backend_->load();
+    BackendAround::load();
   }
   Ceilings measure_ceilings() override {
-    Ceilings ceilings = backend_->measure_ceilings();
+    Ceilings ceilings = BackendAround::measure_ceilings();
     if (fault_ == Fault::kFasterThanLight) ceilings.read_bytes_per_s = 1;
     return ceilings;
   }
-  void poison() override { backend_->poison(); }
-  void start(Range range) override {
-    if (fault_ == Fault::kUnwrittenImage) --range.end;
-    backend_->start(range);
+  Ticket start(Range images) override {
+    if (fault_ == Fault::kUnwrittenImage) --images.end;
+    return BackendAround::start(images);
   }
-  void wait(Range range) override {
-    if (fault_ == Fault::kUnwrittenImage) --range.end;
-    backend_->wait(range);
+  void wait(Ticket ticket) override {
+    BackendAround::wait(ticket);
     ++iteration_;
     if (fault_ == Fault::kWrongOutput) results_[config_.shape.outputs() + 3] += 1e-9;
     if (fault_ == Fault::kDrift && iteration_ == 2) results_[0] = std::nextafter(results_[0], 1e9);
     if (fault_ == Fault::kDeviceFault) throw ResourceError("launch failed: device lost");
   }
-  Digest digest() override { return backend_->digest(); }
-  std::optional<Phases> phases() override {
+  Trace inspect() override {
+    Trace trace = BackendAround::inspect();
     if (fault_ == Fault::kOtherAgain) results_[0] = std::nextafter(results_[0], 1e9);
-    return backend_->phases();
+    return trace;
   }
-  std::vector<double> busy_s() const override { return backend_->busy_s(); }
 
  private:
-  std::unique_ptr<Backend> backend_;
   Config config_;
   Fault fault_;
   double *images_ = nullptr, *filters_ = nullptr, *results_ = nullptr;
@@ -89,24 +81,21 @@ inline BackendTable table_without_cuda() {
     if (entry.name != "cuda") continue;
     entry.kernels = [] { return std::vector<Listing>{}; };
     entry.devices = [] { return std::vector<Listing>{{"cuda", "", "no card here"}}; };
-    entry.create = [](const Config&) -> std::unique_ptr<Backend> {
+    entry.create = [](const Config&, const Assignment&) -> std::unique_ptr<Backend> {
       throw UnsupportedError("--backend cuda: no card here; --backend cpu runs here");
     };
   }
   return table;
 }
 
-/// The program's table, its CPU backend with a fault.
-inline BackendTable table_with(Fault fault) {
-  BackendTable table = backends();
-  BackendEntry& cpu = table.front();
-  cpu.create = [create = cpu.create, fault](const Config& config) -> std::unique_ptr<Backend> {
-    if (fault == Fault::kNoDevice) throw UnsupportedError("no device; use another machine");
-    Config of_cpu = config;
-    of_cpu.scope = Scope::kEndToEnd;  // which is what scope resident is there
-    return std::make_unique<FaultyBackend>(create(of_cpu), config, fault);
-  };
-  return table;
+/// The program's table, its CPU backend with a fault, where it is made for `kernel` if that is
+/// named.
+inline BackendTable table_with(Fault fault, const std::string& kernel = "") {
+  return with_cpu([=](std::unique_ptr<Backend> backend, const Config& config) {
+    const Fault here = kernel.empty() || kernel == config.kernel ? fault : Fault::kNone;
+    if (here == Fault::kNoDevice) throw UnsupportedError("no device; use another machine");
+    return std::make_unique<FaultyBackend>(std::move(backend), config, here);
+  });
 }
 
 }  // namespace convscale::testing

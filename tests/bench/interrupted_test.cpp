@@ -44,8 +44,7 @@ Outcome interrupted(std::vector<std::string> args, int in_row, int in_iteration)
   Ranks ranks(comm, [&] { return has_come; });
   const Options options = parse_options(args);
   std::ostringstream out, err;
-  const ExitCode code =
-      run_rows(args, options, make_rows(options.configs, table), table, ranks, out, err);
+  const ExitCode code = Session(args, options, table, ranks, out, err).run();
   return {static_cast<int>(code), out.str(), err.str()};
 }
 
@@ -123,36 +122,23 @@ TEST(Interrupted, RowsInTurnHaveNoComparison) {
 
 /// The signal comes as the backend of row `of_row` ends: between two rows, or after the last one.
 Outcome interrupted_at_the_end(std::vector<std::string> args, int of_row) {
-  class LastWish final : public Backend {
-   public:
-    LastWish(std::unique_ptr<Backend> backend, std::function<void()> wish)
-        : backend_(std::move(backend)), wish_(std::move(wish)) {}
-    ~LastWish() override { wish_(); }
-    BackendFacts facts() const override { return backend_->facts(); }
-    std::int64_t scratch_bytes() const override { return backend_->scratch_bytes(); }
-    void prepare(const HostBuffers& buffers) override { backend_->prepare(buffers); }
-    Ceilings measure_ceilings() override { return backend_->measure_ceilings(); }
-    void poison() override { backend_->poison(); }
-    void start(Range range) override { backend_->start(range); }
-    void wait(Range range) override { backend_->wait(range); }
-    Digest digest() override { return backend_->digest(); }
-
-   private:
-    std::unique_ptr<Backend> backend_;
-    std::function<void()> wish_;
+  struct LastWish final : testing::BackendAround {
+    LastWish(std::unique_ptr<Backend> backend, int& count)
+        : BackendAround(std::move(backend)), ended(count) {}
+    ~LastWish() override { ++ended; }
+    int& ended;
   };
   args.insert(args.begin(), "convscale");
   int ended = 0;
-  BackendTable table = backends();
-  table.front().create = [&, create = table.front().create](const Config& config) {
-    return std::make_unique<LastWish>(create(config), [&] { ++ended; });
-  };
+  const BackendTable table =
+      testing::with_cpu([&](std::unique_ptr<Backend> backend, const Config&) {
+        return std::make_unique<LastWish>(std::move(backend), ended);
+      });
   const auto alone = make_self_comm();
   Ranks ranks(*alone, [&] { return ended >= of_row; });
   const Options options = parse_options(args);
   std::ostringstream out, err;
-  const ExitCode code =
-      run_rows(args, options, make_rows(options.configs, table), table, ranks, out, err);
+  const ExitCode code = Session(args, options, table, ranks, out, err).run();
   return {static_cast<int>(code), out.str(), err.str()};
 }
 
@@ -184,7 +170,7 @@ TEST(Interrupted, ASignalAfterTheVerificationTakesNothingAway) {
     const Options options = parse_options(args);
     std::ostringstream out, err;
     const BackendTable table = backends();
-    run_rows(args, options, make_rows(options.configs, table), table, ranks, out, err);
+    Session(args, options, table, ranks, out, err).run();
     return testing::record_of(out.str());
   };
   const Json whole = run(1'000'000);

@@ -29,8 +29,8 @@ Outcome run_clocked(std::vector<std::string> args) {
       .load = milliseconds(4000),
       .ceilings = milliseconds(10'000),
       .poison = milliseconds(100),
-      .digest = milliseconds(1000),
-      .collect = milliseconds(900'000),
+      .inspect = milliseconds(1000),
+      .finish = milliseconds(900'000),
       .compute =
           [](const Config& config, int) {
             return milliseconds(config.shape.images * (config.backend == "cpu" ? 250 : 125));

@@ -87,21 +87,10 @@ TEST(Interleave, KeepsRowsThatCannotRunInTheirPlace) {
   EXPECT_EQ(records[3]["num_workers"], 2);
 }
 
-/// The program's table, its CPU backend with a fault where the kernel is `kernel`.
-BackendTable table_with(Fault fault, const std::string& kernel) {
-  BackendTable table = backends();
-  BackendEntry& cpu = table.front();
-  cpu.create = [create = cpu.create, fault, kernel](const Config& config) {
-    return std::make_unique<testing::FaultyBackend>(create(config), config,
-                                                    config.kernel == kernel ? fault : Fault::kNone);
-  };
-  return table;
-}
-
 TEST(Interleave, GoesOnWithoutARowThatFails) {
   const Outcome outcome =
       run(quick({"--kernel", "scalar,eigen,auto", "--interleave", "--json", "-"}),
-          table_with(Fault::kDeviceFault, "eigen"));
+          testing::table_with(Fault::kDeviceFault, "eigen"));
   EXPECT_EQ(outcome.code, 5);
   EXPECT_THAT(outcome.err, HasSubstr("row 2: launch failed: device lost"));
   const Json records = records_of(outcome);
@@ -114,7 +103,7 @@ TEST(Interleave, GoesOnWithoutARowThatFails) {
 
 TEST(Interleave, StopsARowWhoseResultsAreWrong) {
   const Outcome outcome = run(quick({"--kernel", "scalar,eigen", "--interleave", "--json", "-"}),
-                              table_with(Fault::kDrift, "eigen"));
+                              testing::table_with(Fault::kDrift, "eigen"));
   EXPECT_EQ(outcome.code, 4);
   const Json records = records_of(outcome);
   EXPECT_EQ(records[0]["status"], "ok");

@@ -26,17 +26,17 @@ namespace {
 /// A backend with its buffers, filled and ready.
 class Session {
  public:
-  explicit Session(const Config& config)
+  explicit Session(const Config& config, const Assignment& assignment = {})
       : config_(config),
         images_(bytes(config.shape.pixels()), "images"),
         filters_(bytes(config.shape.taps()), "filters"),
         results_(bytes(config.shape.outputs()), "results"),
-        backend_(make_cpu_backend(config, cpu_kernels())) {
+        backend_(make_cpu_backend(config, assignment, cpu_kernels())) {
     backend_->prepare({images_.data(), filters_.data(), results_.data()});
     ThreadTeam team(2);
     const Workload workload(config.shape, config.fill, config.seed);
     dispatch(config.dtype, [&]<class T>() {
-      workload.fill(images_.as<T>().data(), filters_.as<T>().data(), team, config.first_image);
+      workload.fill(images_.as<T>().data(), filters_.as<T>().data(), team, assignment.first_image);
     });
     backend_->load();
   }
@@ -45,9 +45,8 @@ class Session {
 
   Digest iterate() {
     backend_->poison();
-    backend_->start({0, config_.shape.images});
-    backend_->wait({0, config_.shape.images});
-    return backend_->digest();
+    backend_->wait(backend_->start({0, config_.shape.images}));
+    return backend_->inspect().digest;
   }
 
   Verification verified() {
@@ -167,7 +166,8 @@ TEST(CpuBackend, PoisonMarksEveryOutput) {
     Session session(config);
     session.iterate();
     session.backend().poison();
-    EXPECT_EQ(session.backend().digest().unwritten, config.shape.images * config.shape.outputs());
+    EXPECT_EQ(session.backend().inspect().digest.unwritten,
+              config.shape.images * config.shape.outputs());
   }
 }
 
@@ -183,15 +183,14 @@ TEST(CpuBackend, RangesAddUpToTheWhole) {
     backend.poison();
     backend.start({0, 1});
     backend.start({1, 5});
-    backend.start({5, 7});
-    backend.wait({1, 5});  // waits for the ones before it, too
-    backend.wait({5, 7});
-    EXPECT_EQ(backend.digest(), whole);
+    const Backend::Ticket last = backend.start({5, 7});
+    backend.wait(last);  // waits for the ones before it, too
+    backend.wait(last);
+    EXPECT_EQ(backend.inspect().digest, whole);
 
     backend.poison();
-    backend.start({2, 4});
-    backend.wait({2, 4});
-    EXPECT_EQ(backend.digest().unwritten, 5 * config.shape.outputs());
+    backend.wait(backend.start({2, 4}));
+    EXPECT_EQ(backend.inspect().digest.unwritten, 5 * config.shape.outputs());
   }
 }
 
@@ -208,7 +207,7 @@ TEST(CpuBackend, PreparingKeepsWhatTheBuffersHold) {
     std::vector<std::byte> images = bytes(config.shape.pixels()),
                            filters = bytes(config.shape.taps()),
                            results = bytes(config.shape.outputs());
-    make_cpu_backend(config, cpu_kernels())
+    make_cpu_backend(config, {}, cpu_kernels())
         ->prepare({images.data(), filters.data(), results.data()});
     EXPECT_EQ(images, bytes(config.shape.pixels()));
     EXPECT_EQ(filters, bytes(config.shape.taps()));
@@ -221,9 +220,8 @@ TEST(CpuBackend, DigestsOfSharesAddUpToTheWhole) {
   const Digest whole = Session(config).iterate();
   Digest sum;
   for (const auto& [first, count] : {std::pair{0, 3}, {3, 4}}) {
-    config.first_image = first;
     config.shape.images = count;
-    sum += Session(config).iterate();
+    sum += Session(config, {.first_image = first}).iterate();
   }
   EXPECT_EQ(sum, whole);
 }
@@ -232,7 +230,7 @@ TEST(CpuBackend, FactsNameTheKernelAndTheProcessors) {
   Config config = small_config();
   const std::vector<int> order = Topology().order(Bind::kSpread);
   config.num_workers = static_cast<int>(order.size()) + 1;
-  const BackendFacts facts = make_cpu_backend(config, cpu_kernels())->facts();
+  const BackendFacts facts = make_cpu_backend(config, {}, cpu_kernels())->facts();
   EXPECT_EQ(facts.kernel, supported_kernels().front());
   ASSERT_EQ(facts.cpus.size(), order.size() + 1);
   EXPECT_EQ(facts.cpus.front(), order.front());
@@ -241,7 +239,7 @@ TEST(CpuBackend, FactsNameTheKernelAndTheProcessors) {
   EXPECT_NE(facts.warnings.front().find("share"), std::string::npos);
 
   config.bind = Bind::kNone;
-  EXPECT_TRUE(make_cpu_backend(config, cpu_kernels())->facts().cpus.empty());
+  EXPECT_TRUE(make_cpu_backend(config, {}, cpu_kernels())->facts().cpus.empty());
 }
 
 TEST(CpuBackend, CeilingsAreMeasuredAndPlausible) {
@@ -269,17 +267,17 @@ TEST(CpuBackend, BusyTimeOfEachWorkerIsThatOfTheLastIteration) {
   config.num_workers = 3;
   Session session(config);
   session.iterate();
-  const std::vector<double> busy = session.backend().busy_s();
+  const std::vector<double> busy = session.backend().inspect().busy_s;
   ASSERT_EQ(busy.size(), 3u);
   for (const double seconds : busy) EXPECT_GT(seconds, 0);
   session.backend().poison();
-  EXPECT_EQ(session.backend().busy_s(), std::vector<double>(3, 0.0));
+  EXPECT_EQ(session.backend().inspect().busy_s, std::vector<double>(3, 0.0));
 }
 
 TEST(CpuBackend, ResidentIsNoScopeOfACpu) {
   Config config = small_config();
   config.scope = Scope::kResident;
-  EXPECT_THROW(make_cpu_backend(config, cpu_kernels()), UnsupportedError);
+  EXPECT_THROW(make_cpu_backend(config, {}, cpu_kernels()), UnsupportedError);
 }
 
 }  // namespace

@@ -175,7 +175,7 @@ TEST(CpuBackend, CeilingsReadAllImagesWithAllWorkers) {
       const PageBuffer images(bytes(config.shape.pixels()), "images"),
           filters(bytes(config.shape.taps()), "filters"),
           results(bytes(config.shape.outputs()), "results");
-      const auto backend = make_cpu_backend(config, cpu_kernels(), kLoops);
+      const auto backend = make_cpu_backend(config, {}, cpu_kernels(), kLoops);
       backend->prepare({images.data(), filters.data(), results.data()});
       backend->measure_ceilings();
       reads.clear();

@@ -93,14 +93,13 @@ class Recording {
         results_(bytes(shape_.outputs()), "results") {
     static constexpr const Kernel* kTable[] = {&kRecorder};
     config.dtype = sizeof(T) == sizeof(double) ? Dtype::kFloat64 : Dtype::kFloat32;
-    const auto backend = make_cpu_backend(config, kTable);
+    const auto backend = make_cpu_backend(config, {}, kTable);
     log_of<T>.calls.clear();
     log_of<T>.images = images_.as<T>().data();
     backend->prepare({images_.data(), filters_.data(), results_.data()});
     backend->poison();
     began_ = Clock::now();
-    backend->start({0, shape_.images});
-    backend->wait({0, shape_.images});
+    backend->wait(backend->start({0, shape_.images}));
   }
 
   const std::vector<Call<T>>& calls() const { return log_of<T>.calls; }

@@ -49,9 +49,7 @@ std::vector<int> processors(const char* machine, Bind bind, int part, int parts)
   const Topology topology(machine);
   Config config;
   config.bind = bind;
-  config.host_part = part;
-  config.host_parts = parts;
-  return processors_of(topology, config);
+  return processors_of(topology, config, {.host_part = part, .host_parts = parts});
 }
 
 using Cpus = std::vector<int>;

@@ -82,10 +82,10 @@ std::vector<std::string> warnings_with(const CeilingLoops& loops) {
   config.num_workers = 2;
   const PageBuffer images(4 * config.shape.pixels() * 8, "images"), filters(4 * 16 * 8, "filters"),
       results(4 * config.shape.outputs() * 8, "results");
-  const auto backend = make_cpu_backend(config, cpu_kernels(), loops);
+  const auto backend = make_cpu_backend(config, {}, cpu_kernels(), loops);
   backend->prepare({images.data(), filters.data(), results.data()});
   for (int pass = 0; pass < 3; ++pass) backend->measure_ceilings();
-  return backend->facts().warnings;
+  return backend->finish().warnings;
 }
 
 double honest_fma(std::int64_t count) { return supported_ceiling_loops().fma_float64(count); }

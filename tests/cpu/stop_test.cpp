@@ -43,7 +43,7 @@ constexpr Kernel kCounting{"counting",
 /// The rows that are computed in one iteration where a stop is asked for after `until` of them.
 std::int64_t rows_of_iteration(const Config& config, std::int64_t until) {
   const std::array<const Kernel*, 1> kernels{&kCounting};
-  const auto backend = make_cpu_backend(config, kernels);
+  const auto backend = make_cpu_backend(config, {.stop = is_to_stop}, kernels);
   const auto buffer = [&](std::int64_t elements) {
     return PageBuffer(config.shape.images * elements * size_of(config.dtype), "test");
   };
@@ -52,10 +52,8 @@ std::int64_t rows_of_iteration(const Config& config, std::int64_t until) {
   rows_computed = 0;
   odd_calls = 0;
   rows_until_stop = until;
-  backend->stop_when(is_to_stop);
   backend->prepare({images.data(), filters.data(), results.data()});
-  backend->start({0, config.shape.images});
-  backend->wait({0, config.shape.images});
+  backend->wait(backend->start({0, config.shape.images}));
   return rows_computed;
 }
 

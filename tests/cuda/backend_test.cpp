@@ -30,16 +30,16 @@ Config small(Method method, Scope scope, Dtype dtype) {
 }
 
 template <class T>
-void expect_right(const Config& config) {
+void expect_right(const Config& config, const Assignment& assignment = {}) {
   SCOPED_TRACE(std::string(name_of(config.method)) + " " + std::string(name_of(config.scope)) +
                " " + std::string(name_of(config.dtype)) + " " +
                std::string(name_of(config.host_memory)) + ", workers " +
                std::to_string(config.num_workers));
-  Driven<T> driven(config);
+  Driven<T> driven(config, assignment);
   const Digest first = driven.iterate();
   EXPECT_EQ(first.unwritten, 0);
   EXPECT_EQ(driven.iterate(), first);
-  driven.backend().collect();
+  driven.backend().finish();
   const Verification verification = driven.verified();
   EXPECT_EQ(verification.status, VerificationStatus::kPassed) << verification.failure;
   EXPECT_EQ(first, driven.digest_of_results());
@@ -71,9 +71,8 @@ TEST_F(BackendTest, AnyNumberOfStreams) {
 }
 
 TEST_F(BackendTest, ImagesThatBeginElsewhere) {
-  Config config = small(Method::kStrided, Scope::kResident, Dtype::kFloat64);
-  config.first_image = 1000;
-  expect_right<double>(config);
+  expect_right<double>(small(Method::kStrided, Scope::kResident, Dtype::kFloat64),
+                       {.first_image = 1000});
 }
 
 TEST_F(BackendTest, SameDigestInBothScopesAndForAnyStreams) {
@@ -94,12 +93,13 @@ TEST_F(BackendTest, RangesInAnyOrder) {
     Driven<double> driven(small(Method::kFull, scope, Dtype::kFloat64));
     Backend& backend = driven.backend();
     backend.poison();
-    for (const Range range : {Range{7, 9}, Range{0, 1}, Range{1, 7}}) backend.start(range);
-    backend.wait({0, 1});
-    backend.wait({1, 7});
-    backend.wait({7, 9});  // done with an earlier wait
-    EXPECT_EQ(backend.digest().unwritten, 0);
-    backend.collect();
+    const Backend::Ticket first = backend.start({7, 9}), second = backend.start({0, 1}),
+                          third = backend.start({1, 7});
+    backend.wait(second);
+    backend.wait(third);
+    backend.wait(first);  // done with an earlier wait
+    EXPECT_EQ(backend.inspect().digest.unwritten, 0);
+    backend.finish();
     EXPECT_EQ(driven.verified().status, VerificationStatus::kPassed);
   }
 }
@@ -109,14 +109,15 @@ TEST_F(BackendTest, RangesThatAreDoneNeedNoWaiting) {
   Driven<double> driven(small(Method::kFull, Scope::kEndToEnd, Dtype::kFloat64));
   Backend& backend = driven.backend();
   backend.poison();
-  for (const Range range : {Range{0, 4}, Range{4, 5}, Range{5, 9}}) backend.start(range);
-  while (!backend.is_done({5, 9})) {
+  const Backend::Ticket first = backend.start({0, 4}), second = backend.start({4, 5}),
+                        third = backend.start({5, 9});
+  while (!backend.is_done(third)) {
   }
-  EXPECT_TRUE(backend.is_done({0, 4})) << "an earlier one";
-  backend.wait({4, 5});
-  EXPECT_TRUE(backend.is_done({4, 5})) << "waited for";
-  backend.wait({5, 9});
-  EXPECT_EQ(backend.digest().unwritten, 0);
+  EXPECT_TRUE(backend.is_done(first)) << "an earlier one";
+  backend.wait(second);
+  EXPECT_TRUE(backend.is_done(second)) << "waited for";
+  backend.wait(third);
+  EXPECT_EQ(backend.inspect().digest.unwritten, 0);
   EXPECT_EQ(driven.verified().status, VerificationStatus::kPassed);
 }
 
@@ -127,27 +128,26 @@ TEST_F(BackendTest, WhatIsNotStartedStaysPoisoned) {
     Driven<double> driven(small(Method::kFull, scope, Dtype::kFloat64));
     driven.iterate();
     driven.backend().poison();
-    driven.backend().start({0, 8});
-    driven.backend().wait({0, 8});
-    EXPECT_EQ(driven.backend().digest().unwritten, driven.config().shape.outputs());
+    driven.backend().wait(driven.backend().start({0, 8}));
+    EXPECT_EQ(driven.backend().inspect().digest.unwritten, driven.config().shape.outputs());
   }
 }
 
 TEST_F(BackendTest, PhasesAndBusyTimes) {
   Driven<double> end_to_end(small(Method::kFull, Scope::kEndToEnd, Dtype::kFloat64));
   EXPECT_GT(end_to_end.iterate().value, 0u);
-  const auto phases = end_to_end.backend().phases();
+  const auto phases = end_to_end.backend().inspect().phases;
   ASSERT_TRUE(phases);
   EXPECT_GT(phases->upload_s, 0);
   EXPECT_GT(phases->kernel_s, 0);
   EXPECT_GT(phases->download_s, 0);
-  EXPECT_EQ(end_to_end.backend().busy_s().size(), 3u);
-  for (const double busy : end_to_end.backend().busy_s()) EXPECT_GT(busy, 0);
+  EXPECT_EQ(end_to_end.backend().inspect().busy_s.size(), 3u);
+  for (const double busy : end_to_end.backend().inspect().busy_s) EXPECT_GT(busy, 0);
 
   Driven<double> resident(small(Method::kFull, Scope::kResident, Dtype::kFloat64));
   resident.iterate();
-  EXPECT_EQ(resident.backend().phases()->upload_s, 0);
-  EXPECT_GT(resident.backend().phases()->kernel_s, 0);
+  EXPECT_EQ(resident.backend().inspect().phases->upload_s, 0);
+  EXPECT_GT(resident.backend().inspect().phases->kernel_s, 0);
 }
 
 TEST_F(BackendTest, CeilingsAreMeasured) {
@@ -163,14 +163,14 @@ TEST_F(BackendTest, CeilingsAreMeasured) {
       EXPECT_GT(ceiling.value_or(1), 0);
     }
     EXPECT_EQ(driven.iterate().unwritten, 0);
-    driven.backend().collect();
+    driven.backend().finish();
     EXPECT_EQ(driven.verified().status, VerificationStatus::kPassed) << "the inputs are as before";
   }
 }
 
 TEST_F(BackendTest, Facts) {
   const Config config = small(Method::kStrided, Scope::kEndToEnd, Dtype::kFloat64);
-  const BackendFacts facts = cuda_backend().create(config)->facts();
+  const BackendFacts facts = cuda_backend().create(config, {})->facts();
   EXPECT_EQ(facts.kernel, "vector");
   EXPECT_EQ(facts.line_bytes, 32);
   EXPECT_FALSE(facts.quantised) << "a device takes images apart";
@@ -183,13 +183,13 @@ TEST_F(BackendTest, Facts) {
   EXPECT_EQ(facts.transfer.down_bytes, 9 * config.shape.outputs() * 8);
   Config resident = config;
   resident.scope = Scope::kResident;
-  EXPECT_EQ(cuda_backend().create(resident)->facts().transfer.up_bytes, 0);
-  EXPECT_EQ(cuda_backend().create(resident)->facts().last_cache_bytes, 0) << "it is flushed";
+  EXPECT_EQ(cuda_backend().create(resident, {})->facts().transfer.up_bytes, 0);
+  EXPECT_EQ(cuda_backend().create(resident, {})->facts().last_cache_bytes, 0) << "it is flushed";
 }
 
 std::string refusal(const Config& config) {
   try {
-    cuda_backend().create(config);
+    cuda_backend().create(config, {});
   } catch (const Error& error) {
     return std::to_string(static_cast<int>(error.code())) + " " + error.what();
   }

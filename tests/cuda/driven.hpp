@@ -18,15 +18,16 @@ namespace convscale::cuda {
 template <class T>
 class Driven {
  public:
-  explicit Driven(const Config& config)
+  explicit Driven(const Config& config, const Assignment& assignment = {})
       : config_(config),
+        assignment_(assignment),
         images_(config.shape.images * config.shape.pixels() * size_of(config.dtype), "images"),
         filters_(config.shape.images * config.shape.taps() * size_of(config.dtype), "filters"),
         results_(config.shape.images * config.shape.outputs() * size_of(config.dtype), "results"),
-        backend_(cuda_backend().create(config)) {
+        backend_(cuda_backend().create(config, assignment)) {
     backend_->prepare({images_.data(), filters_.data(), results_.data()});
     Workload(config.shape, config.fill, config.seed)
-        .fill(images_.as<T>().data(), filters_.as<T>().data(), team_, config.first_image);
+        .fill(images_.as<T>().data(), filters_.as<T>().data(), team_, assignment.first_image);
     backend_->load();
   }
 
@@ -36,14 +37,13 @@ class Driven {
   /// One iteration and the digest of its results.
   Digest iterate() {
     backend_->poison();
-    backend_->start({0, config_.shape.images});
-    backend_->wait({0, config_.shape.images});
-    return backend_->digest();
+    backend_->wait(backend_->start({0, config_.shape.images}));
+    return backend_->inspect().digest;
   }
   /// Of the results in the host's buffer.
   Digest digest_of_results() const {
     return digest_of(std::span<const T>(results_.as<T>()),
-                     static_cast<std::uint64_t>(config_.first_image * config_.shape.outputs()));
+                     static_cast<std::uint64_t>(assignment_.first_image * config_.shape.outputs()));
   }
   Verification verified() {
     return verify<T>(config_.shape, images_.as<T>().data(), filters_.as<T>().data(),
@@ -52,6 +52,7 @@ class Driven {
 
  private:
   Config config_;
+  Assignment assignment_;
   ThreadTeam team_{1};
   PageBuffer images_, filters_, results_;  // before the backend, which may still copy to them
   std::unique_ptr<Backend> backend_;
@@ -61,7 +62,7 @@ class Driven {
 inline void expect_right(Driven<double>& driven) {
   const Digest digest = driven.iterate();
   EXPECT_EQ(digest.unwritten, 0);
-  driven.backend().collect();
+  driven.backend().finish();
   EXPECT_EQ(digest, driven.digest_of_results());
   const Verification verification = driven.verified();
   EXPECT_EQ(verification.status, VerificationStatus::kPassed) << verification.failure;

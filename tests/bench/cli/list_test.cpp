@@ -194,7 +194,8 @@ TEST(List, AFileThatIsChangedMeanwhileLosesNoRowBefore) {
               std::as_bytes(std::span(ones)));
     file.commit();
     BackendTable table = backends();
-    table.front().create = [&, create = table.front().create](const Config& config) {
+    table.front().create = [&, create = table.front().create](const Config& config,
+                                                              const Assignment& assignment) {
       if (config.dtype == Dtype::kFloat32) {
         if (shrinks) {
           std::filesystem::resize_file(folder / "images.npy", 2000);
@@ -202,7 +203,7 @@ TEST(List, AFileThatIsChangedMeanwhileLosesNoRowBefore) {
           std::filesystem::last_write_time(folder / "images.npy", {});
         }
       }
-      return create(config);
+      return create(config, assignment);
     };
     const Outcome outcome = run({"--images", folder / "images.npy", "--dtype", "float64,float32",
                                  "-w", "1", "--json", folder / "r.json"},

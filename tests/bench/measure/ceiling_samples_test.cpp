@@ -12,19 +12,6 @@
 namespace convscale {
 namespace {
 
-/// Does nothing, and knows nothing of it.
-class IdleBackend final : public Backend {
- public:
-  BackendFacts facts() const override { return {}; }
-  std::int64_t scratch_bytes() const override { return 0; }
-  void prepare(const HostBuffers& /*buffers*/) override {}
-  Ceilings measure_ceilings() override { return {}; }
-  void poison() override {}
-  void start(Range /*range*/) override {}
-  void wait(Range /*range*/) override {}
-  Digest digest() override { return {}; }
-};
-
 /// The ceilings of a record whose passes gave `rates`; the k-th ceiling gave 10^k times as much.
 Ceilings ceilings_of(const std::vector<double>& rates) {
   Iterations samples;
@@ -38,8 +25,7 @@ Ceilings ceilings_of(const std::vector<double>& rates) {
                          .scatter_bytes_per_s = 1e5 * rate,
                          .gather_bytes_per_s = 1e6 * rate});
   }
-  IdleBackend backend;
-  samples.add_iteration(backend, 1);
+  samples.add_iteration({}, 1);
   Record record;
   record.config.shape = {.images = 1, .height = 10, .width = 10, .filter_size = 4, .stride = 5};
   samples.summarise(record);
@@ -63,8 +49,7 @@ TEST(CeilingSamples, WhatWasNotMeasuredIsNull) {
   Iterations samples;
   samples.add(Ceilings{.peak_flops_per_s = 7});
   samples.add(Ceilings{.read_bytes_per_s = 3});
-  IdleBackend backend;
-  samples.add_iteration(backend, 1);
+  samples.add_iteration({}, 1);
   Record record;
   record.config.shape = {.images = 1, .height = 10, .width = 10, .filter_size = 4, .stride = 5};
   samples.summarise(record);

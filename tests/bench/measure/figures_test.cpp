@@ -33,33 +33,32 @@ constexpr double kMost = 9;
 /// Has the samples whose figures `all_figures` holds.
 class ScriptedBackend final : public ClockedBackend {
  public:
-  using ClockedBackend::ClockedBackend;
-
-  BackendFacts facts() const override { return all_figures().facts; }
+  ScriptedBackend(std::unique_ptr<Backend> backend, const Config& config, const Steps& steps,
+                  ClockedComm& comm)
+      : ClockedBackend(std::move(backend), config, steps, comm) {
+    facts_ = all_figures().facts;
+  }
   Ceilings measure_ceilings() override {
     ClockedBackend::measure_ceilings();
     const double about = kAbout[static_cast<std::size_t>(pass_++)];
     Ceilings rates = all_figures().bound->ceilings;
-    for (auto* rate : {&rates.read_bytes_per_s, &rates.copy_bytes_per_s, &rates.up_bytes_per_s,
-                       &rates.down_bytes_per_s, &rates.duplex_bytes_per_s,
-                       &rates.scatter_bytes_per_s, &rates.gather_bytes_per_s}) {
-      *rate = **rate * (1 + about / 100);
-    }
+    for (const auto rate : kCeilings) rates.*rate = *(rates.*rate) * (1 + about / 100);
     rates.peak_flops_per_s = 1e8 * (20 - kMost + about);  // of which the best counts
     return rates;
   }
-  std::optional<Phases> phases() override {
-    return Phases{around(2.25), around(5.75), around(1.75)};
-  }
-  std::vector<double> busy_s() const override {
+  Trace inspect() override {
+    Trace trace = ClockedBackend::inspect();
+    if (measured() < 0) return trace;
     constexpr std::array<double, 10> kBusiest{18, 12, 7, 10, 12, 7, 12, 11, 15, 11};
-    return {around(3),    around(3.25), around(4.25),
-            around(2.75), around(4.5),  kBusiest[static_cast<std::size_t>(measured())] / 1e6};
-  }
-  std::optional<RankTimes> rank_times() const override {
-    return RankTimes{.run_s = {around(17), around(14.5), around(18.5), std::nullopt},
-                     .busy_s = {around(6.25), around(9.25), around(10.25), std::nullopt},
-                     .barrier_s = around(1.25)};
+    trace.phases = Phases{around(2.25), around(5.75), around(1.75)};
+    trace.busy_s = {around(3),    around(3.25),
+                    around(4.25), around(2.75),
+                    around(4.5),  kBusiest[static_cast<std::size_t>(measured())] / 1e6};
+    trace.rank_times =
+        RankTimes{.run_s = {around(17), around(14.5), around(18.5), std::nullopt},
+                  .busy_s = {around(6.25), around(9.25), around(10.25), std::nullopt},
+                  .barrier_s = around(1.25)};
+    return trace;
   }
 
  private:
@@ -83,8 +82,8 @@ Record measured() {
                     .ceilings = microseconds(700),
                     .poison = microseconds(130),
                     .start = microseconds(3),
-                    .digest = microseconds(170),
-                    .collect = milliseconds(900),
+                    .inspect = microseconds(170),
+                    .finish = milliseconds(900),
                     .compute = [&](const Config&, int iteration) {
                       std::vector<double> times_s = all_figures().burn_times_s;
                       for (const double time_s : all_figures().times_s) times_s.push_back(time_s);
@@ -94,13 +93,7 @@ Record measured() {
                     }};
   BackendEntry entry = backends().front();
   entry.name = "cuda";
-  entry.create = [&, create = entry.create](const Config& asked) {
-    Config on_host = asked;
-    on_host.backend = "cpu";
-    on_host.kernel = "scalar";
-    on_host.scope = Scope::kEndToEnd;
-    return std::make_unique<ScriptedBackend>(create(on_host), asked, steps, comm);
-  };
+  entry.create = testing::make_clocked<ScriptedBackend>(steps, comm);
   return testing::measured({all_figures().config}, /*interleave=*/false, {entry}, comm,
                            [&] {
                              if (stage == kGenerating) {

@@ -55,8 +55,8 @@ Steps different_steps() {
           .ceilings = milliseconds(10'000),
           .poison = milliseconds(200),
           .start = milliseconds(3),
-          .digest = milliseconds(1000),
-          .collect = milliseconds(90'000'000),
+          .inspect = milliseconds(1000),
+          .finish = milliseconds(90'000'000),
           .compute = [](const Config&, int number) { return milliseconds(40 + 10 * number); }};
 }
 
@@ -101,18 +101,13 @@ TEST(Clock, GenerationAndVerificationAreTheirOwn) {
 }
 
 /// Makes its data itself, as a device does in scope resident.
-class OwnData final : public Backend {
+class OwnData final : public testing::IdleBackend {
  public:
-  explicit OwnData(HostBuffers& seen) : seen_(seen) {}
-  bool reads_inputs() const override { return false; }
-  BackendFacts facts() const override { return {}; }
-  std::int64_t scratch_bytes() const override { return 0; }
+  OwnData(const Config& config, HostBuffers& seen) : seen_(seen) {
+    needs_.images = {0, config.shape.images};
+    needs_.reads_inputs = false;
+  }
   void prepare(const HostBuffers& buffers) override { seen_ = buffers; }
-  Ceilings measure_ceilings() override { return {}; }
-  void poison() override {}
-  void start(Range /*range*/) override {}
-  void wait(Range /*range*/) override {}
-  Digest digest() override { return {}; }
 
  private:
   HostBuffers& seen_;
@@ -123,7 +118,9 @@ TEST(Measurement, InputsThatNobodyReadsAreNotMade) {
     for (const bool saves : {true, false}) {
       HostBuffers seen;
       BackendTable table = backends();
-      table.front().create = [&](const Config&) { return std::make_unique<OwnData>(seen); };
+      table.front().create = [&](const Config& config, const Assignment&) {
+        return std::make_unique<OwnData>(config, seen);
+      };
       // Zeros, which memory is made of, are the right results.
       std::vector<std::string> args{"convscale", "--size", "20x30", "--fill", "zeros"};
       if (!verify) args.emplace_back("--no-verify");
@@ -175,7 +172,7 @@ TEST(BusyTimes, AreThoseOfTheWorkersOwnImages) {
   const Options options = parse_options({"convscale", "--size", "20x30", "--mem", "1800", "-w", "2",
                                          "--work_time", "0.03", "--kernel", "scalar"});
   const Config& config = options.configs.front();
-  const auto backend = backends().front().create(config);
+  const auto backend = backends().front().create(config, {});
   const Shape& s = config.shape;
   ASSERT_EQ(s.images, 3);
   std::vector<double> images(static_cast<std::size_t>(s.images * s.pixels())),
@@ -188,10 +185,9 @@ TEST(BusyTimes, AreThoseOfTheWorkersOwnImages) {
   for (int iteration = 0; iteration < 2; ++iteration) {
     backend->poison();
     const auto begin = testing::Clock::now();
-    backend->start({0, 3});
-    backend->wait({0, 3});
+    backend->wait(backend->start({0, 3}));
     const double lasted_s = std::chrono::duration<double>(testing::Clock::now() - begin).count();
-    const std::vector<double> busy_s = backend->busy_s();
+    const std::vector<double> busy_s = backend->inspect().busy_s;
     ASSERT_THAT(busy_s, SizeIs(2));
     EXPECT_GE(busy_s[0], 0.06) << "two images";
     EXPECT_GE(busy_s[1], 0.03);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "bench/backends.hpp"
-#include "common/backend.hpp"
+#include "bench/backend_around.hpp"
 #include "common/error.hpp"
 
 #include <memory>
@@ -15,16 +14,14 @@ namespace convscale::testing {
 
 /// A backend that claims what a GPU's would (device, phases, link), with the CPU's results and
 /// times.
-class ModelBackend final : public Backend {
+class ModelBackend final : public BackendAround {
  public:
-  ModelBackend(std::unique_ptr<Backend> backend, Config config)
-      : backend_(std::move(backend)), config_(std::move(config)) {}
-
-  BackendFacts facts() const override {
-    BackendFacts facts;
-    facts.kernel = config_.kernel == "auto" ? "tiled" : config_.kernel;
-    facts.device = "Model 1";
-    DeviceInfo& device = facts.devices.emplace_back();
+  ModelBackend(std::unique_ptr<Backend> backend, const Config& config)
+      : BackendAround(std::move(backend)) {
+    facts_ = {};
+    facts_.kernel = config.kernel == "auto" ? "tiled" : config.kernel;
+    facts_.device = "Model 1";
+    DeviceInfo& device = facts_.devices.emplace_back();
     device.name = "Model 1";
     device.compute_capability = "9.0";
     device.pci_bus_id = "0000:3b:00.0";
@@ -32,29 +29,22 @@ class ModelBackend final : public Backend {
     device.sm_clock_hz = 1.5e9;
     device.max_sm_clock_hz = 2e9;
     device.power_limit_w = 700;
-    facts.line_bytes = 32;
-    facts.quantised = false;
-    if (config_.scope == Scope::kEndToEnd) facts.transfer = {.up_bytes = 1000, .down_bytes = 10};
-    return facts;
+    facts_.line_bytes = 32;
+    facts_.quantised = false;
+    if (config.scope == Scope::kEndToEnd) facts_.transfer = {.up_bytes = 1000, .down_bytes = 10};
+    needs_.placement.reset();
   }
-  std::int64_t scratch_bytes() const override { return backend_->scratch_bytes(); }
-  void prepare(const HostBuffers& buffers) override { backend_->prepare(buffers); }
   Ceilings measure_ceilings() override {
-    Ceilings ceilings = backend_->measure_ceilings();
+    Ceilings ceilings = BackendAround::measure_ceilings();
     ceilings.up_bytes_per_s = 1e9;
     ceilings.down_bytes_per_s = 2e9;
     ceilings.duplex_bytes_per_s = 2.5e9;
     return ceilings;
   }
-  void poison() override { backend_->poison(); }
-  void start(Range range) override { backend_->start(range); }
-  void wait(Range range) override { backend_->wait(range); }
-  Digest digest() override { return backend_->digest(); }
-  std::optional<Phases> phases() override { return Phases{0.25, 0.5, 0.125}; }
-
- private:
-  std::unique_ptr<Backend> backend_;
-  Config config_;
+  Trace inspect() override {
+    return {.digest = BackendAround::inspect().digest, .phases = Phases{0.25, 0.5, 0.125}};
+  }
+  BackendFacts finish() override { return facts(); }
 };
 
 /// `table`, with the model in the place of backend "cuda". Made for fewer than `least_images`, it
@@ -64,13 +54,15 @@ inline BackendTable with_model(BackendTable table, std::int64_t least_images = 0
   for (BackendEntry& entry : table) {
     if (entry.name != "cuda") continue;
     entry.kernels = [] { return std::vector<Listing>{{"tiled", "", ""}, {"direct", "", ""}}; };
-    entry.create = [on_cpu, least_images](const Config& config) -> std::unique_ptr<Backend> {
+    entry.create = [on_cpu, least_images](
+                       const Config& config,
+                       const Assignment& assignment) -> std::unique_ptr<Backend> {
       if (config.shape.images < least_images) throw ResourceError("the model's device is lost");
       Config on_host = config;
       on_host.backend = "cpu";
       on_host.kernel = "scalar";
       on_host.scope = Scope::kEndToEnd;
-      return std::make_unique<ModelBackend>(on_cpu(on_host), config);
+      return std::make_unique<ModelBackend>(on_cpu(on_host, assignment), config);
     };
   }
   return table;

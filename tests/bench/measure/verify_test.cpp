@@ -280,5 +280,28 @@ TEST(VerifyOverflow, FinitePixelsThatOverflowMayComeOutAnyhow) {
             VerificationStatus::kFailed);
 }
 
+Verification found(VerificationStatus status, std::int64_t outputs, double error,
+                   const std::string& failure = "") {
+  return {status, outputs, error, failure};
+}
+
+TEST(Merged, SumsWhatProcessesFound) {
+  const auto passed = found(VerificationStatus::kPassed, 10, 0.25);
+  const auto sum = merged({passed, std::nullopt, found(VerificationStatus::kPassed, 5, 0.5)});
+  EXPECT_EQ(sum.status, VerificationStatus::kPassed);
+  EXPECT_EQ(sum.outputs, 15);
+  EXPECT_EQ(sum.max_error_of_bound, 0.5);
+
+  constexpr double kInfinite = std::numeric_limits<double>::infinity();
+  const auto failed = merged({passed, found(VerificationStatus::kFailed, 5, 3, "small"),
+                              found(VerificationStatus::kFailed, 5, kInfinite, "large")});
+  EXPECT_EQ(failed.status, VerificationStatus::kFailed);
+  EXPECT_EQ(failed.failure, "large");
+  EXPECT_EQ(failed.max_error_of_bound, kInfinite);
+
+  EXPECT_EQ(merged({passed, found(VerificationStatus::kSkipped, 0, 0), passed}).status,
+            VerificationStatus::kSkipped);
+}
+
 }  // namespace
 }  // namespace convscale

@@ -55,12 +55,10 @@ TEST(Shares, HoldEveryImageOnceInOrderAndEachWorkersBlockIsThatOfOneProcess) {
 TEST(Shares, ConfigHasTheShareOnly) {
   Config config;
   config.shape.images = 33;
-  config.first_image = 100;
   config.num_workers = 4;
   const RankPart share{2, {17, 25}};
   const Config part = config_of(config, share);
   EXPECT_EQ(part.shape.images, 8);
-  EXPECT_EQ(part.first_image, 117);
   EXPECT_EQ(part.num_workers, 2);
 }
 

@@ -23,7 +23,7 @@ Steps steps_of(int start_ms, int compute_ms) {
   return {.ceilings = milliseconds(500),
           .poison = milliseconds(70),
           .start = milliseconds(start_ms),
-          .digest = milliseconds(300),
+          .inspect = milliseconds(300),
           .compute = [=](const Config&, int) { return milliseconds(compute_ms); }};
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/ranks/ranks.hpp"
 
+#include "bench/measure/gather.hpp"
 #include "bench/ranks/thread_comm.hpp"
 
 #include <gmock/gmock.h>
@@ -85,10 +86,9 @@ TEST(Ranks, OneThatIsSignalledInterruptsAllWhenTheyAgree) {
 TEST(Ranks, RootsValuesAreExact) {
   constexpr double kThird = 1.0 / 3;
   const auto all = on_ranks([&](Ranks& ranks) {
-    const auto values =
-        ranks.of_root(ranks.is_root() ? std::vector{kThird, std::numeric_limits<double>::infinity()}
-                                      : std::vector{7.0, 8.0});
-    EXPECT_EQ(ranks.of_root(std::int64_t{ranks.rank() + 5}), 5);
+    const std::vector mine{ranks.is_root() ? kThird : 7.0, std::numeric_limits<double>::infinity()};
+    const auto values = of_root(ranks, mine);
+    EXPECT_EQ(of_root(ranks, std::int64_t{ranks.rank() + 5}), 5);
     return std::string(
         values == std::vector{kThird, std::numeric_limits<double>::infinity()} ? "same" : "other");
   });
@@ -126,36 +126,6 @@ TEST(Ranks, OtherInputFilesAreRefused) {
   });
   EXPECT_THAT(all, Each(AllOf(::testing::StartsWith("2 rank 2 on "),
                               HasSubstr("reads a.npy of 2 items, and rank 0 reads a.npy of 3"))));
-}
-
-Verification verified(VerificationStatus status, std::int64_t outputs, double error,
-                      const std::string& failure = "") {
-  return {status, outputs, error, failure};
-}
-
-TEST(MergeVerifications, SumsWhatRanksFound) {
-  on_ranks([](Ranks& ranks) -> std::string {
-    const auto merge = [&](const std::vector<std::optional<Verification>>& of_ranks) {
-      return merge_verifications(ranks,
-                                 [&] { return of_ranks[static_cast<std::size_t>(ranks.rank())]; });
-    };
-    const auto passed = verified(VerificationStatus::kPassed, 10, 0.25);
-    const auto sum = merge({passed, std::nullopt, verified(VerificationStatus::kPassed, 5, 0.5)});
-    EXPECT_EQ(sum.status, VerificationStatus::kPassed);
-    EXPECT_EQ(sum.outputs, 15);
-    EXPECT_EQ(sum.max_error_of_bound, 0.5);
-
-    constexpr double kInfinite = std::numeric_limits<double>::infinity();
-    const auto failed = merge({passed, verified(VerificationStatus::kFailed, 5, 3, "small"),
-                               verified(VerificationStatus::kFailed, 5, kInfinite, "large")});
-    EXPECT_EQ(failed.status, VerificationStatus::kFailed);
-    EXPECT_EQ(failed.failure, "large");
-    EXPECT_EQ(failed.max_error_of_bound, kInfinite);
-
-    EXPECT_EQ(merge({passed, verified(VerificationStatus::kSkipped, 0, 0), passed}).status,
-              VerificationStatus::kSkipped);
-    return "";
-  });
 }
 
 TEST(MergeRemarks, NameTheRanksUnlessAllSayIt) {

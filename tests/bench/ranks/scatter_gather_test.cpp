@@ -2,7 +2,7 @@
 // What several ranks measure of the hardware, with ranks that are threads and times of our own.
 #include "bench/ranks/scatter_gather.hpp"
 
-#include "bench/backends.hpp"
+#include "bench/backend_around.hpp"
 #include "bench/ranks/cluster_backend.hpp"
 #include "bench/ranks/thread_comm.hpp"
 #include "common/buffer.hpp"
@@ -141,12 +141,9 @@ TEST(ScatterGather, RatesAreBytesOfTheOthersOverTheTimeOfTheFasterWay) {
 }
 
 /// Knows its ceilings.
-class ModelBackend final : public Backend {
+class ModelBackend final : public testing::IdleBackend {
  public:
   explicit ModelBackend(double rate) : rate_(rate) {}
-  BackendFacts facts() const override { return {}; }
-  std::int64_t scratch_bytes() const override { return 0; }
-  void prepare(const HostBuffers& /*buffers*/) override {}
   Ceilings measure_ceilings() override {
     return {.read_bytes_per_s = rate_,
             .copy_bytes_per_s = 1e5 * rate_,
@@ -155,10 +152,6 @@ class ModelBackend final : public Backend {
             .down_bytes_per_s = 1e3 * rate_,
             .duplex_bytes_per_s = 1e4 * rate_};
   }
-  void poison() override {}
-  void start(Range /*range*/) override {}
-  void wait(Range /*range*/) override {}
-  Digest digest() override { return {}; }
 
  private:
   double rate_;
@@ -170,11 +163,11 @@ TEST(Cluster, CeilingsAreTheSumOfTheRanks) {
   const auto sums = run_as_ranks<Ceilings>(3, [&](Comm& comm) {
     Ranks ranks(comm, [] { return false; });
     BackendTable table = backends();
-    table.front().create = [&](const Config&) -> std::unique_ptr<Backend> {
+    table.front().create = [&](const Config&, const Assignment&) -> std::unique_ptr<Backend> {
       const std::vector<double> rates{3, 20, 100};
       return std::make_unique<ModelBackend>(rates.at(static_cast<std::size_t>(comm.rank())));
     };
-    return spread_over(ranks, table).front().create(config)->measure_ceilings();
+    return spread_over(ranks, table).front().create(config, {})->measure_ceilings();
   });
   for (const Ceilings& sum : sums) {
     EXPECT_EQ(sum.read_bytes_per_s, 123);
@@ -199,12 +192,12 @@ TEST(Cluster, WorkersOfAllRanksNeedMemoryTogether) {
   const auto errors = run_as_ranks<std::string>(config.ranks, [&](Comm& comm) -> std::string {
     Ranks ranks(comm, [] { return false; });
     BackendTable table = backends();
-    table.front().create = [&](const Config&) -> std::unique_ptr<Backend> {
+    table.front().create = [&](const Config&, const Assignment&) -> std::unique_ptr<Backend> {
       ++made;
       return std::make_unique<ModelBackend>(1);
     };
     try {
-      spread_over(ranks, table).front().create(config);
+      spread_over(ranks, table).front().create(config, {});
       return "made";
     } catch (const ResourceError& error) {
       return error.what();

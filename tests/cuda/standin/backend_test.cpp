@@ -57,7 +57,7 @@ TEST_F(StandinBackend, SeveralDevicesShareTheImages) {
       EXPECT_EQ(launches[1] > 0, devices.empty()) << "each device that was named, and no other";
       EXPECT_GT(launches[0], 0);
       EXPECT_GT(launches[2], 0);
-      EXPECT_EQ(driven.backend().busy_s().size(), 3u);
+      EXPECT_EQ(driven.backend().inspect().busy_s.size(), 3u);
     }
   }
 }
@@ -80,7 +80,7 @@ TEST_F(StandinBackend, ADeviceNeedsAStream) {
   Config config = small();
   config.devices = {};
   try {
-    cuda_backend().create(config);
+    cuda_backend().create(config, {});
     FAIL();
   } catch (const UnsupportedError& error) {
     EXPECT_THAT(error.what(), HasSubstr("4 devices need a stream each; --num_workers 4 would do"));
@@ -93,12 +93,11 @@ TEST_F(StandinBackend, OnlyNeededRowsTravel) {
   Driven<double> driven(small());
   driven.backend().poison();
   const standin::Copied before = standin::copied();
-  driven.backend().start({0, 9});
-  driven.backend().wait({0, 9});
+  driven.backend().wait(driven.backend().start({0, 9}));
   const Transfer transfer = driven.backend().facts().transfer;
   EXPECT_EQ(standin::copied().up - before.up, transfer.up_bytes);
   EXPECT_EQ(standin::copied().down - before.down, transfer.down_bytes);
-  EXPECT_EQ(driven.backend().facts().path, "");
+  EXPECT_EQ(driven.backend().finish().path, "");
   EXPECT_LT(transfer.up_bytes, 9 * (20 * 28 + 16) * 8);
 }
 
@@ -109,7 +108,7 @@ TEST_F(StandinBackend, AllRowsTravelWhereThatIsFaster) {
   const standin::Copied before = standin::copied();
   expect_right(driven);
   EXPECT_EQ(standin::copied().up - before.up, 9 * (20 * 28 + 16) * 8);
-  EXPECT_EQ(driven.backend().facts().path, "all rows are sent");
+  EXPECT_EQ(driven.backend().finish().path, "all rows are sent");
   EXPECT_LT(driven.backend().facts().transfer.up_bytes, 9 * (20 * 28 + 16) * 8)
       << "what the method needs is what the bound is made of";
 }
@@ -118,8 +117,7 @@ TEST_F(StandinBackend, ResidentDataDoesNotTravel) {
   Driven<double> driven(small(Scope::kResident));
   driven.backend().poison();
   const standin::Copied before = standin::copied();
-  driven.backend().start({0, 9});
-  driven.backend().wait({0, 9});
+  driven.backend().wait(driven.backend().start({0, 9}));
   EXPECT_EQ(standin::copied(), before);
 }
 
@@ -165,7 +163,7 @@ TEST_F(StandinBackend, TooLittleMemoryForOneImage) {
 
 std::string refusal() {
   try {
-    cuda_backend().create(small());
+    cuda_backend().create(small(), {});
   } catch (const UnsupportedError& error) {
     return error.what();
   }
@@ -178,17 +176,18 @@ TEST_F(StandinBackend, StopsBetweenChunks) {
     Config config = small(scope);
     config.shape = {50, 400, 400, 4, 40};  // 64 MB
     config.num_workers = 1;
-    Driven<double> driven(config);
+    int until = 1'000'000;  // questions that are answered with no
+    Driven<double> driven(config, {.stop = [&] { return --until < 0; }});
     const std::int64_t all = config.shape.images * config.shape.outputs();
-    driven.backend().stop_when([] { return true; });
+    until = 0;
     EXPECT_EQ(driven.iterate().unwritten, all);
-    driven.backend().stop_when([asked = 0]() mutable { return ++asked == 3; });
+    until = 2;
     const std::int64_t unwritten = driven.iterate().unwritten;
     if (scope == Scope::kEndToEnd) {  // what is resident is one chunk
       EXPECT_GT(unwritten, 0);
       EXPECT_LT(unwritten, all);
     }
-    driven.backend().stop_when([] { return false; });
+    until = 1'000'000;
     expect_right(driven);
   }
 }
@@ -216,9 +215,9 @@ struct RunThrough {
       Driven<double> driven(small(scope));
       if (with_ceilings) driven.backend().measure_ceilings();
       driven.iterate();
-      driven.backend().collect();
-      driven.backend().phases();
-      driven.backend().busy_s();
+      driven.backend().finish();
+      driven.backend().inspect().phases;
+      driven.backend().inspect().busy_s;
       calls = standin::calls(call);
     } catch (const Error& caught) {
       error = std::to_string(static_cast<int>(caught.code())) + " " + caught.what();

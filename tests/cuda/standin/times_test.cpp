@@ -52,9 +52,9 @@ TEST_F(StandinTimes, KernelsAreTimedAsTheSlopeOverBatches) {
             {"cudaStreamWaitEvent", 0.5}});
       Driven<double> driven(config_of(Scope::kResident, method, workers));
       driven.iterate();
-      EXPECT_DOUBLE_EQ(driven.backend().phases()->kernel_s, 1e-3 * kLaunchMs);
-      EXPECT_THAT(driven.backend().busy_s(), Each(1e-3 * kLaunchMs));
-      EXPECT_EQ(driven.backend().busy_s().size(), static_cast<std::size_t>(workers));
+      EXPECT_DOUBLE_EQ(driven.backend().inspect().phases->kernel_s, 1e-3 * kLaunchMs);
+      EXPECT_THAT(driven.backend().inspect().busy_s, Each(1e-3 * kLaunchMs));
+      EXPECT_EQ(driven.backend().inspect().busy_s.size(), static_cast<std::size_t>(workers));
     }
   }
 }
@@ -72,7 +72,7 @@ TEST_F(StandinTimes, BatchesAreAsManyAsTheirLengthAsksFor) {
     Driven<double> driven(config_of(Scope::kResident, Method::kStrided, 1));
     driven.iterate();
     const std::int64_t before = kernels_of(standin::launches());
-    driven.backend().phases();
+    driven.backend().inspect().phases;
     return kernels_of(standin::launches()) - before;
   };
   EXPECT_EQ(launches_of(1e-3), 2 + 32) << "two, and as many as there may be";
@@ -98,10 +98,10 @@ TEST_F(StandinTimes, BatchesDoNotFindTheirDataInTheCache) {
     return count;
   };
   EXPECT_EQ(unwritten(), 31) << "32 batches at once are the most";
-  driven.backend().phases();
+  driven.backend().inspect().phases;
   EXPECT_EQ(unwritten(), 0);
-  EXPECT_EQ(driven.backend().digest(), digest);
-  driven.backend().collect();
+  EXPECT_EQ(driven.backend().inspect().digest, digest);
+  driven.backend().finish();
   EXPECT_EQ(driven.verified().status, VerificationStatus::kPassed);
 }
 
@@ -114,7 +114,7 @@ TEST_F(StandinTimes, WithLittleMemoryThereAreFewerCopies) {
   config.shape = {9, 400, 400, 4, 5};  // 11.5 MB, and caches' worth are 18 times that
   Driven<double> driven(config);
   EXPECT_EQ(driven.iterate().unwritten, 0);
-  EXPECT_GT(driven.backend().phases()->kernel_s, 0);
+  EXPECT_GT(driven.backend().inspect().phases->kernel_s, 0);
 }
 
 TEST_F(StandinTimes, TheTimedPartQueuesKernelsAndWhatIsWaitedFor) {
@@ -134,8 +134,7 @@ TEST_F(StandinTimes, TheTimedPartQueuesKernelsAndWhatIsWaitedFor) {
                                               "cudaFuncSetAttribute",
                                               "cudaMalloc"};
       for (const std::string& call : calls) before[call] = standin::calls(call);
-      driven.backend().start({0, 9});
-      driven.backend().wait({0, 9});
+      driven.backend().wait(driven.backend().start({0, 9}));
       for (const std::string& call : calls) {
         const int needed = call == "cudaEventRecord" ? 3 : 0;  // one a stream, to wait for
         EXPECT_EQ(standin::calls(call) - before[call], needed) << kernel << " " << call;
@@ -184,42 +183,41 @@ TEST_F(StandinTimes, ResidentDataHaveNoHostMemory) {
   Driven<double> driven(config);
   EXPECT_EQ(standin::live().registrations, 0);
   const Digest digest = driven.iterate();
-  const auto backend = cuda_backend().create(config);
-  EXPECT_FALSE(backend->reads_inputs());
+  const auto backend = cuda_backend().create(config, {});
+  EXPECT_FALSE(backend->needs().reads_inputs);
   std::vector<double> results(
       static_cast<std::size_t>(config.shape.images * config.shape.outputs()));
   backend->prepare({.results = reinterpret_cast<std::byte*>(results.data())});
   backend->load();
   backend->measure_ceilings();
   backend->poison();
-  backend->start({0, 9});
-  backend->wait({0, 9});
-  EXPECT_EQ(backend->digest(), digest);
-  backend->collect();
+  backend->wait(backend->start({0, 9}));
+  EXPECT_EQ(backend->inspect().digest, digest);
+  backend->finish();
   EXPECT_EQ(digest_of(std::span<const double>(results), 0), digest);
 
   Config from_file = config;
   from_file.fill = Fill::kFile;
-  EXPECT_TRUE(cuda_backend().create(from_file)->reads_inputs());
+  EXPECT_TRUE(cuda_backend().create(from_file, {})->needs().reads_inputs);
   Config with_filters = config;
   with_filters.filters_from_file = true;
-  EXPECT_TRUE(cuda_backend().create(with_filters)->reads_inputs());
-  EXPECT_TRUE(cuda_backend().create(config_of(Scope::kEndToEnd))->reads_inputs());
+  EXPECT_TRUE(cuda_backend().create(with_filters, {})->needs().reads_inputs);
+  EXPECT_TRUE(cuda_backend().create(config_of(Scope::kEndToEnd), {})->needs().reads_inputs);
 }
 
 /// Data that one configuration made serve the next, unless both would register them at once.
 TEST_F(StandinTimes, HostDataStayFromOneConfigurationToTheNext) {
   Config config = config_of(Scope::kEndToEnd);
-  const auto placement = cuda_backend().create(config)->placement();
+  const auto placement = cuda_backend().create(config, {})->needs().placement;
   ASSERT_TRUE(placement);
-  EXPECT_EQ(cuda_backend().create(config_of(Scope::kResident))->placement(), placement);
+  EXPECT_EQ(cuda_backend().create(config_of(Scope::kResident), {})->needs().placement, placement);
   config.interleaved = true;
-  EXPECT_FALSE(cuda_backend().create(config)->placement());
+  EXPECT_FALSE(cuda_backend().create(config, {})->needs().placement);
   config.host_memory = HostMemory::kPageable;
-  EXPECT_EQ(cuda_backend().create(config)->placement(), placement);
+  EXPECT_EQ(cuda_backend().create(config, {})->needs().placement, placement);
 
   std::vector<double> images(9 * 20 * 28, 1.5), filters(9 * 16, 2.5), results(9 * 5 * 7);
-  const auto backend = cuda_backend().create(config_of(Scope::kEndToEnd));
+  const auto backend = cuda_backend().create(config_of(Scope::kEndToEnd), {});
   backend->prepare({reinterpret_cast<std::byte*>(images.data()),
                     reinterpret_cast<std::byte*>(filters.data()),
                     reinterpret_cast<std::byte*>(results.data())});
