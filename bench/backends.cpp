@@ -25,6 +25,7 @@ BackendEntry cuda_backend() {
               [why] {
                 return std::vector<Listing>{{"cuda", "", why}};
               },
+          .device_count = [] { return 0; },
           .create = [why](const Config&) -> std::unique_ptr<Backend> {
             throw UnsupportedError("--backend cuda: " + why + "; --backend cpu runs here");
           }};

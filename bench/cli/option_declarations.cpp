@@ -3,188 +3,245 @@
 
 #include "bench/cli/option_values.hpp"
 #include "common/error.hpp"
-#include "common/vocabulary.hpp"
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cctype>
-#include <mutex>
-#include <numeric>
+#include <type_traits>
 #include <utility>
 
 namespace convscale {
 namespace {
 
-template <class E>
-std::string choices() {
-  return fmt::format("{}", fmt::join(kNames<E>, "|"));
-}
+constexpr std::int64_t kMaxWorkers = 65536, kMaxIterations = 1'000'000;
+constexpr std::int64_t kMaxStride = std::int64_t{1} << 31;
 
-/// Letters to add, drop or change to make `b` of `a` (Levenshtein).
-std::size_t edit_distance(const std::string& a, const std::string& b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i + 1);
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      const std::size_t changed = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({changed, row[j] + 1, diagonal + 1});
-    }
-  }
-  return row.back();
-}
-
-bool is_number(const std::string& text) {
-  return text.size() > 1 && text[0] == '-' && (std::isdigit(text[1]) != 0 || text[1] == '.');
-}
-
-/// An empty value is more likely a script's unset variable than a wish; and one that looks like an
-/// option shows that the value is missing.
-void require_values(const CLI::App& app) {
-  for (const CLI::Option* option : app.get_options()) {
-    if (option->get_expected_max() == 0 || option->count() == 0) continue;
-    const auto value = option->as<std::string>();
-    if (value.empty())
-      reject_value(option->get_name(), "", "a value; leave the option out for none");
-    if (value.size() > 1 && value.starts_with("-") && !is_number(value))
-      reject_value(option->get_name(), value, "a value; a file of such a name is ./" + value);
+template <class T>
+FieldValue field_value(const T& value) {
+  if constexpr (std::is_enum_v<T>) {
+    return std::string(name_of(value));
+  } else if constexpr (std::is_same_v<T, int>) {
+    return std::int64_t{value};
+  } else if constexpr (std::is_same_v<T, std::optional<double>>) {
+    return value ? FieldValue(*value) : FieldValue();
+  } else {
+    return value;
   }
 }
 
-/// Declares all options; parsing with `app` fills `text`.
-void declare(CLI::App& app, OptionText& text) {
-  const auto add = [&](const char* group, const char* name, std::string& value,
-                       const std::string& type, const char* help) {
-    CLI::Option* option = app.add_option(name, value, help)->group(group)->type_name(type);
-    if (!value.empty()) option->capture_default_str();
-    return option;
+/// A place in a configuration, in one of its parts.
+template <class Part, class T>
+auto in(Part Config::*part, T Part::*member) {
+  return [=](auto& config) -> auto& { return config.*part.*member; };
+}
+
+/// The `place` of a configuration, as a record has it.
+template <class Place>
+Field field(std::string name, Place place) {
+  return {std::move(name), [place](const Config& c) { return field_value(std::invoke(place, c)); }};
+}
+
+/// What is not as usual about an option.
+struct Apart {
+  int varies = 0;
+  const char* field = nullptr;   ///< its name, if it is not the option's
+  const char* column = nullptr;  ///< its title, if it is not the option's name
+  Told told = Told::kAlways;
+};
+
+/// An option whose value, as `parse(option, text)` reads it, is one `place` of a configuration.
+template <class Place, class Parse>
+OptionDeclaration setting(const char* spellings, std::string type, Place place, Parse parse,
+                          const char* help, Apart apart = {}) {
+  OptionDeclaration option{spellings, std::move(type), help};
+  std::string name = option.name().substr(2);
+  std::replace(name.begin(), name.end(), '-', '_');
+  option.fields = {field(apart.field ? apart.field : name, place)};
+  option.fields[0].told = apart.told;
+  option.usual = text_of(option.fields[0].value(Config()));
+  option.read = [place, parse](Config& config, std::string_view called, std::string_view text) {
+    auto& value = std::invoke(place, config);
+    value = static_cast<std::remove_reference_t<decltype(value)>>(parse(called, text));
   };
-  const char* work = "Workload";
-  add(work, "--size", text.size, "SIDE|HxW", "Image size in pixels");
-  add(work, "--mem", text.mem, "PIXELS",
-      "Pixels of all images together; suffixes k M G T, Ki Mi Gi Ti");
-  add(work, "--filter-size", text.filter_size, "K", "Filters are K x K, 1 to 31");
-  add(work, "--stride", text.stride, "S", "Every S-th row and column of the result is kept");
-  add(work, "--dtype", text.dtype, choices<Dtype>(),
-      "Element type; with --images the file's own if that is a float");
-  add(work, "--fill", text.fill, "random|zeros|integers", "What the images and filters hold");
-  add(work, "--seed", text.seed, "N", "Of the generator");
-  add(work, "--images", text.images, "FILE.npy",
-      "Read images (N, H, W) or (H, W) instead of generating them");
-  add(work, "--filters", text.filters, "FILE.npy", "Read N filters (N, K, K), or one for all");
-  add(work, "--save", text.save, "DIR",
-      "Write images.npy, filters.npy and results.npy there; not with lists");
-  const char* how = "Measurement";
-  add(how, "--backend", text.backend, "cpu|cuda", "Where to run");
-  add(how, "--kernel", text.kernel, "NAME",
-      "Implementation; auto takes the fastest one here; see --list");
-  add(how, "--method", text.method, choices<Method>(),
-      "All outputs, then decimated; or only the kept ones");
-  add(how, "--scope", text.scope, choices<Scope>(),
-      "From and to host memory, or data that stays on the device");
-  add(how, "--host-memory", text.host_memory, choices<HostMemory>(), "Host memory of a GPU run");
-  add(how, "--devices", text.devices, "LIST|all", "GPUs by their numbers, such as 0,1; see --list");
-  add(how, "-w,--num_workers,--num-workers", text.num_workers, "N",
-      "Worker threads, or streams of a GPU");
-  add(how, "--distribute", text.distribute, choices<Distribute>(),
-      "With several ranks: ship images and results with each iteration, or make them where they "
-      "are used");
-  add(how, "--iterations", text.iterations, "N", "Measured iterations");
-  add(how, "--burns", text.burns, "N", "Iterations before that, not measured");
-  add(how, "--min-time", text.min_time, "SECONDS",
-      "Go on until the measured iterations took so long together");
-  add(how, "--max-noise", text.max_noise, "PERCENT",
-      "Go on until the median is known so well (half of its 95 % interval)");
-  add(how, "--timeout", text.timeout, "SECONDS",
-      "End a row's iterations after that; 60 with --max-noise");
-  add(how, "--work_time,--work-time", text.work_time, "SECONDS",
-      "Repeat each image's convolution for so long, then do it once more, as the original's newest "
-      "version");
-  app.add_flag("--interleave", text.interleave,
-               "Measure all rows together, one iteration of each in turn")
-      ->group(how);
-  app.add_flag("--yes", text.yes, "Do run lists that make more than 1000 rows")->group(how);
-  add(how, "--schedule", text.schedule, choices<Schedule>(), "How images are dealt to workers");
-  add(how, "--bind", text.bind, choices<Bind>(), "How workers are pinned to processors");
-  app.add_flag("--no-verify", text.no_verify, "Do not compare the results with the reference")
-      ->group(how);
-  const char* output = "Output";
-  add(output, "--json", text.json, "FILE", "Write the full record; - is standard output");
-  add(output, "--csv", text.csv, "FILE", "Write the records as CSV");
-  add(output, "--md", text.md, "FILE", "Write the records as a Markdown table");
-  app.add_flag("--list", text.list, "List kernels and devices and why some are not supported here")
-      ->group(output);
-  app.add_flag("--version", text.version, "Print the version and how it was built")->group(output);
-  app.add_flag("--iteration-lines", text.iteration_lines,
-               "Print the time of each iteration, burns first, as the original's newest version")
-      ->group(output);
-  app.add_flag("--quiet", text.quiet, "Print the original's four lines, verification and FOM only")
-      ->group(output);
-  app.add_flag("--no-progress", text.no_progress, "No progress bar on the terminal")->group(output);
-  app.add_flag("--dragon", text.dragon)->group("");
-  app.footer(
-      "--backend, --kernel, --method, --scope, --dtype, --num_workers, --size and --mem take\n"
-      "comma-separated lists: a row for each combination, the last of these varying fastest.\n"
-      "With cpu and cuda in one run it is also said from how many images on the GPU pays.\n"
-      "Example: convscale --num_workers 8 --method full --size 1080x1920 --json run.json\n"
-      "         convscale --backend cpu,cuda --method full,strided\n");
+  option.column = apart.column ? apart.column : name;
+  option.varies = apart.varies;
+  return option;
 }
 
-/// The option that was most likely meant by `typed`; empty if none is near.
-std::string closest_option(const CLI::App& app, const std::string& typed) {
-  std::string best;
-  std::size_t least = 4;  // what differs in more letters is another word
-  for (const CLI::Option* option : app.get_options()) {
-    for (const std::string& name : option->get_lnames()) {
-      const std::size_t distance = edit_distance(typed, "--" + name);
-      if (distance >= least || option->get_group().empty()) continue;
-      least = distance;
-      best = "--" + name;
-    }
+/// One of the names of an enumeration.
+template <class E>
+OptionDeclaration choice(const char* spellings, E Config::*member, const char* help,
+                         Apart apart = {}) {
+  OptionDeclaration option = setting(spellings, fmt::format("{}", fmt::join(kNames<E>, "|")),
+                                     member, parse_name<E>, help, apart);
+  option.fields[0].names = {kNames<E>.begin(), kNames<E>.end()};
+  return option;
+}
+
+/// A whole number min..max.
+template <class Place>
+OptionDeclaration count(const char* spellings, const char* type, Place place, std::int64_t min,
+                        std::int64_t max, const char* help, Apart apart = {}) {
+  const auto parse = [min, max](std::string_view called, std::string_view text) {
+    return parse_count(called, text, min, max);
+  };
+  return setting(spellings, type, place, parse, help, apart);
+}
+
+std::string parse_text(std::string_view, std::string_view text) { return std::string(text); }
+
+double parse_time(std::string_view called, std::string_view text) {
+  return parse_seconds(called, text, 0);
+}
+
+/// 0 is the original's own way to say that there is none.
+std::optional<double> parse_work_time(std::string_view called, std::string_view text) {
+  const double seconds = parse_seconds(called, text, 0);
+  return seconds > 0 ? std::optional(seconds) : std::nullopt;
+}
+
+Fill parse_fill(std::string_view called, std::string_view text) {
+  const auto fill = from_name<Fill>(text);
+  if (!fill || *fill == Fill::kFile)
+    reject_value(called, text, "random, zeros or integers; --images FILE.npy reads a file");
+  return *fill;
+}
+
+void read_size(Config& config, std::string_view called, std::string_view text) {
+  const ImageSize size = parse_size(called, text);
+  config.shape.height = size.height;
+  config.shape.width = size.width;
+  if (config.shape.pixels() > kMaxPixels)
+    reject_value(called, text, "an image of at most 2^48 pixels");
+}
+
+/// Of images whose size is known.
+void read_pixels(Config& config, std::string_view called, std::string_view text) {
+  Shape& s = config.shape;
+  s.images = parse_pixels(called, text) / s.pixels();
+  if (s.images == 0) {
+    throw UsageError(fmt::format("{0} {1}: holds no image of {2}x{3}; {0} {4} would hold one",
+                                 called, text, s.height, s.width, s.pixels()));
   }
-  return best;
+}
+
+std::vector<OptionDeclaration> of_workload() {
+  const auto shape = [](std::int64_t Shape::*member) { return in(&Config::shape, member); };
+  OptionDeclaration size{"--size", "SIDE|HxW", "Image size in pixels", "1000", read_size};
+  size.fields = {field("height", shape(&Shape::height)), field("width", shape(&Shape::width))};
+  size.column = "size";
+  size.varies = 7;
+  OptionDeclaration mem{"--mem", "PIXELS",
+                        "Pixels of all images together; suffixes k M G T, Ki Mi Gi Ti", "33554432",
+                        read_pixels};
+  mem.fields = {field("images", shape(&Shape::images))};
+  mem.column = "images";
+  mem.varies = 8;
+  return {size,
+          mem,
+          count("--filter-size", "K", shape(&Shape::filter_size), 1, kMaxFilterSize,
+                "Filters are K x K, 1 to 31"),
+          count("--stride", "S", shape(&Shape::stride), 1, kMaxStride,
+                "Every S-th row and column of the result is kept"),
+          choice("--dtype", &Config::dtype,
+                 "Element type; with --images the file's own if that is a float", {.varies = 5}),
+          setting("--fill", "random|zeros|integers", &Config::fill, parse_fill,
+                  "What the images and filters hold"),
+          setting("--seed", "N", &Config::seed, parse_seed, "Of the generator"),
+          {"--images", "FILE.npy", "Read images (N, H, W) or (H, W) instead of generating them"},
+          {"--filters", "FILE.npy", "Read N filters (N, K, K), or one for all"},
+          {"--save", "DIR", "Write images.npy, filters.npy and results.npy there; not with lists"}};
+}
+
+std::vector<OptionDeclaration> of_measurement() {
+  const auto stop = [](auto member) { return in(&Config::stop, member); };
+  const auto yes = [](auto, auto) { return true; };
+  return {
+      setting("--backend", "cpu|cuda", &Config::backend, parse_text, "Where to run", {.varies = 1}),
+      setting("--kernel", "NAME", &Config::kernel, parse_text,
+              "Implementation; auto takes the fastest one here; see --list", {.varies = 2}),
+      choice("--method", &Config::method, "All outputs, then decimated; or only the kept ones",
+             {.varies = 3}),
+      choice("--scope", &Config::scope, "From and to host memory, or data that stays on the device",
+             {.varies = 4}),
+      choice("--host-memory", &Config::host_memory, "Host memory of a GPU run",
+             {.told = Told::kOnDevices}),
+      {"--devices", "LIST|all", "GPUs by their numbers, such as 0,1; see --list", "0",
+       [](Config& c, auto called, auto text) { c.devices = parse_devices(called, text); }},
+      count("-w,--num_workers,--num-workers", "N", &Config::num_workers, 1, kMaxWorkers,
+            "Worker threads, or streams of a GPU", {.varies = 6, .column = "workers"}),
+      choice("--distribute", &Config::distribute,
+             "With several ranks: ship images and results with each iteration, or make them where "
+             "they are used",
+             {.told = Told::kOfSeveralRanks}),
+      count("--iterations", "N", &Config::iterations, 1, kMaxIterations, "Measured iterations"),
+      count("--burns", "N", &Config::burns, 0, kMaxIterations,
+            "Iterations before that, not measured"),
+      setting("--min-time", "SECONDS", stop(&StopRule::min_time_s), parse_time,
+              "Go on until the measured iterations took so long together", {.field = "min_time_s"}),
+      setting("--max-noise", "PERCENT", stop(&StopRule::max_noise), parse_percent,
+              "Go on until the median is known so well (half of its 95 % interval)"),
+      setting("--timeout", "SECONDS", stop(&StopRule::timeout_s), parse_time,
+              "End a row's iterations after that; 60 with --max-noise", {.field = "timeout_s"}),
+      setting("--work_time,--work-time", "SECONDS", &Config::work_time_s, parse_work_time,
+              "Repeat each image's convolution for so long, then do it once more, as the "
+              "original's newest version"),
+      setting("--interleave", "", &Config::interleaved, yes,
+              "Measure all rows together, one iteration of each in turn", {.field = "interleaved"}),
+      {"--yes", "", "Do run lists that make more than 1000 rows"},
+      choice("--schedule", &Config::schedule, "How images are dealt to workers"),
+      choice("--bind", &Config::bind, "How workers are pinned to processors"),
+      {"--no-verify", "", "Do not compare the results with the reference", "",
+       [](Config& c, auto, auto) { c.verify = false; }}};
+}
+
+std::vector<OptionDeclaration> of_output() {
+  return {{"--json", "FILE", "Write the full record; - is standard output"},
+          {"--csv", "FILE", "Write the records as CSV"},
+          {"--md", "FILE", "Write the records as a Markdown table"},
+          {"--list", "", "List kernels and devices and why some are not supported here"},
+          {"--version", "", "Print the version and how it was built"},
+          {"--iteration-lines", "",
+           "Print the time of each iteration, burns first, as the original's newest version"},
+          {"--quiet", "", "Print the original's four lines, verification and FOM only"},
+          {"--no-progress", "", "No progress bar on the terminal"}};
 }
 
 }  // namespace
 
-CommandLine parse_command_line(const std::vector<std::string>& args) {
-  CLI::App app(
-      "Measures how fast this machine convolves images, verified, against what the hardware "
-      "allows.",
-      "convscale");
-  CommandLine line;
-  // CLI11 2.4 takes an errno that another thread's first flag leaves for a fault of its own; ranks
-  // may be threads.
-  static std::mutex one_at_a_time;
-  const std::lock_guard lock(one_at_a_time);
-  declare(app, line.text);
-  try {
-    std::vector<std::string> reversed(args.rbegin(), args.rend() - 1);  // as CLI11 wants them
-    app.parse(reversed);
-  } catch (const CLI::CallForHelp&) {
-    line.help = app.help();
-    return line;
-  } catch (const CLI::ExtrasError&) {
-    const std::string typed = app.remaining().front();
-    const std::string meant = closest_option(app, typed);
-    throw UsageError(fmt::format("{}: no such option; {}convscale --help lists them", typed,
-                                 meant.empty() ? "" : "did you mean " + meant + "? "));
-  } catch (const CLI::ParseError& error) {
-    std::string message = error.what();
-    std::replace(message.begin(), message.end(), '\n', ' ');
-    throw UsageError(message + "; convscale --help lists the options");
+std::string text_of(const FieldValue& value) {
+  if (std::holds_alternative<std::nullptr_t>(value)) return "";
+  return std::visit([](const auto& known) { return fmt::format("{}", known); }, value);
+}
+
+std::string OptionDeclaration::name() const {
+  const std::size_t begin = spellings.find("--");
+  return spellings.substr(begin, spellings.find(',', begin) - begin);
+}
+
+const std::vector<OptionDeclaration>& option_declarations() {
+  static const std::vector<OptionDeclaration> all = [] {
+    std::vector<OptionDeclaration> options;
+    for (auto& [group, part] : {std::pair("Workload", of_workload()),
+                                {"Measurement", of_measurement()},
+                                {"Output", of_output()},
+                                {"", {{"--dragon", "", ""}}}}) {
+      for (const OptionDeclaration& option : part) options.emplace_back(option).group = group;
+    }
+    return options;
+  }();
+  return all;
+}
+
+std::vector<const OptionDeclaration*> list_options() {
+  std::vector<const OptionDeclaration*> lists;
+  for (const OptionDeclaration& option : option_declarations()) {
+    if (option.varies > 0) lists.push_back(&option);
   }
-  for (const CLI::Option* option : app.get_options()) {
-    if (option->count() == 0) continue;
-    for (const std::string& name : option->get_lnames()) line.given.insert("--" + name);
-  }
-  // These answer whatever stands beside them.
-  if (!line.text.list && !line.text.version && !line.text.dragon) require_values(app);
-  return line;
+  std::stable_sort(lists.begin(), lists.end(),
+                   [](const auto* a, const auto* b) { return a->varies < b->varies; });
+  return lists;
 }
 
 }  // namespace convscale

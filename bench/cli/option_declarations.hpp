@@ -1,41 +1,58 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "common/config.hpp"
+
+#include <cstddef>
+#include <cstdint>
 #include <functional>
-#include <optional>
-#include <set>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 namespace convscale {
 
-/// The options as they were typed. Every value is read by values.hpp, so that all messages are of
-/// one kind.
-struct OptionText {
-  std::string num_workers = "4", iterations = "10", burns = "2", size = "1000", mem = "33554432";
-  std::string backend = "cpu", kernel = "auto", method = "full", scope = "end-to-end",
-              dtype = "float64";
-  std::string filter_size = "4", stride = "5", fill = "random", seed = "0";
-  std::string schedule = "static", bind = "spread", host_memory = "pinned", devices = "0",
-              distribute = "scatter";
-  std::string images, filters, save, json, csv, md;
-  std::string min_time, max_noise, timeout, work_time;
-  bool interleave = false, iteration_lines = false, yes = false;
-  bool no_verify = false, list = false, version = false, quiet = false, no_progress = false,
-       dragon = false;
+/// A value of a configuration, as a record has it; the first is null.
+using FieldValue =
+    std::variant<std::nullptr_t, bool, std::int64_t, std::uint64_t, double, std::string>;
+
+/// Empty for null.
+std::string text_of(const FieldValue& value);
+
+/// Which records have a field; in others it is null.
+enum class Told { kAlways, kOnDevices, kOfSeveralRanks };
+
+/// What a record tells of an option.
+struct Field {
+  std::string name;
+  std::function<FieldValue(const Config&)> value;
+  std::vector<std::string_view> names = {};  ///< all that it may be; empty if it is no such choice
+  Told told = Told::kAlways;
 };
 
-/// What a command line says.
-struct CommandLine {
-  OptionText text;
-  std::optional<std::string> help;           ///< asked for, and all that is to be printed
-  std::set<std::string, std::less<>> given;  ///< long names of the options that are there
-  bool has(std::string_view option) const { return given.contains(option); }
+/// An option: the one place that knows its help, how its value is read, and what records and
+/// tables tell of it.
+struct OptionDeclaration {
+  std::string spellings;  ///< "-w,--num_workers,--num-workers"; the first long one is its name
+  std::string type;       ///< what stands for its value in --help; empty: it is a flag
+  std::string help;
+  std::string usual = {};  ///< the value that it has unless told otherwise; empty: none
+  /// Puts a value, or one of a list's, into a configuration. Throws UsageError, which names the
+  /// option. Null for what is no part of a configuration.
+  std::function<void(Config&, std::string_view option, std::string_view text)> read = {};
+  std::vector<Field> fields = {};
+  std::string column = {};  ///< its title in tables
+  int varies = 0;  ///< over 0: it takes a list, which varies faster than those of smaller numbers
+  std::string group = {};  ///< its heading in --help; empty: it is not there
+
+  std::string name() const;
 };
 
-/// `args` begins with the program's name. Throws UsageError for options that do not exist and for
-/// those without their value.
-CommandLine parse_command_line(const std::vector<std::string>& args);
+/// In the order of --help.
+const std::vector<OptionDeclaration>& option_declarations();
+
+/// Those that take lists, the last of which varies fastest.
+std::vector<const OptionDeclaration*> list_options();
 
 }  // namespace convscale

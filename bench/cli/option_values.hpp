@@ -14,6 +14,8 @@ namespace convscale {
 
 /// The most pixels of all images together, so that no product of sizes overflows.
 inline constexpr std::int64_t kMaxPixels = std::int64_t{1} << 48;
+/// Filters are at most so high and wide.
+inline constexpr std::int64_t kMaxFilterSize = 31;
 
 struct ImageSize {
   std::int64_t height = 0;

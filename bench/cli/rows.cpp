@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <iterator>
 
 namespace convscale {
 namespace {
@@ -52,6 +53,29 @@ std::vector<Known> known_kernels(const std::vector<Config>& configs, const Backe
                                fmt::join(kernels, ", ")));
 }
 
+/// Devices that were chosen are those of a backend, and each needs a worker.
+void check_devices(const std::vector<Config>& configs, const BackendTable& table) {
+  const auto has_devices = [](const BackendEntry& entry) { return entry.device_count != nullptr; };
+  const auto is_for_devices = [&](const Config& config) {
+    return has_devices(find_backend(table, config.backend));
+  };
+  const Config& first = configs.front();
+  const auto other = std::find_if(table.begin(), table.end(), has_devices);
+  if (first.devices_chosen && std::none_of(configs.begin(), configs.end(), is_for_devices)) {
+    throw UsageError(fmt::format(
+        "--devices {}: backend {} has none to choose from; {}leave it out",
+        first.devices.empty() ? "all" : fmt::format("{}", fmt::join(first.devices, ",")),
+        first.backend, other == table.end() ? "" : "add --backend " + other->name + ", or "));
+  }
+  for (const Config& config : configs) {
+    if (config.num_workers < std::ssize(config.devices) && is_for_devices(config)) {
+      throw UsageError(
+          fmt::format("--num_workers {}: {} devices need a stream each; --num_workers {} would do",
+                      config.num_workers, config.devices.size(), config.devices.size()));
+    }
+  }
+}
+
 }  // namespace
 
 const BackendEntry& find_backend(const BackendTable& table, const std::string& name) {
@@ -66,6 +90,7 @@ const BackendEntry& find_backend(const BackendTable& table, const std::string& n
 
 std::vector<Row> make_rows(const std::vector<Config>& configs, const BackendTable& table) {
   const std::vector<Known> known = known_kernels(configs, table);
+  check_devices(configs, table);
   std::vector<Row> rows;
   for (const Config& config : configs) {
     const auto knows = [&](const Known& k) { return k.knows(config.kernel); };

@@ -15,8 +15,9 @@ struct Row {
 };
 
 /// The rows of `configs`, in their order. A kernel's name that only other backends of the run know
-/// makes a row impossible. Throws UsageError for a backend that `table` lacks, and for a kernel
-/// that no backend of the run knows.
+/// makes a row impossible. Throws UsageError for a backend that `table` lacks, for a kernel that no
+/// backend of the run knows, and for devices that were chosen where there are none to choose from,
+/// or more than a row has workers.
 std::vector<Row> make_rows(const std::vector<Config>& configs, const BackendTable& table);
 
 /// The entry called `name`. Throws UsageError.

@@ -12,19 +12,19 @@
 namespace convscale {
 namespace {
 
-constexpr const char* kCpu = "cpu";
-constexpr const char* kGpu = "cuda";
+bool ran_on_device(const Record& record) { return record.facts.device.has_value(); }
 
 bool same_workload(const Config& a, const Config& b) {
   return a.method == b.method && a.dtype == b.dtype && a.shape == b.shape;
 }
 
-/// The fastest row of `backend` and `scope` that ran the workload of `like`; null if none did.
-const Record* fastest(const std::vector<Record>& records, const char* backend, Scope scope,
+/// The fastest row of `scope`, on a device or not, that ran the workload of `like`; null if none
+/// did.
+const Record* fastest(const std::vector<Record>& records, bool on_device, Scope scope,
                       const Config& like) {
   const Record* best = nullptr;
   for (const Record& r : records) {
-    if (r.status != Status::kOk || !r.summary || r.config.backend != backend ||
+    if (r.status != Status::kOk || !r.summary || ran_on_device(r) != on_device ||
         r.config.scope != scope || !same_workload(r.config, like)) {
       continue;
     }
@@ -138,7 +138,7 @@ class Crossover {
 
   /// The rate of the link, from the first of the GPU's records that has it.
   void note_link(const Record& record) {
-    if (record.config.backend != kGpu || !record.bound || up_bytes_per_s_) return;
+    if (!ran_on_device(record) || !record.bound || up_bytes_per_s_) return;
     const std::optional<double> rate = record.bound->ceilings.up_bytes_per_s;
     if (rate && *rate > 0) up_bytes_per_s_ = rate;
   }
@@ -157,9 +157,9 @@ std::vector<BreakEven> find_break_even(const std::vector<Record>& records,
                                        const MeasureMore& measure) {
   std::vector<BreakEven> entries;
   for (const Record& record : records) {
-    const Record* cpu = fastest(records, kCpu, Scope::kEndToEnd, record.config);
-    const Record* end_to_end = fastest(records, kGpu, Scope::kEndToEnd, record.config);
-    const Record* resident = fastest(records, kGpu, Scope::kResident, record.config);
+    const Record* cpu = fastest(records, false, Scope::kEndToEnd, record.config);
+    const Record* end_to_end = fastest(records, true, Scope::kEndToEnd, record.config);
+    const Record* resident = fastest(records, true, Scope::kResident, record.config);
     // One entry for all rows of a workload: when its fastest CPU row comes by.
     if (cpu != &record || (end_to_end == nullptr && resident == nullptr)) continue;
     entries.push_back(Crossover(*cpu, end_to_end, resident, measure).find());

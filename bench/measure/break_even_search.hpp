@@ -12,8 +12,8 @@ namespace convscale {
 using MeasureMore = std::function<Record(const Config&)>;
 
 /// From how many images on, and after how many passes over the same data, the GPU pays: an entry
-/// for each workload (method, dtype, shape) that both backend `cpu` and backend `cuda` ran, from
-/// the fastest row of each. Both are measured at fewer images too (a quarter, a half; three numbers
+/// for each workload (method, dtype, shape) that ran both on a device and without one, from the
+/// fastest row of each. Both are measured at fewer images too (a quarter, a half; three numbers
 /// in all), the GPU end to end; and the GPU once with its data resident, unless a row was. Nothing
 /// of that is verified against the reference. Null figures carry a reason.
 ///

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <variant>
 
 namespace convscale {
 namespace {
@@ -108,8 +109,8 @@ Json to_json_value(const BreakEven& entry) {
           {"images", c.shape.images},
           {"filter_size", c.shape.filter_size},
           {"stride", c.shape.stride},
-          {"cpu", to_json_value(entry.cpu)},
-          {"cuda", to_json_value(entry.gpu)},
+          {entry.cpu.config.backend, to_json_value(entry.cpu)},
+          {entry.gpu.config.backend, to_json_value(entry.gpu)},
           {"images_from", nullable(entry.images_from)},
           {"images_reason", nullable_text(entry.images_reason)},
           {"upload_s", nullable(entry.upload_s)},
@@ -172,9 +173,32 @@ Json rank_value(const Record& r, std::size_t RankFigures::*which) {
           {"run_s", nullable(r.rank_figures->run_s[rank])}};
 }
 
+Json to_json_value(const FieldValue& value) {
+  return std::visit([](const auto& known) { return Json(known); }, value);
+}
+
+/// What was run, and where: the options' fields, with what came of them. A field that stands in no
+/// order here follows those that do.
+Json configuration(const Record& r) {
+  static constexpr const char* kOrder[] = {
+      "backend",     "kernel",     "method",      "scope",       "dtype",     "height",
+      "width",       "images",     "filter_size", "stride",      "fill",      "seed",
+      "num_workers", "cpus",       "device",      "host_memory", "schedule",  "bind",
+      "ranks",       "distribute", "iterations",  "burns",       "work_time", "interleaved",
+      "min_time_s",  "max_noise",  "timeout_s"};
+  Json values;
+  for (const char* name : kOrder) values[name] = nullptr;
+  for (const OptionDeclaration& option : option_declarations()) {
+    for (const Field& field : option.fields) values[field.name] = to_json_value(value_of(field, r));
+  }
+  values["kernel"] = kernel_of(r);
+  if (!r.facts.cpus.empty()) values["cpus"] = r.facts.cpus;
+  values["device"] = nullable(r.facts.device);
+  values["ranks"] = r.config.ranks;
+  return values;
+}
+
 Json to_json_value(const Record& r) {
-  const Config& c = r.config;
-  const Shape& s = c.shape;
   const auto of_summary = [&](double Summary::*figure) {
     return r.summary ? Json((*r.summary).*figure) : Json(nullptr);
   };
@@ -189,84 +213,59 @@ Json to_json_value(const Record& r) {
     return r.workers ? Json((*r.workers).*time) : Json(nullptr);
   };
   const bool verified = r.verification.status != VerificationStatus::kSkipped;
-  return {{"status", name_of(r.status)},
-          {"reason", nullable_text(r.reason)},
-          {"warnings", r.warnings},
-          {"backend", c.backend},
-          {"kernel", kernel_of(r)},
-          {"method", name_of(c.method)},
-          {"scope", name_of(c.scope)},
-          {"dtype", name_of(c.dtype)},
-          {"height", s.height},
-          {"width", s.width},
-          {"images", s.images},
-          {"filter_size", s.filter_size},
-          {"stride", s.stride},
-          {"fill", name_of(c.fill)},
-          {"seed", c.seed},
-          {"num_workers", c.num_workers},
-          {"cpus", r.facts.cpus.empty() ? Json(nullptr) : Json(r.facts.cpus)},
-          {"device", nullable(r.facts.device)},
-          {"host_memory", r.facts.device ? Json(name_of(c.host_memory)) : Json(nullptr)},
-          {"schedule", name_of(c.schedule)},
-          {"bind", name_of(c.bind)},
-          {"ranks", c.ranks},
-          {"distribute", c.ranks > 1 ? Json(name_of(c.distribute)) : Json(nullptr)},
-          {"iterations", c.iterations},
-          {"burns", c.burns},
-          {"work_time", nullable(c.work_time_s)},
-          {"interleaved", c.interleaved},
-          {"min_time_s", nullable(c.stop.min_time_s)},
-          {"max_noise", nullable(c.stop.max_noise)},
-          {"timeout_s", nullable(c.stop.timeout_s)},
-          {"stopped_by", r.stopped_by ? Json(name_of(*r.stopped_by)) : Json(nullptr)},
-          {"setup_s", nullable(r.setup_s)},
-          {"load_s", nullable(r.load_s)},
-          {"generation_s", nullable(r.generation_s)},
-          {"ceilings_s", nullable(r.ceilings_s)},
-          {"checks_s", nullable(r.checks_s)},
-          {"verification_s", nullable(r.verification_s)},
-          {"burn_times_s", r.burn_times_s},
-          {"times_s", r.times_s},
-          {"mean_s", of_summary(&Summary::mean)},
-          {"std_s", of_summary(&Summary::std)},
-          {"min_s", of_summary(&Summary::min)},
-          {"median_s", of_summary(&Summary::median)},
-          {"median_low_s", of_interval(&Interval::low)},
-          {"median_high_s", of_interval(&Interval::high)},
-          {"noise", r.summary ? nullable(r.summary->noise()) : Json(nullptr)},
-          {"max_s", of_summary(&Summary::max)},
-          {"cv", of_summary(&Summary::cv)},
-          {"outliers", r.summary ? Json(r.summary->outliers) : Json(nullptr)},
-          {"images_per_s", nullable(images_per_s(r))},
-          {"pixels_per_s", nullable(pixels_per_s(r))},
-          {"bytes_per_s", nullable(bytes_per_s(r))},
-          {"flops_per_s", nullable(flops_per_s(r))},
-          {"bound", bound_value(r)},
-          {"phases",
-           {{"upload_s", of_phases(&Phases::upload_s)},
-            {"kernel_s", of_phases(&Phases::kernel_s)},
-            {"download_s", of_phases(&Phases::download_s)}}},
-          {"workers",
-           {{"busy_min_s", of_workers(&WorkerTimes::busy_min_s)},
-            {"busy_max_s", of_workers(&WorkerTimes::busy_max_s)},
-            {"balance", nullable(r.balance)}}},
-          {"per_rank", ranks_value(r)},
-          {"fastest_rank", rank_value(r, &RankFigures::fastest)},
-          {"slowest_rank", rank_value(r, &RankFigures::slowest)},
-          {"exchanged_bytes",
-           r.facts.ranks.empty() ? Json(nullptr) : Json(r.facts.transfer.exchanged_bytes())},
-          {"wire_bytes", nullable(r.facts.wire_bytes)},
-          {"communication_share",
-           r.rank_figures ? nullable(r.rank_figures->communication_share) : Json(nullptr)},
-          {"barrier_s", r.rank_figures ? Json(r.rank_figures->barrier_s) : Json(nullptr)},
-          {"verification",
-           {{"status", name_of(r.verification.status)},
-            {"outputs", verified ? Json(r.verification.outputs) : Json(nullptr)},
-            {"max_error_of_bound",
-             verified ? Json(r.verification.max_error_of_bound) : Json(nullptr)}}},
-          {"digest", r.digest ? Json(fmt::format("{:016x}", *r.digest)) : Json(nullptr)},
-          {"path", nullable_text(r.facts.path)}};
+  Json record = {
+      {"status", name_of(r.status)}, {"reason", nullable_text(r.reason)}, {"warnings", r.warnings}};
+  record.update(configuration(r));
+  record.update(
+      Json{{"stopped_by", r.stopped_by ? Json(name_of(*r.stopped_by)) : Json(nullptr)},
+           {"setup_s", nullable(r.setup_s)},
+           {"load_s", nullable(r.load_s)},
+           {"generation_s", nullable(r.generation_s)},
+           {"ceilings_s", nullable(r.ceilings_s)},
+           {"checks_s", nullable(r.checks_s)},
+           {"verification_s", nullable(r.verification_s)},
+           {"burn_times_s", r.burn_times_s},
+           {"times_s", r.times_s},
+           {"mean_s", of_summary(&Summary::mean)},
+           {"std_s", of_summary(&Summary::std)},
+           {"min_s", of_summary(&Summary::min)},
+           {"median_s", of_summary(&Summary::median)},
+           {"median_low_s", of_interval(&Interval::low)},
+           {"median_high_s", of_interval(&Interval::high)},
+           {"noise", r.summary ? nullable(r.summary->noise()) : Json(nullptr)},
+           {"max_s", of_summary(&Summary::max)},
+           {"cv", of_summary(&Summary::cv)},
+           {"outliers", r.summary ? Json(r.summary->outliers) : Json(nullptr)},
+           {"images_per_s", nullable(images_per_s(r))},
+           {"pixels_per_s", nullable(pixels_per_s(r))},
+           {"bytes_per_s", nullable(bytes_per_s(r))},
+           {"flops_per_s", nullable(flops_per_s(r))},
+           {"bound", bound_value(r)},
+           {"phases",
+            {{"upload_s", of_phases(&Phases::upload_s)},
+             {"kernel_s", of_phases(&Phases::kernel_s)},
+             {"download_s", of_phases(&Phases::download_s)}}},
+           {"workers",
+            {{"busy_min_s", of_workers(&WorkerTimes::busy_min_s)},
+             {"busy_max_s", of_workers(&WorkerTimes::busy_max_s)},
+             {"balance", nullable(r.balance)}}},
+           {"per_rank", ranks_value(r)},
+           {"fastest_rank", rank_value(r, &RankFigures::fastest)},
+           {"slowest_rank", rank_value(r, &RankFigures::slowest)},
+           {"exchanged_bytes",
+            r.facts.ranks.empty() ? Json(nullptr) : Json(r.facts.transfer.exchanged_bytes())},
+           {"wire_bytes", nullable(r.facts.wire_bytes)},
+           {"communication_share",
+            r.rank_figures ? nullable(r.rank_figures->communication_share) : Json(nullptr)},
+           {"barrier_s", r.rank_figures ? Json(r.rank_figures->barrier_s) : Json(nullptr)},
+           {"verification",
+            {{"status", name_of(r.verification.status)},
+             {"outputs", verified ? Json(r.verification.outputs) : Json(nullptr)},
+             {"max_error_of_bound",
+              verified ? Json(r.verification.max_error_of_bound) : Json(nullptr)}}},
+           {"digest", r.digest ? Json(fmt::format("{:016x}", *r.digest)) : Json(nullptr)},
+           {"path", nullable_text(r.facts.path)}});
+  return record;
 }
 
 using Columns = std::vector<std::pair<std::string, std::string>>;

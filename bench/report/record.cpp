@@ -66,6 +66,13 @@ const std::string& kernel_of(const Record& r) {
   return r.facts.kernel.empty() ? r.config.kernel : r.facts.kernel;
 }
 
+FieldValue value_of(const Field& field, const Record& r) {
+  const bool told =
+      field.told == Told::kAlways ||
+      (field.told == Told::kOnDevices ? r.facts.device.has_value() : r.config.ranks > 1);
+  return told ? field.value(r.config) : FieldValue();
+}
+
 std::optional<double> images_per_s(const Record& r) {
   return per_median(r, [&] { return r.config.shape.images; });
 }

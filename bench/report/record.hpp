@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "bench/cli/option_declarations.hpp"
 #include "common/backend.hpp"
 #include "common/bound.hpp"
 #include "common/config.hpp"
@@ -84,6 +85,9 @@ struct Record {
 
 /// The kernel that ran; the one that was asked for where none did.
 const std::string& kernel_of(const Record& record);
+
+/// A field of an option as this record has it.
+FieldValue value_of(const Field& field, const Record& record);
 
 /// Figures that follow from a record's median; null without times.
 std::optional<double> images_per_s(const Record& record);

@@ -8,7 +8,9 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <string_view>
 #include <utility>
+#include <variant>
 
 namespace convscale {
 namespace {
@@ -49,49 +51,60 @@ std::string scaled(std::optional<double> value, double factor, const char* forma
   return value ? fmt::format(fmt::runtime(format), *value * factor) : "-";
 }
 
+std::string text_or_dash(const FieldValue& value) {
+  const std::string text = text_of(value);
+  return text.empty() ? "-" : text;
+}
+
+/// Of an option with one field.
+Column column_of(std::string_view name, Shown shown) {
+  const auto& options = option_declarations();
+  const OptionDeclaration& option = *std::find_if(
+      options.begin(), options.end(), [&](const auto& one) { return one.name() == name; });
+  const Field& field = option.fields.front();
+  const FieldValue usual = value_of(field, Record());
+  return {option.column, std::holds_alternative<std::int64_t>(usual), shown,
+          [&field](const Record& r) { return text_or_dash(value_of(field, r)); },
+          text_or_dash(usual)};
+}
+
 std::vector<Column> setting_columns() {
-  const auto side = [](std::int64_t taps) { return fmt::format("{}x{}", taps, taps); };
-  return {
+  std::vector<Column> columns{
       {"backend", false, Shown::kAlways, [](const Record& r) { return r.config.backend; }},
       {"kernel", false, Shown::kAlways, kernel_of},
-      {"method", false, Shown::kSetting,
-       [](const Record& r) { return std::string(name_of(r.config.method)); }},
-      {"scope", false, Shown::kOption,
-       [](const Record& r) { return std::string(name_of(r.config.scope)); },
-       std::string(name_of(Config().scope))},
+      column_of("--method", Shown::kSetting),
+      column_of("--scope", Shown::kOption),
+      // Said of all backends alike, so that a list of them has no column of it for that.
       {"host memory", false, Shown::kOption,
        [](const Record& r) { return std::string(name_of(r.config.host_memory)); },
        std::string(name_of(Config().host_memory))},
-      {"dtype", false, Shown::kSetting,
-       [](const Record& r) { return std::string(name_of(r.config.dtype)); }},
+      column_of("--dtype", Shown::kSetting),
       {"size", true, Shown::kSetting,
        [](const Record& r) {
          return fmt::format("{}x{}", r.config.shape.height, r.config.shape.width);
        }},
       {"filter", true, Shown::kOption,
-       [side](const Record& r) { return side(r.config.shape.filter_size); },
-       side(Shape().filter_size)},
-      {"stride", true, Shown::kOption,
-       [](const Record& r) { return fmt::format("{}", r.config.shape.stride); },
-       fmt::format("{}", Shape().stride)},
-      {"images", true, Shown::kSetting,
-       [](const Record& r) { return fmt::format("{}", r.config.shape.images); }},
-      {"workers", true, Shown::kSetting,
-       [](const Record& r) { return fmt::format("{}", r.config.num_workers); }},
+       [](const Record& r) { return fmt::format("{0}x{0}", r.config.shape.filter_size); },
+       fmt::format("{0}x{0}", Shape().filter_size)},
+      column_of("--stride", Shown::kOption),
+      column_of("--mem", Shown::kSetting),
+      column_of("--num_workers", Shown::kSetting),
       {"ranks", true, Shown::kOption,
        [](const Record& r) { return fmt::format("{}", r.config.ranks); }, "1"},
-      {"distribute", false, Shown::kOption,
-       [](const Record& r) {
-         return r.config.ranks > 1 ? std::string(name_of(r.config.distribute)) : "-";
-       },
-       "-"},
-      // Figures that are not those of a whole, right measurement.
-      {"status", false, Shown::kOption,
-       [](const Record& r) {
-         return r.summary && r.status != Status::kOk ? std::string(name_of(r.status)) : "-";
-       },
-       "-"},
-  };
+      column_of("--distribute", Shown::kOption)};
+  for (const OptionDeclaration* option : list_options()) {
+    if (std::none_of(columns.begin(), columns.end(),
+                     [&](const Column& column) { return column.title == option->column; }))
+      columns.push_back(column_of(option->name(), Shown::kOption));
+  }
+  // Figures that are not those of a whole, right measurement.
+  columns.push_back({"status", false, Shown::kOption,
+                     [](const Record& r) {
+                       return r.summary && r.status != Status::kOk ? std::string(name_of(r.status))
+                                                                   : "-";
+                     },
+                     "-"});
+  return columns;
 }
 
 std::vector<Column> figure_columns() {

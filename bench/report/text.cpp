@@ -138,8 +138,9 @@ std::string images_line(const BreakEven& entry) {
                                          : " and ") +
                 fmt::format("{}", points[i].images);
   }
-  return fmt::format("{} (cpu {}; cuda end-to-end {}; measured at {} images)\n", text,
-                     line_text(*entry.cpu.line), line_text(*entry.gpu.line), measured);
+  return fmt::format("{} ({} {}; {} end-to-end {}; measured at {} images)\n", text,
+                     entry.cpu.config.backend, line_text(*entry.cpu.line), entry.gpu.config.backend,
+                     line_text(*entry.gpu.line), measured);
 }
 
 std::string passes_line(const BreakEven& entry) {

@@ -119,6 +119,7 @@ class ClockedBackend : public BackendAround {
         steps_(std::move(steps)),
         comm_(comm) {
     comm_.pass(steps_.create);
+    if (config_.backend == "cuda") facts_.device = "a device";
   }
 
   void prepare(const HostBuffers& buffers) override {

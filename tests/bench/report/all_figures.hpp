@@ -150,6 +150,31 @@ inline Record more_figures() {
   return r;
 }
 
+/// When a GPU pays, with all that is told of it.
+inline BreakEven full_break_even() {
+  BreakEven entry;
+  Config& c = entry.cpu.config;
+  c.kernel = "avx512";
+  c.method = Method::kStrided;
+  c.dtype = Dtype::kFloat32;
+  c.num_workers = 8;
+  c.shape = {.images = 16, .height = 10, .width = 20, .filter_size = 3, .stride = 2};
+  entry.gpu.config = c;
+  entry.gpu.config.backend = "cuda";
+  entry.gpu.config.kernel = "tiled";
+  entry.gpu.config.num_workers = 2;
+  entry.cpu.points = {{4, 1.5}, {8, 2.5}, {16, 4.5}};
+  entry.gpu.points = {{4, 3}, {8, 3.5}, {16, 4.5}};
+  entry.cpu.line = TimeLine{0.5, 0.25};
+  entry.gpu.line = TimeLine{2.5, 0.125};
+  entry.images_from = 17;
+  entry.upload_s = 1;
+  entry.resident_s = 2;
+  entry.cpu_s = 3;
+  entry.passes = 2;
+  return entry;
+}
+
 /// A run of several rows has no details of each.
 inline Report report_of(std::vector<Record> records) {
   Report report;

@@ -69,31 +69,8 @@ TEST(BuildJson, CudaIsAVersionOrNull) {
     EXPECT_TRUE(build[key].is_null() || !build[key].get<std::string>().empty()) << build;
 }
 
-BreakEven full_break_even() {
-  BreakEven entry;
-  Config& c = entry.cpu.config;
-  c.kernel = "avx512";
-  c.method = Method::kStrided;
-  c.dtype = Dtype::kFloat32;
-  c.num_workers = 8;
-  c.shape = {.images = 16, .height = 10, .width = 20, .filter_size = 3, .stride = 2};
-  entry.gpu.config = c;
-  entry.gpu.config.kernel = "tiled";
-  entry.gpu.config.num_workers = 2;
-  entry.cpu.points = {{4, 1.5}, {8, 2.5}, {16, 4.5}};
-  entry.gpu.points = {{4, 3}, {8, 3.5}, {16, 4.5}};
-  entry.cpu.line = TimeLine{0.5, 0.25};
-  entry.gpu.line = TimeLine{2.5, 0.125};
-  entry.images_from = 17;
-  entry.upload_s = 1;
-  entry.resident_s = 2;
-  entry.cpu_s = 3;
-  entry.passes = 2;
-  return entry;
-}
-
 TEST(BreakEvenJson, HasAllFigures) {
-  EXPECT_EQ(json_of({}, {full_break_even()})["break_even"], Json::parse(R"([{
+  EXPECT_EQ(json_of({}, {testing::full_break_even()})["break_even"], Json::parse(R"([{
     "method": "strided", "dtype": "float32", "height": 10, "width": 20, "images": 16,
     "filter_size": 3, "stride": 2,
     "cpu": {"kernel": "avx512", "num_workers": 8,
@@ -110,6 +87,7 @@ TEST(BreakEvenJson, HasAllFigures) {
 
 TEST(BreakEvenJson, WhatIsNotKnownIsNull) {
   BreakEven entry;
+  entry.gpu.config.backend = "cuda";
   entry.images_reason = "too few";
   entry.passes_reason = "no link";
   const Json json = json_of({}, {entry})["break_even"][0];

@@ -202,6 +202,7 @@ TEST(TableText, EndsWithWhenTheGpuPays) {
 
 TEST(BreakEvenText, ShowsAFixedCostBelowZero) {
   BreakEven entry;
+  entry.gpu.config.backend = "cuda";
   entry.cpu.line = TimeLine{-2e-5, 1e-3};
   entry.gpu.line = TimeLine{2e-3, 5e-4};
   entry.cpu.points = entry.gpu.points = {{1, 1}, {2, 2}, {5, 3}};
