@@ -9,11 +9,11 @@ from typing import Any, Callable, Iterable, Optional, Sequence
 from convscale.cli import UsageError
 from convscale.results import Document, Record
 from convscale.text import printable
-from convscale.vocabulary import CONFIGURATION
+from convscale.vocabulary import CONFIGURATION, NEWER
 
 _LABELS = ("backend", "kernel", "method", "scope", "dtype", "size", "images", "filter_size",
-           "stride", "fill", "seed", "work_time", "workers", "schedule", "bind", "host_memory",
-           "device", "ranks", "distribute", "nodes")
+           "stride", "fill", "seed", "work_time", *NEWER, "workers", "schedule", "bind",
+           "host_memory", "device", "ranks", "distribute", "nodes")
 
 Key = tuple[Any, ...]
 
@@ -47,7 +47,7 @@ def place(record: Record) -> str:
 
 def fields_of(record: Record) -> dict[str, str]:
     """What is known of a record's workload and configuration, by label, as text."""
-    raw = {**record.raw, "size": record.size, "workers": record.num_workers,
+    raw = {**NEWER, **record.raw, "size": record.size, "workers": record.num_workers,
            "device": _device(record), "nodes": record.nodes if record.per_rank else None}
     return {label: printable(str(raw[label])) for label in _LABELS if raw.get(label) is not None}
 

@@ -2,11 +2,12 @@
 """Records of scripts: the fields of the program's results file; what is not known is null."""
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Mapping, Optional, Sequence
 
 from convscale.host import job_nodes, processors
 from convscale.results import SCHEMA_VERSION
 from convscale.samples import summarise
+from convscale.vocabulary import FIELDS, NEWER
 from convscale.workload import Source
 
 if TYPE_CHECKING:  # it loads SciPy, which not all that make records need
@@ -42,37 +43,26 @@ def noise_warnings(cv: Optional[float]) -> list[str]:
             "running?"]
 
 
+def _unknown(fields: Mapping[str, Mapping[str, Any]]) -> Json:
+    """All `fields` of an object, with nothing in them."""
+    return {name: _unknown(field["properties"]) if field["type"] == "object" else
+            [] if field["type"] == "array" else None for name, field in fields.items()}
+
+
 def fill_record(source: Source, times_s: Sequence[float], **known: Any) -> Json:
     """All fields in their order, with the figures of the times; of the others, what is `known`."""
     figures = _figures(times_s)
     record: Json = {
-        "status": "ok", "reason": None, "warnings": [],
-        "backend": None, "kernel": None, "method": None, "scope": None,
+        **_unknown(FIELDS), **NEWER, "status": "ok",
         "dtype": source.dtype, "height": source.height, "width": source.width,
         "images": source.images, "filter_size": source.filter_size, "stride": source.stride,
         "fill": "file" if source.images_file else source.fill, "seed": source.seed,
-        "num_workers": 1, "cpus": None, "device": None, "host_memory": None,
-        "schedule": None, "bind": None, "ranks": 1, "distribute": None,
-        "iterations": None, "burns": None, "work_time": None,
-        "interleaved": False, "min_time_s": None, "max_noise": None, "timeout_s": None,
+        "num_workers": 1, "ranks": 1, "interleaved": False,
         "stopped_by": "iterations" if known.get("status", "ok") == "ok" else None,
-        "setup_s": None, "load_s": None, "generation_s": None,
-        "ceilings_s": None, "checks_s": None, "verification_s": None,
-        "burn_times_s": [], "times_s": list(times_s), **figures,
-        **_rates(source, figures["median_s"]),
-        "bound": dict.fromkeys(("limit", "time_s", "fraction", "bytes", "flops",
-                                "read_bytes_per_s", "copy_bytes_per_s", "peak_flops_per_s",
-                                "up_bytes_per_s", "down_bytes_per_s", "duplex_bytes_per_s",
-                                "scatter_bytes_per_s", "gather_bytes_per_s",
-                                "network_bytes_per_s")),
-        "phases": dict.fromkeys(("upload_s", "kernel_s", "download_s")),
-        "workers": dict.fromkeys(("busy_min_s", "busy_max_s", "balance")),
-        "per_rank": None, "fastest_rank": dict.fromkeys(("rank", "host", "run_s")),
-        "slowest_rank": dict.fromkeys(("rank", "host", "run_s")), "exchanged_bytes": None,
-        "wire_bytes": None, "communication_share": None, "barrier_s": None,
-        "verification": {"status": "skipped", "outputs": None, "max_error_of_bound": None},
-        "digest": None, "path": None, "software": None,
+        "times_s": list(times_s), **figures, **_rates(source, figures["median_s"]),
+        "software": None,
     }
+    record["verification"]["status"] = "skipped"
     assert known.keys() <= record.keys(), known.keys() - record.keys()
     return {**record, **known}
 

@@ -9,7 +9,7 @@ from typing import Any, Optional
 
 from convscale import schema
 from convscale.cli import UsageError
-from convscale.vocabulary import WORKLOAD
+from convscale.vocabulary import NEWER, WORKLOAD
 
 SCHEMA_VERSION = "1"
 STATUSES = ("ok", "skipped", "failed", "interrupted")
@@ -89,7 +89,7 @@ class Record:
     @property
     def workload(self) -> tuple[Any, ...]:
         """What is computed; times of different workloads are never compared."""
-        return tuple(self.raw.get(name) for name in WORKLOAD)
+        return tuple(self.raw.get(name, NEWER.get(name)) for name in WORKLOAD)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ class Object:
 
     required: Mapping[str, "Spec"]
     optional: Mapping[str, "Spec"]  # missing, null, or as the spec says
+    sides: Optional["Object"] = None  # of the two fields that are objects, whatever their names
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,18 @@ def fault(spec: Spec, value: Any, name: str = "") -> Optional[str]:
             bad = fault(of_field, value[field], prefix + field)
             if bad:
                 return bad
+    if spec.sides:
+        sides = sides_of(value)
+        if len(sides) != 2:
+            return name
+        found = (fault(spec.sides, value[side], prefix + side) for side in sides)
+        return next((one for one in found if one), None)
     return None
+
+
+def sides_of(entry: Mapping[str, Any]) -> list[str]:
+    """The names of the backends that an element of `break_even` compares, the GPU's last."""
+    return [name for name, value in entry.items() if isinstance(value, dict)]
 
 
 # --- Values
@@ -139,11 +151,11 @@ _SIDE = Object(
     {"fixed_s": _is_signed, "per_image_s": _is_signed})
 
 _BREAK_EVEN = Object(
-    {"method": _is_name, "dtype": _is_name, "height": _is_count, "width": _is_count, "cpu": _SIDE,
-     "cuda": _SIDE, "images_from": _or_null(_is_natural)},
+    {"method": _is_name, "dtype": _is_name, "height": _is_count, "width": _is_count,
+     "images_from": _or_null(_is_natural)},
     {"images": _is_count, "filter_size": _is_count, "stride": _is_count, "passes": _is_natural,
      **dict.fromkeys(("upload_s", "resident_s", "cpu_s"), is_number),
-     **dict.fromkeys(("images_reason", "passes_reason"), _is_text)})
+     **dict.fromkeys(("images_reason", "passes_reason"), _is_text)}, sides=_SIDE)
 
 DOCUMENT = Object({}, {
     "program": Object({}, {**dict.fromkeys(("name", "version", "git"), _is_text),

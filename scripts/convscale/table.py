@@ -11,6 +11,7 @@ import numpy as np
 
 from convscale.samples import Interval, interval_of_median
 from convscale.text import fraction_text, printable, time_text
+from convscale.vocabulary import NEWER
 
 Row = dict[str, Any]
 
@@ -75,7 +76,8 @@ def _against_first(rows: Sequence[Row], row: Row) -> str:
 
 
 def _of(name: str) -> Callable[[Row], str]:
-    return lambda row: "-" if row.get(name) is None else str(row[name])
+    usual = NEWER.get(name)
+    return lambda row: "-" if row.get(name, usual) is None else str(row.get(name, usual))
 
 
 def _on_device(row: Row) -> str:
@@ -102,6 +104,9 @@ def _columns(rows: Sequence[Row]) -> list[_Column]:
         _Column("ranks", lambda row: str(row.get("ranks") or 1), _OPTION, "1"),
         _Column("distribute", _of("distribute"), _OPTION, "-", left=True),
         _Column("work time", lambda row: f"{row.get('work_time') or 0:g} s", _OPTION, "0 s"),
+        *(_Column(name.replace("_", " "), _of(name), _OPTION,
+                  "-" if usual is None else str(usual), left=isinstance(usual, str))
+          for name, usual in NEWER.items()),
         # Figures that are not those of a whole, right measurement.
         _Column("status", lambda row: "-" if row["status"] == "ok" or row["median_s"] is None
                 else str(row["status"]), _OPTION, "-", left=True),

@@ -12,6 +12,7 @@ from convscale.scaling.numbers import (count_text, percent_text, rate_text, rati
                                        workload_text)
 from convscale.scaling.series import (Series, along_of, balance, efficiency, fraction, key_of,
                                       rate, series_of, size_of, speedup, workloads)
+from convscale.schema import sides_of
 from convscale.text import fraction_text
 
 
@@ -95,9 +96,10 @@ def _break_even(sweep: Sweep) -> Table:
     rows = []
     for entry in sweep.document["break_even"]:
         images = entry["images_from"]
+        kernels = [f"{entry[side]['kernel']}, {entry[side]['num_workers']}"
+                   for side in sides_of(entry)]
         rows.append([f"{entry['method']}, {entry['dtype']}", f"{entry['height']}x{entry['width']}",
-                     f"{entry['cpu']['kernel']}, {entry['cpu']['num_workers']}",
-                     f"{entry['cuda']['kernel']}, {entry['cuda']['num_workers']}",
+                     *kernels,
                      count_text(images) if images is not None
                      else str(entry.get("images_reason") or "never"),
                      time_text(entry.get("cpu_s")), time_text(entry.get("resident_s")),

@@ -9,6 +9,7 @@ from convscale.plots.style import Style, series_style
 from convscale.scaling.charts.common import Styles
 from convscale.scaling.numbers import plural
 from convscale.scaling.series import Key
+from convscale.schema import sides_of
 from convscale.text import time_unit
 
 
@@ -18,21 +19,21 @@ def break_even_charts(entries: Iterable[Mapping[str, Any]], size: tuple[int, int
     chosen: dict[tuple[str, str], Mapping[str, Any]] = {}
     for entry in entries:
         place = (entry["method"], entry["dtype"])
-        if entry["cpu"]["points"] and entry["cuda"]["points"] and (
+        if all(entry[side]["points"] for side in sides_of(entry)) and (
                 place not in chosen or (entry["height"], entry["width"]) == size):
             chosen[place] = entry
     return [_chart(entry, styles) for entry in chosen.values()]
 
 
 def _chart(entry: Mapping[str, Any], styles: Styles) -> Chart:
-    points = [point for side in ("cpu", "cuda") for point in entry[side]["points"]]
+    points = [point for side in sides_of(entry) for point in entry[side]["points"]]
     scale, unit = time_unit(max(point["median_s"] for point in points))
     pays: Optional[int] = entry["images_from"]
     measured = max(point["images"] for point in points)
     # A crossing far outside what was measured is told, not drawn: it would crush the points.
     drawn = pays is not None and pays <= 3 * measured
     last = max(measured, pays * 1.15) if drawn and pays is not None else measured
-    lines = [line for index, side in enumerate(("cpu", "cuda"))
+    lines = [line for index, side in enumerate(sides_of(entry))
              for line in _lines(entry, side, last, scale, _style(entry, side, index, styles))]
     marks = [Mark(pays, f"from {plural(pays, 'image')}")] if drawn and pays is not None else []
     workload = f"{entry['method']}, {entry['dtype']}, {entry['height']}x{entry['width']}"
