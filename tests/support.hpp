@@ -7,7 +7,9 @@
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <iostream>
+#include <iterator>
 #include <random>
 #include <stdexcept>
 #include <string>
@@ -41,6 +43,22 @@ class TemporaryFolder {
 inline std::filesystem::path test_data() {
   const char* given = std::getenv("CONVSCALE_TEST_DATA");
   return given != nullptr ? given : CONVSCALE_TEST_DATA;
+}
+
+inline std::string read_text(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// What the E says that `action` throws.
+template <class E, class Action>
+std::string message_of(Action&& action) {
+  try {
+    action();
+  } catch (const E& error) {
+    return error.what();
+  }
+  return "nothing was thrown";
 }
 
 /// The seed of random tests: CONVSCALE_TEST_SEED, or a new one. It is printed, so that a failure

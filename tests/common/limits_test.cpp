@@ -20,14 +20,16 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using testing::message_of;
 using ::testing::Not;
 
 constexpr std::int64_t kKib = 1024;
 
+constexpr std::int64_t kAll = 8'000'000 * kKib;
+
 /// /proc and /sys/fs/cgroup of a machine of 16 GB of which 8 GB are available.
-class Limits : public ::testing::Test {
- protected:
-  Limits() {
+struct Machine {
+  Machine() {
     put("proc/meminfo",
         "MemTotal:       16000000 kB\nMemFree:         1000000 kB\nMemAvailable:    8000000 kB\n");
     put("proc/self/cgroup", "0::/\n");
@@ -47,12 +49,7 @@ class Limits : public ::testing::Test {
                            .cpu = folder_ / "cpu",
                            .virtio = folder_ / "drivers"};
 };
-
-TEST_F(Limits, WithoutCgroupsTheKernelSays) {
-  EXPECT_EQ(available(), 8'000'000 * kKib);
-  EXPECT_EQ(total_memory_bytes(paths_), 16'000'000 * kKib);
-  EXPECT_EQ(cpu_quota(paths_), std::nullopt);
-}
+class Limits : public ::testing::Test, protected Machine {};
 
 TEST_F(Limits, NothingKnownIsNull) {
   const SystemPaths nowhere{
@@ -64,121 +61,92 @@ TEST_F(Limits, NothingKnownIsNull) {
   EXPECT_NO_THROW(check_memory(std::numeric_limits<std::int64_t>::max(), nowhere));
 }
 
-TEST_F(Limits, NoCgroupFileIsNoLimit) {
+/// What a case adds to the cgroups' files of those before it in its group.
+struct CgroupCase {
+  const char* what;
+  const char* own;  ///< /proc/self/cgroup
+  std::vector<std::pair<const char*, const char*>> files;
+  std::int64_t available;
+  std::optional<double> quota = {};
+};
+
+const std::vector<CgroupCase> kCgroups[] = {
+    {{"without limits the kernel says", "0::/", {}, kAll}},
+    {{"limit less use",
+      "0::/job",
+      {{"job/memory.max", "5000000"}, {"job/memory.current", "3000000"}},
+      2'000'000},
+     {"what is reclaimable is not used",
+      "0::/job",
+      {{"job/memory.stat",
+        "anon 1\nfile 99\ninactive_anon 7\ntotal_inactive_file 5\ninactive_file 400000"}},
+      2'400'000},
+     {"over its limit", "0::/job", {{"job/memory.current", "5400001"}}, 0},
+     {"max is no limit",
+      "0::/job",
+      {{"job/memory.max", "max"}, {"job/cpu.max", "max 1000"}},
+      kAll}},
+    {{"no memory.max", "0::/job", {{"job/memory.current", "3000000"}}, kAll}},
+    {{"the tightest of all parents",
+      "0::/slurm/job/step",
+      {{"slurm/job/step/memory.max", "max"},
+       {"slurm/job/step/memory.current", "100"},
+       {"slurm/job/memory.max", "9000000"},
+       {"slurm/job/memory.current", "1000000"},
+       {"slurm/memory.max", "9500000"},
+       {"slurm/memory.current", "8500000"},
+       {"slurm/job/cpu.max", "400000 100000"}},
+      1'000'000,
+      4.0},
+     {"the root and a parent",
+      "0::/slurm/job/step",
+      {{"memory.max", "700000"}, {"memory.current", "0"}, {"slurm/cpu.max", "50000 100000"}},
+      700'000,
+      0.5},
+     {"its own", "0::/slurm/job/step", {{"slurm/job/step/memory.max", "300"}}, 200, 0.5}},
+    {{"a path outside of the container means the mounted root",
+      "0::/system.slice/docker-0123.scope",
+      {{"memory.max", "6000000"}, {"memory.current", "1000000"}, {"cpu.max", "150000 100000"}},
+      5'000'000,
+      1.5},
+     {"as seen from a cgroup namespace", "0::/../..", {}, 5'000'000, 1.5}},
+    {{"version 1",
+      "12:pids:/p\n5:cpu,cpuacct:/job\n4:memory:/job/step\n3:cpuset:/\n0::/elsewhere",
+      {{"memory/job/step/memory.limit_in_bytes", "9223372036854771712"},  // none
+       {"memory/job/step/memory.usage_in_bytes", "1000"},
+       {"memory/job/memory.limit_in_bytes", "4000000"},
+       {"memory/job/memory.usage_in_bytes", "3500000"},
+       {"memory/job/memory.stat", "inactive_file 7\ntotal_inactive_file 200000"},
+       {"cpu/job/cpu.cfs_quota_us", "250000"},
+       {"cpu/job/cpu.cfs_period_us", "100000"}},
+      700'000,
+      2.5},
+     {"names that hold others", "4:memory_fake:/job\n5:cpuset:/job\n6:cpuacct:/job", {}, kAll},
+     {"-1 is no quota", "5:cpu,cpuacct:/job", {{"cpu/job/cpu.cfs_quota_us", "-1"}}, kAll}},
+};
+
+TEST_F(Limits, AreThoseOfTheCgroupsThatTheProcessIsIn) {
+  EXPECT_EQ(total_memory_bytes(paths_), 16'000'000 * kKib);
+  for (const auto& group : kCgroups) {
+    const Machine machine;
+    for (const auto& [what, own, files, available, quota] : group) {
+      machine.put("proc/self/cgroup", own + std::string("\n"));
+      for (const auto& [name, text] : files)
+        machine.put(std::string("cgroup/") + name, text + std::string("\n"));
+      EXPECT_EQ(machine.available(), available) << what;
+      EXPECT_EQ(cpu_quota(machine.paths_), quota) << what;
+    }
+  }
   fs::remove(folder_ / "proc/self/cgroup");
   put("cgroup/memory.max", "1000\n");
   put("cgroup/memory.current", "10\n");
-  EXPECT_EQ(available(), 8'000'000 * kKib);
-}
-
-TEST_F(Limits, CgroupVersion2LeavesLimitLessUsePlusReclaimable) {
-  put("proc/self/cgroup", "0::/job\n");
-  put("cgroup/job/memory.max", "5000000\n");
-  put("cgroup/job/memory.current", "3000000\n");
-  EXPECT_EQ(available(), 2'000'000);
-  put("cgroup/job/memory.stat",
-      "anon 1\nfile 99\ninactive_anon 7\ntotal_inactive_file 5\ninactive_file 400000\n");
-  EXPECT_EQ(available(), 2'400'000);
-}
-
-TEST_F(Limits, CgroupOverItsLimitLeavesNothing) {
-  put("proc/self/cgroup", "0::/job\n");
-  put("cgroup/job/memory.max", "5000000\n");
-  put("cgroup/job/memory.current", "5000001\n");
-  EXPECT_EQ(available(), 0);
-}
-
-TEST_F(Limits, MaxIsNoLimit) {
-  put("proc/self/cgroup", "0::/job\n");
-  put("cgroup/job/memory.max", "max\n");
-  put("cgroup/job/memory.current", "3000000\n");
-  put("cgroup/job/cpu.max", "max 100000\n");
-  EXPECT_EQ(available(), 8'000'000 * kKib);
-  EXPECT_EQ(cpu_quota(paths_), std::nullopt);
-}
-
-TEST_F(Limits, MissingFilesAreNoLimit) {
-  put("proc/self/cgroup", "0::/job\n");
-  put("cgroup/job/memory.current", "3000000\n");  // no memory.max
-  EXPECT_EQ(available(), 8'000'000 * kKib);
-}
-
-TEST_F(Limits, TheTightestOfAllParentsCounts) {
-  put("proc/self/cgroup", "0::/slurm/job/step\n");
-  put("cgroup/slurm/job/step/memory.max", "max\n");
-  put("cgroup/slurm/job/step/memory.current", "100\n");
-  put("cgroup/slurm/job/memory.max", "9000000\n");
-  put("cgroup/slurm/job/memory.current", "1000000\n");
-  put("cgroup/slurm/memory.max", "9500000\n");
-  put("cgroup/slurm/memory.current", "8500000\n");
-  EXPECT_EQ(available(), 1'000'000);
-  put("cgroup/memory.max", "700000\n");
-  put("cgroup/memory.current", "0\n");
-  EXPECT_EQ(available(), 700'000);
-  put("cgroup/slurm/job/step/memory.max", "300\n");
-  EXPECT_EQ(available(), 200);
-}
-
-TEST_F(Limits, APathOutsideOfTheContainerMeansTheMountedRoot) {
-  put("proc/self/cgroup", "0::/system.slice/docker-0123.scope\n");
-  put("cgroup/memory.max", "6000000\n");
-  put("cgroup/memory.current", "1000000\n");
-  put("cgroup/cpu.max", "150000 100000\n");
-  EXPECT_EQ(available(), 5'000'000);
-  EXPECT_EQ(cpu_quota(paths_), 1.5);
-  put("proc/self/cgroup", "0::/../..\n");  // as seen from a cgroup namespace
-  EXPECT_EQ(available(), 5'000'000);
-}
-
-TEST_F(Limits, CgroupVersion1) {
-  put("proc/self/cgroup",
-      "12:pids:/p\n5:cpu,cpuacct:/job\n4:memory:/job/step\n3:cpuset:/\n0::/elsewhere\n");
-  put("cgroup/memory/job/step/memory.limit_in_bytes", "9223372036854771712\n");  // none
-  put("cgroup/memory/job/step/memory.usage_in_bytes", "1000\n");
-  put("cgroup/memory/job/memory.limit_in_bytes", "4000000\n");
-  put("cgroup/memory/job/memory.usage_in_bytes", "3500000\n");
-  put("cgroup/memory/job/memory.stat", "inactive_file 7\ntotal_inactive_file 200000\n");
-  put("cgroup/cpu/job/cpu.cfs_quota_us", "250000\n");
-  put("cgroup/cpu/job/cpu.cfs_period_us", "100000\n");
-  EXPECT_EQ(available(), 700'000);
-  EXPECT_EQ(cpu_quota(paths_), 2.5);
-}
-
-TEST_F(Limits, ControllersAreNotConfused) {
-  // "memory" and "cpu" are not parts of other names.
-  put("proc/self/cgroup", "4:memory_fake:/job\n5:cpuset:/job\n6:cpuacct:/job\n");
-  put("cgroup/memory/job/memory.limit_in_bytes", "1000\n");
-  put("cgroup/memory/job/memory.usage_in_bytes", "0\n");
-  put("cgroup/cpu/job/cpu.cfs_quota_us", "50000\n");
-  put("cgroup/cpu/job/cpu.cfs_period_us", "100000\n");
-  EXPECT_EQ(available(), 8'000'000 * kKib);
-  EXPECT_EQ(cpu_quota(paths_), std::nullopt);
-}
-
-TEST_F(Limits, CpuQuotaIsTheTightest) {
-  put("proc/self/cgroup", "0::/a/b\n");
-  put("cgroup/a/b/cpu.max", "400000 100000\n");
-  EXPECT_EQ(cpu_quota(paths_), 4.0);
-  put("cgroup/a/cpu.max", "50000 100000\n");
-  EXPECT_EQ(cpu_quota(paths_), 0.5);
-}
-
-TEST_F(Limits, QuotaOfMinusOneIsNone) {
-  put("proc/self/cgroup", "5:cpu,cpuacct:/\n");
-  put("cgroup/cpu/cpu.cfs_quota_us", "-1\n");
-  put("cgroup/cpu/cpu.cfs_period_us", "100000\n");
-  EXPECT_EQ(cpu_quota(paths_), std::nullopt);
+  EXPECT_EQ(available(), kAll) << "nothing says which cgroups";
 }
 
 TEST_F(Limits, CheckMemoryThrowsBeyondWhatIsThere) {
-  EXPECT_NO_THROW(check_memory(8'000'000 * kKib, paths_));
-  try {
-    check_memory(8'000'000 * kKib + 1, paths_);
-    FAIL() << "no error";
-  } catch (const ResourceError& error) {
-    EXPECT_THAT(error.what(),
-                AllOf(HasSubstr("8.19 GB"), HasSubstr("--mem"), Not(HasSubstr("\n"))));
-  }
+  EXPECT_NO_THROW(check_memory(kAll, paths_));
+  EXPECT_THAT(message_of<ResourceError>([&] { check_memory(kAll + 1, paths_); }),
+              AllOf(HasSubstr("8.19 GB"), HasSubstr("--mem"), Not(HasSubstr("\n"))));
   put("cgroup/memory.max", "1000\n");
   put("cgroup/memory.current", "0\n");
   EXPECT_NO_THROW(check_memory(1000, paths_));
@@ -212,15 +180,10 @@ TEST_F(Limits, ABalloonMayBringThePagesThatTheKernelHasNotGot) {
   const std::int64_t most = available() + 1'500'000 * page_bytes();
   EXPECT_EQ(most_memory_bytes(paths_), most);
   EXPECT_NO_THROW(check_memory(most, paths_));
-  try {
-    check_memory(most + 1, paths_);
-    FAIL() << "no error";
-  } catch (const ResourceError& error) {
-    EXPECT_THAT(error.what(),
-                AllOf(HasSubstr("8.19 GB are available (cgroup limits included), and "),
-                      HasSubstr("if this virtual machine's memory grows; a smaller"),
-                      Not(HasSubstr("\n"))));
-  }
+  EXPECT_THAT(
+      message_of<ResourceError>([&] { check_memory(most + 1, paths_); }),
+      AllOf(HasSubstr("8.19 GB are available (cgroup limits included), and "),
+            HasSubstr("if this virtual machine's memory grows; a smaller"), Not(HasSubstr("\n"))));
   // Pages that it holds, and leaves to the kernel to count.
   put("proc/vmstat", "nr_balloon_pages 300\nballoon_inflate 1000\nballoon_deflate 700\n");
   EXPECT_EQ(most_memory_bytes(paths_), most + 300 * page_bytes());
@@ -246,14 +209,9 @@ TEST_F(Limits, ThreadsNeedMemoryForTheirStacks) {
   put("cgroup/memory.max", "200000000\n");
   put("cgroup/memory.current", "0\n");
   EXPECT_NO_THROW(check_threads(4000, paths_));
-  try {
-    check_threads(20000, paths_);
-    FAIL() << "no error";
-  } catch (const ResourceError& error) {
-    EXPECT_STREQ(error.what(),
-                 "20000 threads need 0.98 GB of memory and 0.20 GB are available (cgroup limits "
-                 "included); fewer --num_workers would do");
-  }
+  EXPECT_EQ(message_of<ResourceError>([&] { check_threads(20000, paths_); }),
+            "20000 threads need 0.98 GB of memory and 0.20 GB are available (cgroup limits "
+            "included); fewer --num_workers would do");
   put("cgroup/memory.current", "199000000\n");
   EXPECT_THROW(check_threads(21, paths_), ResourceError);
   EXPECT_NO_THROW(check_threads(20, paths_));
@@ -297,7 +255,7 @@ TEST_F(Limits, TheLocaleDoesNotMatter) {
   put("proc/cpuinfo", "cpu MHz\t\t: 2596.125\n");
   const auto clock = processor_clock(paths_);
   std::locale::global(before);
-  EXPECT_EQ(bytes, 8'000'000 * kKib);
+  EXPECT_EQ(bytes, kAll);
   EXPECT_EQ(quota, 1.5);
   EXPECT_EQ(clock->hz, 2596.125e6);
 }

@@ -25,20 +25,12 @@ TEST(Summary, ByHand) {
   EXPECT_EQ(s.outliers, 1);
 }
 
-TEST(Summary, OfOneSample) {
+TEST(Summary, OfOneSampleAndOfZeros) {
   const Summary s = summarize(std::vector<double>{0.25});
-  EXPECT_EQ(s.mean, 0.25);
-  EXPECT_EQ(s.std, 0);
-  EXPECT_EQ(s.min, 0.25);
-  EXPECT_EQ(s.median, 0.25);
-  EXPECT_EQ(s.max, 0.25);
-  EXPECT_EQ(s.cv, 0);
+  for (const double figure : {s.mean, s.min, s.median, s.max}) EXPECT_EQ(figure, 0.25);
+  for (const double figure : {s.std, s.cv}) EXPECT_EQ(figure, 0);
   EXPECT_EQ(s.outliers, 0);
-}
-
-TEST(Summary, StdIsOfThePopulation) {
-  EXPECT_DOUBLE_EQ(summarize(std::vector<double>{1, 3}).std, 1);  // a sample's: sqrt(2)
-  EXPECT_DOUBLE_EQ(summarize(std::vector<double>{1, 2, 3, 4}).std, std::sqrt(1.25));
+  EXPECT_EQ(summarize(std::vector<double>{0, 0}).cv, 0);
 }
 
 TEST(Summary, StdSurvivesALargeMean) {
@@ -52,8 +44,6 @@ TEST(Summary, MedianSortsACopy) {
   EXPECT_EQ(median_of(odd), 5);
   EXPECT_EQ(median_of(even), 5);
   EXPECT_EQ(odd.front(), 9);
-  EXPECT_EQ(median_of(std::vector<double>{3, 1}), 2);
-  EXPECT_EQ(summarize(even).median, 5);
 }
 
 TEST(Summary, MediansIntervalIsOfOrderStatistics) {
@@ -114,8 +104,6 @@ TEST(Summary, NoOutliersWithoutAMad) {
   EXPECT_EQ(summarize(std::vector<double>{1, 1, 1, 1, 100}).outliers, 0);
   EXPECT_EQ(summarize(std::vector<double>{1, 1}).outliers, 0);
 }
-
-TEST(Summary, CvOfZerosIsZero) { EXPECT_EQ(summarize(std::vector<double>{0, 0}).cv, 0); }
 
 }  // namespace
 }  // namespace convscale

@@ -5,6 +5,7 @@
 #include "machines.hpp"
 #include "support.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sched.h>
@@ -13,7 +14,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
-#include <numeric>
 #include <string>
 #include <thread>
 #include <vector>
@@ -24,6 +24,14 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using testing::message_of;
+
+std::vector<std::string> texts_of(const std::vector<Cache>& caches) {
+  std::vector<std::string> texts;
+  for (const Cache& cache : caches)
+    texts.push_back(fmt::format("{} {} {}", cache.name, cache.bytes, cache.count));
+  return texts;
+}
 
 TEST(Topology, CountsOfASyntheticMachine) {
   const Topology machine("pack:2 [numa] l3:1(size=33554432) core:4 pu:2");
@@ -32,84 +40,48 @@ TEST(Topology, CountsOfASyntheticMachine) {
   EXPECT_EQ(machine.cores(), 8);
   EXPECT_EQ(machine.threads(), 16);
   EXPECT_EQ(machine.affinity(), "0-15");
-  const std::vector<Cache> caches = machine.caches();
-  ASSERT_EQ(caches.size(), 1u);
-  EXPECT_EQ(caches[0].name, "L3");
-  EXPECT_EQ(caches[0].bytes, 33554432);
-  EXPECT_EQ(caches[0].count, 2);
+  EXPECT_THAT(texts_of(machine.caches()), ElementsAre("L3 33554432 2"));
   EXPECT_EQ(machine.last_cache_bytes(), 2 * 33554432);
 }
 
 TEST(Topology, CachesFromTheNearestToTheLast) {
   const Topology machine(
       "pack:1 l3:2(size=1000000) l2:2(size=100000) l1d:1(size=10000) core:1 pu:1");
-  const std::vector<Cache> caches = machine.caches();
-  ASSERT_EQ(caches.size(), 3u);
-  EXPECT_EQ(caches[0].name, "L1d");
-  EXPECT_EQ(caches[1].name, "L2");
-  EXPECT_EQ(caches[1].count, 4);
-  EXPECT_EQ(caches[2].name, "L3");
+  EXPECT_THAT(texts_of(machine.caches()),
+              ElementsAre("L1d 10000 4", "L2 100000 4", "L3 1000000 2"));
   EXPECT_EQ(machine.last_cache_bytes(), 2'000'000);
 }
 
-TEST(Topology, NoCachesAreUnknown) {
-  const Topology machine("pack:1 core:2 pu:1");
-  EXPECT_THAT(machine.caches(), IsEmpty());
-  EXPECT_EQ(machine.last_cache_bytes(), 0);
-}
-
-// Two sockets with a NUMA node each; core c of both has processors 2c and 2c + 1.
-TEST(Topology, SpreadTakesCoresFirstNodesInTurnSiblingsLast) {
-  const Topology machine("pack:2 [numa] core:4 pu:2");
-  EXPECT_THAT(machine.order(Bind::kSpread),
-              ElementsAre(0, 8, 2, 10, 4, 12, 6, 14, 1, 9, 3, 11, 5, 13, 7, 15));
-}
-
-TEST(Topology, CompactTakesNeighboursFirst) {
-  const Topology machine("pack:2 [numa] core:4 pu:2");
-  EXPECT_THAT(machine.order(Bind::kCompact),
-              ElementsAre(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
-}
-
-TEST(Topology, NoneIsEmpty) {
-  EXPECT_THAT(Topology("pack:2 [numa] core:4 pu:2").order(Bind::kNone), IsEmpty());
-}
-
-TEST(Topology, SpreadWithoutSmtAndWithOneNode) {
-  EXPECT_THAT(Topology("pack:1 core:4 pu:1").order(Bind::kSpread), ElementsAre(0, 1, 2, 3));
-  EXPECT_THAT(Topology("pack:1 core:3 pu:2").order(Bind::kSpread), ElementsAre(0, 2, 4, 1, 3, 5));
-}
-
-TEST(Topology, SpreadVisitsSeveralNodesOfASocket) {
-  // Two sockets of two nodes of two cores.
-  EXPECT_THAT(Topology("pack:2 numa:2 core:2 pu:1").order(Bind::kSpread),
-              ElementsAre(0, 2, 4, 6, 1, 3, 5, 7));
-}
-
-TEST(Topology, FourHardwareThreadsACore) {
-  EXPECT_THAT(Topology("pack:2 [numa] core:1 pu:4").order(Bind::kSpread),
-              ElementsAre(0, 4, 1, 5, 2, 6, 3, 7));
-}
-
-TEST(Topology, ProcessorsBearTheNumbersOfTheSystem) {
-  // Numbered as Linux does: all first hardware threads, then all second ones.
-  const Topology machine("pack:1 core:3 pu:2(indexes=0,3,1,4,2,5)");
-  EXPECT_THAT(machine.order(Bind::kSpread), ElementsAre(0, 1, 2, 3, 4, 5));
-  EXPECT_THAT(machine.order(Bind::kCompact), ElementsAre(0, 3, 1, 4, 2, 5));
-}
-
-TEST(Topology, OrdersArePermutations) {
-  for (const char* synthetic :
-       {"pu:1", "core:1 pu:2", "pack:4 [numa] core:8 pu:2", "pack:3 numa:2 l3:2 core:3 pu:4"}) {
-    const Topology machine(synthetic);
-    std::vector<int> all(static_cast<std::size_t>(machine.threads()));
-    std::iota(all.begin(), all.end(), 0);
-    for (const Bind bind : {Bind::kSpread, Bind::kCompact}) {
-      std::vector<int> order = machine.order(bind);
-      std::sort(order.begin(), order.end());
-      EXPECT_EQ(order, all) << synthetic << ", " << name_of(bind);
-    }
-  }
+/// Spread takes cores first, nodes in turn and siblings last; compact takes neighbours first.
+TEST(Topology, OrdersOfProcessors) {
+  using Cpus = std::vector<int>;
+  const struct {
+    const char* machine;
+    Bind bind;
+    Cpus order;
+  } cases[] = {
+      // Two sockets with a NUMA node each; core c of both has processors 2c and 2c + 1.
+      {"pack:2 [numa] core:4 pu:2",
+       Bind::kSpread,
+       {0, 8, 2, 10, 4, 12, 6, 14, 1, 9, 3, 11, 5, 13, 7, 15}},
+      {"pack:2 [numa] core:4 pu:2",
+       Bind::kCompact,
+       {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}},
+      {"pack:2 [numa] core:4 pu:2", Bind::kNone, {}},
+      {"pack:1 core:4 pu:1", Bind::kSpread, {0, 1, 2, 3}},
+      {"pack:1 core:3 pu:2", Bind::kSpread, {0, 2, 4, 1, 3, 5}},
+      {"pack:2 numa:2 core:2 pu:1", Bind::kSpread, {0, 2, 4, 6, 1, 3, 5, 7}},
+      {"pack:2 [numa] core:1 pu:4", Bind::kSpread, {0, 4, 1, 5, 2, 6, 3, 7}},
+      // Numbered as Linux does: all first hardware threads, then all second ones.
+      {"pack:1 core:3 pu:2(indexes=0,3,1,4,2,5)", Bind::kSpread, {0, 1, 2, 3, 4, 5}},
+      {"pack:1 core:3 pu:2(indexes=0,3,1,4,2,5)", Bind::kCompact, {0, 3, 1, 4, 2, 5}},
+      {"pu:1", Bind::kSpread, {0}},
+      {"pack:2 numa:2 l3:2 core:1 pu:2",
+       Bind::kSpread,
+       {0, 4, 8, 12, 2, 6, 10, 14, 1, 5, 9, 13, 3, 7, 11, 15}},
+  };
+  for (const auto& [machine, bind, order] : cases)
+    EXPECT_EQ(Topology(machine).order(bind), order) << machine << ", " << name_of(bind);
 }
 
 cpu_set_t mask_of_this_thread() {
@@ -117,16 +89,6 @@ cpu_set_t mask_of_this_thread() {
   CPU_ZERO(&mask);
   EXPECT_EQ(sched_getaffinity(0, sizeof(mask), &mask), 0);
   return mask;
-}
-
-std::string text_of(const Cache& cache) {
-  return cache.name + " " + std::to_string(cache.bytes) + " " + std::to_string(cache.count);
-}
-
-std::vector<std::string> texts_of(const std::vector<Cache>& caches) {
-  std::vector<std::string> texts;
-  for (const Cache& cache : caches) texts.push_back(text_of(cache));
-  return texts;
 }
 
 TEST(OddMachine, CachesOfOneLevelMayDiffer) {
@@ -208,12 +170,8 @@ TEST(OddMachine, OneThatHwlocCannotReadHasProcessors) {
 }
 
 TEST(Topology, NonsenseIsAUsageError) {
-  try {
-    const Topology machine("a machine of steam");
-    FAIL() << "no error";
-  } catch (const UsageError& error) {
-    EXPECT_THAT(error.what(), HasSubstr("a machine of steam"));
-  }
+  EXPECT_THAT(message_of<UsageError>([] { Topology("a machine of steam"); }),
+              HasSubstr("a machine of steam"));
 }
 
 TEST(Topology, ThisMachineIsTheAffinityMask) {
@@ -262,21 +220,10 @@ TEST(Topology, PinMovesTheCallingThreadOnly) {
     EXPECT_EQ(CPU_COUNT(&pinned), 1);
     EXPECT_TRUE(CPU_ISSET(static_cast<std::size_t>(cpu), &pinned));
     EXPECT_EQ(sched_getcpu(), cpu);
+    EXPECT_THAT(message_of<ResourceError>([&] { machine.pin(100'000); }), HasSubstr("CPU 100000"));
   }).join();
   const cpu_set_t after = mask_of_this_thread();
   EXPECT_TRUE(CPU_EQUAL(&before, &after));
-}
-
-TEST(Topology, PinToAProcessorThatIsNotThereFails) {
-  const Topology machine;
-  std::thread([&] {
-    try {
-      machine.pin(100'000);
-      ADD_FAILURE() << "no error";
-    } catch (const ResourceError& error) {
-      EXPECT_THAT(error.what(), HasSubstr("CPU 100000"));
-    }
-  }).join();
 }
 
 }  // namespace
