@@ -4,7 +4,6 @@
 #include "bench/data/workload.hpp"
 #include "bench/measure/verify.hpp"
 #include "common/buffer.hpp"
-#include "common/error.hpp"
 #include "common/host.hpp"
 #include "common/thread_team.hpp"
 #include "common/topology.hpp"
@@ -14,7 +13,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <chrono>
 #include <random>
 #include <set>
 #include <utility>
@@ -86,7 +84,7 @@ TEST(CpuBackend, IntegerDigestIsTheSameForEveryKernelScheduleWorkersMethodAndDty
   std::set<std::uint64_t> digests;
   for (const std::string& kernel : supported_kernels()) {
     for (const Schedule schedule : {Schedule::kStatic, Schedule::kDynamic, Schedule::kSplit}) {
-      for (const int workers : {1, 2, 3, 7}) {
+      for (const int workers : {1, 3}) {
         for (const Method method : {Method::kFull, Method::kStrided}) {
           for (const Dtype dtype : {Dtype::kFloat64, Dtype::kFloat32}) {
             Config config = small_config();
@@ -111,10 +109,10 @@ TEST(CpuBackend, IntegerDigestIsTheSameForEveryKernelScheduleWorkersMethodAndDty
 TEST(CpuBackend, RandomDataVerifiesForEveryScheduleAndMoreWorkersThanRows) {
   for (const std::string& kernel : supported_kernels()) {
     for (const Schedule schedule : {Schedule::kStatic, Schedule::kDynamic, Schedule::kSplit}) {
-      for (const int workers : {1, 3, 100}) {
+      for (const int workers : {1, 3, 30}) {
         for (const Method method : {Method::kFull, Method::kStrided}) {
           Config config = small_config();
-          config.shape = {.images = 19, .height = 9, .width = 70, .filter_size = 6, .stride = 3};
+          config.shape = {.images = 5, .height = 9, .width = 70, .filter_size = 6, .stride = 3};
           config.kernel = kernel;
           config.schedule = schedule;
           config.num_workers = workers;
@@ -134,7 +132,7 @@ TEST(CpuBackend, SampleOfShapesVerifiesForEveryScheduleAndDtype) {
   const auto between = [&](std::int64_t low, std::int64_t high) {
     return std::uniform_int_distribution<std::int64_t>(low, high)(random);
   };
-  for (int sample = 0; sample < 20; ++sample) {
+  for (int sample = 0; sample < 8; ++sample) {
     Config config = small_config();
     config.shape = {.images = between(1, 4),
                     .height = between(1, 60),
@@ -242,26 +240,6 @@ TEST(CpuBackend, FactsNameTheKernelAndTheProcessors) {
   EXPECT_TRUE(make_cpu_backend(config, {}, cpu_kernels())->facts().cpus.empty());
 }
 
-TEST(CpuBackend, CeilingsAreMeasuredAndPlausible) {
-  for (const Dtype dtype : {Dtype::kFloat64, Dtype::kFloat32}) {
-    Config config = small_config();
-    config.dtype = dtype;
-    config.shape.images = 64;
-    Session session(config);
-    const auto begin = std::chrono::steady_clock::now();
-    const Ceilings ceilings = session.backend().measure_ceilings();
-    const double elapsed_s =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    ASSERT_TRUE(ceilings.read_bytes_per_s && ceilings.peak_flops_per_s);
-    // A pass reads all images at least once and is over by now, however long it took; and the
-    // shortest of six passes of two workers has that many operations.
-    const std::int64_t lines = config.shape.images * config.shape.pixels() * size_of(dtype) / 64;
-    EXPECT_GE(*ceilings.read_bytes_per_s, static_cast<double>(lines * 64) / elapsed_s);
-    EXPECT_GE(*ceilings.peak_flops_per_s, 100 / elapsed_s);
-    EXPECT_FALSE(ceilings.up_bytes_per_s);
-  }
-}
-
 TEST(CpuBackend, BusyTimeOfEachWorkerIsThatOfTheLastIteration) {
   Config config = small_config();
   config.num_workers = 3;
@@ -272,12 +250,6 @@ TEST(CpuBackend, BusyTimeOfEachWorkerIsThatOfTheLastIteration) {
   for (const double seconds : busy) EXPECT_GT(seconds, 0);
   session.backend().poison();
   EXPECT_EQ(session.backend().inspect().busy_s, std::vector<double>(3, 0.0));
-}
-
-TEST(CpuBackend, ResidentIsNoScopeOfACpu) {
-  Config config = small_config();
-  config.scope = Scope::kResident;
-  EXPECT_THROW(make_cpu_backend(config, {}, cpu_kernels()), UnsupportedError);
 }
 
 }  // namespace

@@ -121,7 +121,7 @@ TEST(CeilingMeter, RateIsWhatAllWorkersReadInTheTimeOfThePass) {
 }
 
 TEST(CeilingMeter, EveryLineIsReadByAllWorkersTogetherAndAsOftenAsTheOthers) {
-  for (const std::int64_t lines : {16, 1000, 16385, 400000}) {
+  for (const int lines : {16, 1000, 16385, 270000}) {
     for (const int workers : {1, 3, 8}) {
       const PageBuffer data(lines * 64, "test");
       ThreadTeam team(workers);
@@ -130,7 +130,7 @@ TEST(CeilingMeter, EveryLineIsReadByAllWorkersTogetherAndAsOftenAsTheOthers) {
       reads.clear();
       meter.sample();
       const std::vector<int> times = times_read(data.data(), lines * 64);
-      EXPECT_THAT(times, Each(std::max<std::int64_t>(1, (16 << 20) / (lines * 64))));
+      EXPECT_EQ(times, std::vector<int>(times.size(), std::max(1, (16 << 20) / (lines * 64))));
       for (const auto& [thread, bytes] : bytes_of_threads()) {
         EXPECT_GE(bytes, times[0] * (lines / workers) * 64) << "an even share";
         EXPECT_LE(bytes, times[0] * (lines / workers + 1) * 64) << "an even share";

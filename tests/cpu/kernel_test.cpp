@@ -74,11 +74,13 @@ class KernelChecker {
     check_kept(s, out, row_begin, row_end, "convolve_full");
   }
 
-  void check_all(const Shape& s) {
+  void check_all(const Shape& s, bool with_full_rows = true) {
     for (const At at : {At::kBegin, At::kEnd}) {
-      check_full_rows(s, 0, s.full_height(), at == At::kBegin ? 0 : 3, at);
+      // Full rows are the same for every stride: one end in turn will do for the others.
+      if (with_full_rows) check_full_rows(s, 0, s.full_height(), at == At::kBegin ? 0 : 3, at);
       check_strided_rows(s, 0, s.out_height(), at);
-      check_convolve_full(s, 0, s.out_height(), at);
+      if (with_full_rows || (s.stride % 2 == 0) == (at == At::kEnd))
+        check_convolve_full(s, 0, s.out_height(), at);
     }
   }
 
@@ -165,7 +167,7 @@ TEST_P(KernelTest, AllSmallShapes) {
           checker.set_data(random_values<T>(random, s.pixels(), -1, 1),
                            random_values<T>(random, s.taps(), -1, 1), s);
           for (s.stride = 1; s.stride <= kStride; ++s.stride) {
-            checker.check_all(s);
+            checker.check_all(s, s.stride == 1);
             if (HasFatalFailure()) return;
           }
         }
@@ -187,7 +189,7 @@ TEST_P(KernelTest, EveryFilterSizeWithEveryStride) {
       checker.set_data(random_values<T>(random, s.pixels(), -1, 1),
                        random_values<T>(random, s.taps(), -1, 1), s);
       for (s.stride = 1; s.stride <= 12; ++s.stride) {
-        checker.check_all(s);
+        checker.check_all(s, s.stride == 1);
         if (HasFatalFailure()) return;
       }
     }
@@ -200,7 +202,7 @@ TEST_P(KernelTest, SampleOfLargerShapes) {
     return std::uniform_int_distribution<std::int64_t>(low, high)(random);
   };
   for_each_dtype([&]<class T>() {
-    constexpr int kSamples = 60;
+    constexpr int kSamples = 24;
     for (int sample = 0; sample < kSamples; ++sample) {
       // Every third has the filter and stride that have paths of their own, every fourth is wide.
       const bool special = sample % 3 == 0;

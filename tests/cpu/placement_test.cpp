@@ -22,27 +22,16 @@ std::optional<std::string> placement(const char* machine, int workers, Bind bind
 constexpr const char* kOneNode = "pack:1 [numa] core:4 pu:2";
 constexpr const char* kTwoNodes = "pack:2 [numa] core:4 pu:1";
 
-TEST(Placement, OfOneNodeIsAlwaysTheSame) {
+TEST(Placement, NamesTheNodeOfEachWorkerWhereThereAreSeveral) {
   EXPECT_EQ(placement(kOneNode, 1, Bind::kSpread), "");
   EXPECT_EQ(placement(kOneNode, 4, Bind::kNone), "");
   EXPECT_EQ(placement(kOneNode, 8, Bind::kCompact, Schedule::kSplit), "");
-}
-
-TEST(Placement, NamesTheNodeOfEachWorker) {
   EXPECT_EQ(placement(kTwoNodes, 4, Bind::kSpread), "images 0 1 0 1");
-  EXPECT_EQ(placement(kTwoNodes, 4, Bind::kCompact), "images 0 0 0 0");
+  EXPECT_EQ(placement(kTwoNodes, 4, Bind::kSpread, Schedule::kDynamic), "images 0 1 0 1");
   EXPECT_EQ(placement(kTwoNodes, 6, Bind::kCompact), "images 0 0 0 0 1 1");
   EXPECT_EQ(placement(kTwoNodes, 9, Bind::kCompact), "images 0 0 0 0 1 1 1 1 0") << "in turn";
   EXPECT_EQ(placement(kTwoNodes, 2, Bind::kSpread, Schedule::kSplit), "rows 5 0 1");
-}
-
-TEST(Placement, ThatIsDynamicIsPlacedAsStatic) {
-  EXPECT_EQ(placement(kTwoNodes, 4, Bind::kSpread, Schedule::kDynamic),
-            placement(kTwoNodes, 4, Bind::kSpread));
-}
-
-TEST(Placement, OfWorkersThatMoveIsNotKnown) {
-  EXPECT_EQ(placement(kTwoNodes, 4, Bind::kNone), std::nullopt);
+  EXPECT_EQ(placement(kTwoNodes, 4, Bind::kNone), std::nullopt) << "they move";
 }
 
 std::vector<int> processors(const char* machine, Bind bind, int part, int parts) {
@@ -54,14 +43,13 @@ std::vector<int> processors(const char* machine, Bind bind, int part, int parts)
 
 using Cpus = std::vector<int>;
 
-TEST(Processors, OneProcessHasAll) {
+TEST(Processors, AsManyProcessesAsNodesGetOneEachAndMoreShare) {
   EXPECT_EQ(processors(kTwoNodes, Bind::kCompact, 0, 1), (Cpus{0, 1, 2, 3, 4, 5, 6, 7}));
-}
-
-TEST(Processors, AsManyProcessesAsNodesGetOneEach) {
   EXPECT_EQ(processors(kTwoNodes, Bind::kSpread, 0, 2), (Cpus{0, 1, 2, 3}));
   EXPECT_EQ(processors(kTwoNodes, Bind::kSpread, 1, 2), (Cpus{4, 5, 6, 7}));
   EXPECT_EQ(processors(kTwoNodes, Bind::kCompact, 1, 2), (Cpus{4, 5, 6, 7}));
+  EXPECT_EQ(processors(kTwoNodes, Bind::kCompact, 9, 10), (Cpus{1}));
+  EXPECT_EQ(processors(kTwoNodes, Bind::kNone, 1, 2), Cpus());
 }
 
 TEST(Processors, AreDividedWithoutRemainder) {
@@ -75,11 +63,6 @@ TEST(Processors, AreDividedWithoutRemainder) {
     std::sort(all.begin(), all.end());
     EXPECT_EQ(all, (Cpus{0, 1, 2, 3, 4, 5, 6, 7}));
   }
-}
-
-TEST(Processors, MoreProcessesThanTheseShare) {
-  EXPECT_EQ(processors(kTwoNodes, Bind::kCompact, 9, 10), (Cpus{1}));
-  EXPECT_EQ(processors(kTwoNodes, Bind::kNone, 1, 2), Cpus());
 }
 
 }  // namespace

@@ -53,14 +53,11 @@ TEST(RemarkOnPeak, FindsWhatIsCountedTwice) {
             "(480.0 GFLOP/s): this peak is wrong");
 }
 
-TEST(RemarkOnPeak, LeavesRoomForTheBoostOfANominalClock) {
+TEST(RemarkOnPeak, LeavesRoomForTheBoostOfANominalClockAndAnythingWhereNoneIsKnown) {
   const ProcessorClock nominal{.hz = 1.1e9, .is_most = false};  // and 4.7 GHz at most
   const double boosted = 4.7e9 * 2 * 4 * 2;
   EXPECT_FALSE(remark_on_peak(boosted, 1, loops_of(32), Dtype::kFloat64, nominal));
   EXPECT_TRUE(remark_on_peak(2 * boosted, 1, loops_of(32), Dtype::kFloat64, nominal));
-}
-
-TEST(RemarkOnPeak, IsNotMadeOfWhatIsNotKnown) {
   EXPECT_FALSE(remark_on_peak(1e30, 4, loops_of(64), Dtype::kFloat64, std::nullopt));
   EXPECT_FALSE(remark_on_peak(1e30, 0, loops_of(64), Dtype::kFloat64, kThreeGigahertz));
 }

@@ -42,28 +42,24 @@ TEST(Schedule, EveryRowIsDealtOnce) {
   }
 }
 
-TEST(Schedule, StaticDealsWholeImagesInBlocks) {
+std::vector<RowBand> bands_of(Range range, std::int64_t out_height, bool whole_images, int workers,
+                              int worker) {
   std::vector<RowBand> bands;
-  for_each_band({0, 33}, 201, true, 4, 0, [&](const RowBand& band) { bands.push_back(band); });
+  for_each_band(range, out_height, whole_images, workers, worker,
+                [&](const RowBand& band) { bands.push_back(band); });
+  return bands;
+}
+
+TEST(Schedule, StaticDealsWholeImagesInBlocks) {
+  const std::vector<RowBand> bands = bands_of({0, 33}, 201, true, 4, 0);
   ASSERT_EQ(bands.size(), 9u);  // 9, 8, 8, 8
   EXPECT_EQ(bands.front(), (RowBand{0, 0, 201}));
   EXPECT_EQ(bands.back(), (RowBand{8, 0, 201}));
 }
 
-TEST(Schedule, SplitUsesEveryWorkerOnOneImage) {
-  for (int worker = 0; worker < 4; ++worker) {
-    const std::int64_t first = std::int64_t{25} * worker;
-    std::vector<RowBand> bands;
-    for_each_band({0, 1}, 100, false, 4, worker, [&](const RowBand& b) { bands.push_back(b); });
-    ASSERT_EQ(bands.size(), 1u);
-    EXPECT_EQ(bands[0], (RowBand{0, first, first + 25}));
-  }
-}
-
-TEST(Schedule, SplitCrossesImages) {
-  std::vector<RowBand> bands;
-  for_each_band({10, 13}, 10, false, 2, 0, [&](const RowBand& band) { bands.push_back(band); });
-  EXPECT_EQ(bands, (std::vector<RowBand>{{10, 0, 10}, {11, 0, 5}}));
+TEST(Schedule, SplitUsesEveryWorkerOnOneImageAndCrossesImages) {
+  EXPECT_EQ(bands_of({0, 1}, 100, false, 4, 3), (std::vector<RowBand>{{0, 75, 100}}));
+  EXPECT_EQ(bands_of({10, 13}, 10, false, 2, 0), (std::vector<RowBand>{{10, 0, 10}, {11, 0, 5}}));
 }
 
 }  // namespace
