@@ -3,14 +3,13 @@
 
 #include "bench/backends.hpp"
 #include "bench/program.hpp"
+#include "support.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -36,11 +35,6 @@ inline std::vector<std::string> quick(std::vector<std::string> more = {}) {
   std::vector<std::string> args{"--size", "20x30", "--mem", "3000", "-w", "2", "--iterations", "3"};
   for (std::string& arg : more) args.push_back(std::move(arg));
   return args;
-}
-
-inline std::string read_text(const std::filesystem::path& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 inline nlohmann::json record_of(const std::string& document) {

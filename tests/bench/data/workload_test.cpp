@@ -14,6 +14,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace convscale {
@@ -22,6 +23,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using testing::message_of;
 using ::testing::Not;
 
 template <class T>
@@ -107,18 +109,6 @@ class WorkloadOfFiles : public ::testing::Test {
     return std::make_shared<NpyStack>(folder_ / name);
   }
 
-  std::string failure(const Workload& workload, int threads) {
-    Data<double> data(workload.shape());
-    ThreadTeam team(threads);
-    try {
-      workload.fill(data.images.data(), data.filters.data(), team);
-    } catch (const UsageError& error) {
-      return error.what();
-    }
-    ADD_FAILURE() << "no error";
-    return "";
-  }
-
   const testing::TemporaryFolder folder_;
   const Shape shape_{.images = 3, .height = 1, .width = 2, .filter_size = 2};
 };
@@ -139,23 +129,18 @@ TEST_F(WorkloadOfFiles, ImagesOfAFile) {
   }
 }
 
-TEST_F(WorkloadOfFiles, OneFilterForAllImages) {
-  const Workload workload(shape_, Fill::kRandom, 5, nullptr,
-                          stack("filters.npy", {2, 2}, {1, 2, 3, 4}));
+TEST_F(WorkloadOfFiles, OneFilterForAllImagesOrForEach) {
+  const std::pair<std::vector<std::int64_t>, std::vector<double>> cases[] = {
+      {{2, 2}, {1, 2, 3, 4}}, {{3, 2, 2}, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}}};
   ThreadTeam team(2);
-  Data<double> data(shape_);
-  workload.fill(data.images.data(), data.filters.data(), team);
-  EXPECT_THAT(data.filters, ElementsAre(1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 4));
-  EXPECT_EQ(data.images, element_by_element<double>(shape_, Fill::kRandom, 5).images);
-}
-
-TEST_F(WorkloadOfFiles, OneFilterForEachImage) {
-  const Workload workload(shape_, Fill::kRandom, 5, nullptr,
-                          stack("filters.npy", {3, 2, 2}, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}));
-  ThreadTeam team(2);
-  Data<float> data(shape_);
-  workload.fill(data.images.data(), data.filters.data(), team);
-  EXPECT_THAT(data.filters, ElementsAre(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12));
+  for (const auto& [shape, taps] : cases) {
+    const Workload workload(shape_, Fill::kRandom, 5, nullptr, stack("filters.npy", shape, taps));
+    Data<float> data(shape_);
+    workload.fill(data.images.data(), data.filters.data(), team);
+    for (std::size_t i = 0; i < data.filters.size(); ++i)
+      EXPECT_EQ(data.filters[i], taps[i % taps.size()]);
+    EXPECT_EQ(data.images, element_by_element<float>(shape_, Fill::kRandom, 5).images);
+  }
 }
 
 TEST_F(WorkloadOfFiles, TapsThatAreNotFiniteAreRejected) {
@@ -164,7 +149,10 @@ TEST_F(WorkloadOfFiles, TapsThatAreNotFiniteAreRejected) {
         shape_, Fill::kRandom, 5, nullptr,
         stack("filters.npy", {3, 2, 2}, {1, 2, 3, 4, 5, 6, bad, 8, 9, 10, 11, 12}));
     for (const int threads : {1, 3}) {
-      EXPECT_THAT(failure(workload, threads),
+      ThreadTeam team(threads);
+      Data<double> data(shape_);
+      EXPECT_THAT(message_of<UsageError>(
+                      [&] { workload.fill(data.images.data(), data.filters.data(), team); }),
                   AllOf(HasSubstr((folder_ / "filters.npy").string()), HasSubstr("tap 2"),
                         HasSubstr("filter 1"), Not(HasSubstr("\n"))));
     }
@@ -177,20 +165,8 @@ TEST_F(WorkloadOfFiles, TapsThatOverflowFloat32AreRejected) {
   double wide[4];
   EXPECT_NO_THROW(workload.filter(0, wide));
   float narrow[4];
-  EXPECT_THROW(workload.filter(0, narrow), UsageError);
-}
-
-TEST_F(WorkloadOfFiles, MessageCountsFiltersOfTheFile) {
   // The file has one filter, number 0, whichever image it is for.
-  const Workload workload(shape_, Fill::kRandom, 5, nullptr,
-                          stack("filters.npy", {2, 2}, {1, 2, 3, std::nan("")}));
-  double taps[4];
-  try {
-    workload.filter(2, taps);
-    FAIL() << "no error";
-  } catch (const UsageError& error) {
-    EXPECT_THAT(error.what(), HasSubstr("filter 0"));
-  }
+  EXPECT_THAT(message_of<UsageError>([&] { workload.filter(2, narrow); }), HasSubstr("filter 0"));
 }
 
 TEST_F(WorkloadOfFiles, PixelsMayBeNanOrInfinite) {

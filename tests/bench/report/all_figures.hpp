@@ -150,8 +150,8 @@ inline Record more_figures() {
   return r;
 }
 
-/// When a GPU pays, with all that is told of it.
-inline BreakEven full_break_even() {
+/// The line of the CPU crosses that of the GPU at 16 images.
+inline BreakEven a_break_even() {
   BreakEven entry;
   Config& c = entry.cpu.config;
   c.kernel = "avx512";
@@ -180,7 +180,23 @@ inline Report report_of(std::vector<Record> records) {
   Report report;
   report.argv = {"convscale", "--size", "1000"};
   report.started_at = "2000-01-02T03:04:05Z";
-  report.host.name = "n1";
+  report.host = {.name = "n1",
+                 .os = "An OS",
+                 .cpu = "A CPU",
+                 .sockets = 2,
+                 .cores = 4,
+                 .threads = 8,
+                 .smt = true,
+                 .numa_nodes = 3,
+                 .caches = {{"L2", 1000, 3}},
+                 .memory_bytes = 64'000'000'000,
+                 .isa = {"avx", "avx2"},
+                 .affinity = "0-7",
+                 .max_clock_hz = 3.4e9,
+                 .governor = "performance",
+                 .huge_pages = "madvise",
+                 .hypervisor = "kvm",
+                 .load = 0.5};
   report.mpi = "Open MPI 4.1.4";
   report.hosts = {"n1", "n2", "n3", "n3"};
   report.records = std::move(records);

@@ -14,7 +14,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <optional>
 #include <string>
 #include <thread>
@@ -25,14 +24,11 @@ namespace convscale {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-std::string content(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
+using testing::read_text;
 
 void put(const fs::path& path, const std::string& text) { std::ofstream(path) << text; }
 
@@ -44,40 +40,24 @@ std::vector<std::string> names_in(const fs::path& folder) {
   return names;
 }
 
-/// The message of the ResourceError that opening, or else writing, `target` throws.
-std::string failure(const fs::path& target) {
-  try {
-    OutputFile file(target);
-    file.write("text");
-    file.commit();
-  } catch (const ResourceError& error) {
-    EXPECT_THAT(error.what(), Not(HasSubstr("\n")));
-    return error.what();
-  }
-  ADD_FAILURE() << "no error for " << target;
-  return "";
-}
-
-/// The same of opening alone.
+/// What the error says of opening `target`.
 std::string opening_failure(const fs::path& target) {
-  try {
-    const OutputFile file(target);
-  } catch (const ResourceError& error) {
-    return error.what();
-  }
-  ADD_FAILURE() << "opened " << target;
-  return "";
+  return testing::message_of<ResourceError>([&] { const OutputFile file(target); });
 }
 
-TEST(OutputFile, AppearsOnCommit) {
+TEST(OutputFile, AppearsOnCommitAndReplacesALongerOne) {
   const testing::TemporaryFolder folder;
-  OutputFile file(folder / "out.json");
-  file.write("one ");
-  file.write("two");
-  EXPECT_FALSE(fs::exists(folder / "out.json"));
-  file.commit();
-  EXPECT_EQ(content(folder / "out.json"), "one two");
-  EXPECT_THAT(names_in(folder.path()), ElementsAre("out.json"));
+  const std::string large(3'000'000, 'x');
+  for (const std::string& old : {std::string(), large + "a much longer old content"}) {
+    if (!old.empty()) put(folder / "out", old);
+    OutputFile file(folder / "out");
+    file.write(large);
+    file.write(std::vector<std::byte>{std::byte{0}, std::byte{255}, std::byte{10}});
+    EXPECT_EQ(read_text(folder / "out"), old);
+    file.commit();
+    EXPECT_EQ(read_text(folder / "out"), large + std::string("\0\xff\n", 3));
+    EXPECT_THAT(names_in(folder.path()), ElementsAre("out"));
+  }
 }
 
 TEST(OutputFile, WithoutCommitTheOldContentStaysAndNothingElse) {
@@ -86,30 +66,10 @@ TEST(OutputFile, WithoutCommitTheOldContentStaysAndNothingElse) {
   {
     OutputFile file(folder / "out.json");
     file.write("new");
-    EXPECT_EQ(content(folder / "out.json"), "old");
+    EXPECT_EQ(read_text(folder / "out.json"), "old");
   }
-  EXPECT_EQ(content(folder / "out.json"), "old");
+  EXPECT_EQ(read_text(folder / "out.json"), "old");
   EXPECT_THAT(names_in(folder.path()), ElementsAre("out.json"));
-}
-
-TEST(OutputFile, ReplacesALongerFile) {
-  const testing::TemporaryFolder folder;
-  put(folder / "out.csv", "a much longer old content");
-  OutputFile file(folder / "out.csv");
-  file.write("new");
-  file.commit();
-  EXPECT_EQ(content(folder / "out.csv"), "new");
-}
-
-TEST(OutputFile, WritesBytesAndLargeTexts) {
-  const testing::TemporaryFolder folder;
-  const std::string large(3'000'000, 'x');
-  const std::vector<std::byte> bytes{std::byte{0}, std::byte{255}, std::byte{10}};
-  OutputFile file(folder / "out");
-  file.write(large);
-  file.write(bytes);
-  file.commit();
-  EXPECT_EQ(content(folder / "out"), large + std::string("\0\xff\n", 3));
 }
 
 TEST(OutputFile, MovedFromIsHarmless) {
@@ -121,7 +81,7 @@ TEST(OutputFile, MovedFromIsHarmless) {
   }
   kept->write("moved");
   kept->commit();
-  EXPECT_EQ(content(folder / "out"), "moved");
+  EXPECT_EQ(read_text(folder / "out"), "moved");
 }
 
 TEST(OutputFile, ModeIsKeptAndANewFileFollowsTheUmask) {
@@ -148,28 +108,19 @@ TEST(OutputFile, ModeIsKeptAndANewFileFollowsTheUmask) {
   EXPECT_EQ(mode("new022"), 0644u);
 }
 
+/// Whether there is a file behind it yet or not.
 TEST(OutputFile, SymbolicLinkStaysOne) {
   const testing::TemporaryFolder folder;
   fs::create_directory(folder / "elsewhere");
-  put(folder / "elsewhere/real", "old");
   fs::create_symlink("elsewhere/real", folder / "link");
-  OutputFile file(folder / "link");
-  file.write("new");
-  file.commit();
-  EXPECT_TRUE(fs::is_symlink(folder / "link"));
-  EXPECT_EQ(content(folder / "elsewhere/real"), "new");
-  EXPECT_THAT(names_in(folder / "elsewhere"), ElementsAre("real"));
-}
-
-TEST(OutputFile, SymbolicLinkToAFileYetToBeStaysOne) {
-  const testing::TemporaryFolder folder;
-  fs::create_directory(folder / "elsewhere");
-  fs::create_symlink("elsewhere/real", folder / "link");
-  OutputFile file(folder / "link");
-  file.write("new");
-  file.commit();
-  EXPECT_TRUE(fs::is_symlink(folder / "link"));
-  EXPECT_EQ(content(folder / "elsewhere/real"), "new");
+  for (const char* text : {"first", "new"}) {
+    OutputFile file(folder / "link");
+    file.write(text);
+    file.commit();
+    EXPECT_TRUE(fs::is_symlink(folder / "link"));
+    EXPECT_EQ(read_text(folder / "elsewhere/real"), text);
+    EXPECT_THAT(names_in(folder / "elsewhere"), ElementsAre("real"));
+  }
 }
 
 TEST(OutputFile, FailuresNameTheTarget) {
@@ -198,7 +149,12 @@ TEST(OutputFile, DevicesAreWrittenInPlace) {
   file.write("gone");
   file.commit();
   EXPECT_TRUE(fs::is_character_file("/dev/null"));
-  EXPECT_THAT(failure("/dev/full"), HasSubstr("/dev/full"));
+  const std::string failure = testing::message_of<ResourceError>([] {
+    OutputFile full("/dev/full");
+    full.write("text");
+    full.commit();
+  });
+  EXPECT_THAT(failure, AllOf(HasSubstr("/dev/full"), Not(HasSubstr("\n"))));
   EXPECT_TRUE(fs::is_character_file("/dev/full"));
 }
 
@@ -253,7 +209,7 @@ TEST(OutputFile, FileBehindADescriptorKeepsWhatItHas) {
     fs::create_symlink("/dev/fd/" + std::to_string(fd), folder / "link");
     OutputFile(folder / "link").write(" end");
     close(fd);
-    EXPECT_EQ(content(folder / "all"), "old texttext end");
+    EXPECT_EQ(read_text(folder / "all"), "old texttext end");
     fs::remove(folder / "link");
     EXPECT_THAT(names_in(folder.path()), ElementsAre("all"));
   }
@@ -267,7 +223,7 @@ TEST(OutputFile, DescriptorThatCannotBeWrittenIsFoundAtOnce) {
   EXPECT_THAT(opening_failure(name), HasSubstr(name));
   close(fd);
   EXPECT_THAT(opening_failure(name), HasSubstr(name));
-  EXPECT_EQ(content(folder / "input"), "old");
+  EXPECT_EQ(read_text(folder / "input"), "old");
 }
 
 TEST(OutputFile, WaitsForAPipeThatDoesNotBlock) {
@@ -302,11 +258,11 @@ TEST(OutputFile, TakesAwayWhatNobodyWritesAnyMore) {
   OutputFile second(folder / "out.json");
   first.write("one");
   first.commit();
-  EXPECT_EQ(content(folder / "out.json"), "one");
+  EXPECT_EQ(read_text(folder / "out.json"), "one");
   OutputFile third(folder / "out.json");
   second.write("two");
   second.commit();
-  EXPECT_EQ(content(folder / "out.json"), "two");
+  EXPECT_EQ(read_text(folder / "out.json"), "two");
   third.commit();
   EXPECT_THAT(names_in(folder.path()), ElementsAre("other.json.partial-aB3xY9", "out.json",
                                                    "out.json.partial-kept-by-its-name"));

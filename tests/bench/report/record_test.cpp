@@ -93,6 +93,8 @@ TEST(Rates, CountWhatTheirMethodMovesAndComputes) {
     EXPECT_FALSE(flops_per_s(r)) << "not the direct sum's";
     r.facts.direct = true;
   }
+  r.summary.reset();
+  EXPECT_FALSE(images_per_s(r) || pixels_per_s(r) || bytes_per_s(r) || flops_per_s(r));
 }
 
 }  // namespace

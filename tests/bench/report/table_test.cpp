@@ -71,14 +71,6 @@ TEST(TableText, HasARowForEachRecord) {
   for (const std::string& line : lines) EXPECT_THAT(line, Not(HasSubstr("Untimed")));
 }
 
-TEST(TableText, OfASingleRecordHasItsSettingsInColumns) {
-  const auto lines = lines_of({record_of(0.5)});
-  EXPECT_THAT(words(lines[0]),
-              ElementsAre("backend", "kernel", "method", "dtype", "size", "images", "workers",
-                          "median", "cv", "images/s", "GB/s", "GFLOP/s", "of", "bound", "limit"));
-  EXPECT_EQ(words(lines[1]).size(), 15u);  // "500.0 ms" is two words
-}
-
 TEST(TableText, ShowsAnOptionThatIsNotTheUsualOne) {
   Record r = record_of(0.5);
   r.config.scope = Scope::kResident;
@@ -165,12 +157,6 @@ TEST(TableText, ComparesWithinAMethodAndNoFailedRows) {
   EXPECT_EQ(words(lines[7]).back(), "1.00") << "the first of its scope";
 }
 
-TEST(TableText, SpeedsOfDifferentSizesAreByThePixel) {
-  std::vector<Record> records{record_of(0.5), record_of(1)};
-  records[1].config.shape.images = 66;
-  EXPECT_EQ(words(lines_of(records)[3]).back(), "1.00");
-}
-
 TEST(TableText, SaysOnceWhyRowsHaveNoFigures) {
   std::vector<Record> records{skipped("no device"), record_of(0.5), skipped("no kernel"),
                               skipped("no device"), skipped("no device")};
@@ -181,11 +167,6 @@ TEST(TableText, SaysOnceWhyRowsHaveNoFigures) {
   EXPECT_EQ(lines[7], "");
   EXPECT_EQ(lines[8], "rows 1, 4, 5 skipped: no device");
   EXPECT_EQ(lines[9], "row 3 skipped: no kernel");
-}
-
-TEST(TableText, OfRowsNoneOfWhichRanComparesNothing) {
-  const auto lines = lines_of({skipped("a"), skipped("a")});
-  EXPECT_THAT(lines[1], Not(HasSubstr("vs first")));
 }
 
 TEST(TableText, EndsWithWhenTheGpuPays) {
