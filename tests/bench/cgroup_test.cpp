@@ -20,7 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 
-/// A memory cgroup with a limit of 200 MB, of version 1 or 2; where we may make none, tests skip.
+/// A memory cgroup with a limit of 140 MB, of version 1 or 2; where we may make none, tests skip.
 class MemoryCgroup : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -33,7 +33,7 @@ class MemoryCgroup : public ::testing::Test {
       const fs::path group = fs::path(parent) / ("convscale-test-" + std::to_string(getpid()));
       if (!fs::create_directory(group, error)) continue;
       group_ = group;
-      if (std::ofstream(group / limit) << 200'000'000 << std::flush) return;
+      if (std::ofstream(group / limit) << 140'000'000 << std::flush) return;
       TearDown();
     }
     GTEST_SKIP() << "a memory cgroup cannot be made here";
@@ -79,7 +79,7 @@ TEST_F(MemoryCgroup, ManyWorkersOfALaterRowLeaveTheOthers) {
 /// What is let through fits: the allowance for a thread is not too small.
 TEST_F(MemoryCgroup, AsManyWorkersAsAreLetThroughAreNotKilled) {
   int refused = 0;
-  for (const int workers : {3000, 5000}) {
+  for (const int workers : {2000, 3500}) {
     const testing::Outcome outcome = run("--method strided -w " + std::to_string(workers));
     EXPECT_THAT(outcome.code, ::testing::AnyOf(0, 5)) << workers << outcome.err;
     if (outcome.code == 5) ++refused;

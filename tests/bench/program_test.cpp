@@ -17,9 +17,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <limits>
-#include <regex>
-#include <set>
 #include <span>
 #include <sstream>
 
@@ -38,54 +35,26 @@ using ::testing::StartsWith;
 using testing::TemporaryFolder;
 using Json = nlohmann::json;
 
-/// What parses the original's output.
-struct OriginalLines {
-  int workers = -1, images = -1;
-  double mean_s = -1, std_s = -1;
-};
-OriginalLines parse_original(const std::string& text) {
-  OriginalLines lines;
-  std::smatch m;
-  if (std::regex_search(text, m, std::regex("Number of workers: (\\d+)\n")))
-    lines.workers = std::stoi(m[1]);
-  if (std::regex_search(text, m, std::regex("Number of images: (\\d+)\n")))
-    lines.images = std::stoi(m[1]);
-  if (std::regex_search(text, m, std::regex("Average time: ([0-9.]+) second\\(s\\)\n")))
-    lines.mean_s = std::stod(m[1]);
-  if (std::regex_search(text, m, std::regex("Standard deviation: ([0-9.]+) second\\(s\\)\n"))) {
-    lines.std_s = std::stod(m[1]);
-  }
-  return lines;
-}
-
 TEST(Program, BeginsWithTheOriginalsLinesAndEndsWithTheFigureOfMerit) {
   const Outcome outcome = run(quick());
   ASSERT_EQ(outcome.code, 0) << outcome.err;
-  EXPECT_THAT(outcome.out, StartsWith("Number of workers: 2\nNumber of images: 5\nAverage time: "));
-  const OriginalLines lines = parse_original(outcome.out);
-  EXPECT_EQ(lines.workers, 2);
-  EXPECT_EQ(lines.images, 5);
-  EXPECT_GT(lines.mean_s, 0);
-  EXPECT_GE(lines.std_s, 0);
-  EXPECT_THAT(outcome.out, HasSubstr("of bound"));
+  EXPECT_THAT(outcome.out, ::testing::MatchesRegex(
+                               "Number of workers: 2\nNumber of images: 5\n"
+                               "Average time: [0-9.]+ second\\(s\\)\n"
+                               "Standard deviation: [0-9.]+ second\\(s\\)\n(.|\n)* of bound(.|\n)*"
+                               "\nFOM: [0-9.]+ images/s\n"));
   // 5 images, ceil(23 / 5) x ceil(33 / 5) outputs
   EXPECT_THAT(outcome.out, HasSubstr("Verification: passed (175 outputs, max error 0."));
-  EXPECT_TRUE(std::regex_search(outcome.out, std::regex("\nFOM: [0-9.]+ images/s\n$")))
-      << outcome.out;
-}
-
-TEST(Program, QuietLeavesSixLines) {
-  const Outcome outcome = run(quick({"--quiet"}));
-  ASSERT_EQ(outcome.code, 0);
-  EXPECT_EQ(std::count(outcome.out.begin(), outcome.out.end(), '\n'), 6) << outcome.out;
+  const Outcome quiet = run(quick({"--quiet", "--no-verify"}));
+  EXPECT_EQ(quiet.code, 0);
+  EXPECT_EQ(std::count(quiet.out.begin(), quiet.out.end(), '\n'), 6) << quiet.out;
+  EXPECT_THAT(quiet.out, HasSubstr("Verification: skipped"));
 }
 
 TEST(Program, JsonOnStandardOutputIsAloneThere) {
   const Outcome outcome = run(quick({"--json", "-"}));
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   const Json document = Json::parse(outcome.out);
-  EXPECT_EQ(document["schema_version"], "1");
-  EXPECT_EQ(document["program"]["name"], "convscale");
   EXPECT_EQ(document["interrupted"], false);
   const Json& record = document["records"][0];
   EXPECT_EQ(record["status"], "ok");
@@ -114,22 +83,6 @@ TEST(Program, FormatsGoToFilesAndAgree) {
   EXPECT_THAT(read_text(folder / "r.md"),
               HasSubstr("| " + record["digest"].get<std::string>() + " |"));
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 3);
-}
-
-TEST(Program, DigestDoesNotDependOnWorkersScheduleOrKernel) {
-  std::set<std::string> digests;
-  for (const char* workers : {"1", "2", "3", "7"}) {
-    for (const char* schedule : {"static", "dynamic", "split"}) {
-      for (const char* kernel : {"scalar", "eigen", "auto"}) {
-        const Outcome outcome =
-            run({"--size", "20x30", "--mem", "3000", "--fill", "integers", "--iterations", "1",
-                 "-w", workers, "--schedule", schedule, "--kernel", kernel, "--json", "-"});
-        ASSERT_EQ(outcome.code, 0) << outcome.err;
-        digests.insert(record_of(outcome.out)["digest"]);
-      }
-    }
-  }
-  EXPECT_EQ(digests.size(), 1u);
 }
 
 TEST(Program, SavedArraysAreWhatWasMeasured) {
@@ -168,12 +121,6 @@ TEST(Program, ListAndVersionAndHelp) {
   EXPECT_EQ(help.code, 0);
   EXPECT_THAT(help.out, HasSubstr("--num_workers"));
   EXPECT_THAT(help.out, HasSubstr("Example"));
-}
-
-TEST(Program, NoVerifySaysSo) {
-  const Outcome outcome = run(quick({"--no-verify"}));
-  EXPECT_EQ(outcome.code, 0);
-  EXPECT_THAT(outcome.out, HasSubstr("Verification: skipped"));
 }
 
 struct BadCase {
@@ -289,16 +236,6 @@ TEST(Program, FilesDecideTheSizes) {
   EXPECT_EQ(record_of(good.out)["verification"]["outputs"], 3 * 9 * 10);
 }
 
-TEST(Program, BadFilterTapIsExit2) {
-  const TemporaryFolder folder;
-  const std::vector<double> taps{1, 2, std::numeric_limits<double>::infinity(), 4};
-  const std::vector<std::int64_t> shape{2, 2};
-  OutputFile file(folder / "taps.npy");
-  write_npy(file, Dtype::kFloat64, shape, std::as_bytes(std::span(taps)));
-  file.commit();
-  expect_one_line_error(run(quick({"--filters", folder / "taps.npy"})), 2, "finite taps");
-}
-
 TEST(Program, WhatThisMachineLacksIsExit3) {
   expect_one_line_error(run(quick({"--backend", "cuda"}), testing::table_without_cuda()), 3,
                         "no card");
@@ -331,6 +268,7 @@ TEST(Program, WrongResultsAreExit4) {
   EXPECT_THAT(wrong.err, HasSubstr("image 1, output (0, 3): got "));
   EXPECT_THAT(wrong.err, HasSubstr(", expected "));
   EXPECT_EQ(record_of(wrong.out)["verification"]["status"], "failed");
+  EXPECT_TRUE(record_of(wrong.out)["stopped_by"].is_null());
   const Outcome unwritten = run(quick(), testing::table_with(Fault::kUnwrittenImage));
   EXPECT_THAT(unwritten.err, HasSubstr("image 4, output (0, 0): got nothing (never written)"));
   const Outcome drift = run(quick({"--burns", "0"}), testing::table_with(Fault::kDrift));

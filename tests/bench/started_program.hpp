@@ -95,16 +95,6 @@ class Process {
     while (!is_handled()) std::this_thread::yield();
   }
   void signal(int number) const { kill(pid_, number); }
-  /// Sends signal `number` again and again until the program has ended.
-  Exit signal_until_end(int number) const {
-    siginfo_t ended{};
-    while (waitid(P_PID, static_cast<id_t>(pid_), &ended, WEXITED | WNOWAIT | WNOHANG) == 0 &&
-           ended.si_pid == 0) {
-      kill(pid_, number);
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    return wait();
-  }
   std::string out() const { return read_text(out_); }
   std::string err() const { return read_text(err_); }
 

@@ -24,13 +24,11 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using testing::Fault;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using ::testing::Not;
 using testing::Outcome;
 using testing::quick;
 using testing::run;
 using ::testing::SizeIs;
-using ::testing::StartsWith;
 using testing::TemporaryFolder;
 using testing::with_model;
 using Json = nlohmann::json;
@@ -78,24 +76,6 @@ TEST(List, IsAProductWithTheLastOptionFastest) {
   EXPECT_EQ(rows[31], "full float64 1 30 4 ok");
 }
 
-TEST(List, PrintsTheTableAndTwoLinesARow) {
-  const Outcome outcome = run(quick({"--kernel", "scalar,eigen", "--method", "full,strided"}));
-  ASSERT_EQ(outcome.code, 0) << outcome.err;
-  EXPECT_THAT(outcome.out, Not(HasSubstr("Average time")));
-  EXPECT_THAT(outcome.out,
-              StartsWith("In all rows: dtype float64, size 20x30, images 5, workers 2\n"
-                         "row  backend  kernel  method "));
-  EXPECT_THAT(outcome.out, HasSubstr("vs first\n  1  cpu      scalar  full "));
-  EXPECT_THAT(lines_of(outcome.out, "Verification: passed (175 outputs, "), SizeIs(4));
-  EXPECT_THAT(lines_of(outcome.out, "FOM: "), SizeIs(4));
-  // Methods are never compared: each has a first row of its own.
-  const auto first = lines_of(outcome.out, "  1  "), second = lines_of(outcome.out, "  2  ");
-  ASSERT_THAT(first, SizeIs(1));
-  ASSERT_THAT(second, SizeIs(1));
-  EXPECT_TRUE(first[0].ends_with(" 1.00")) << first[0];
-  EXPECT_TRUE(second[0].ends_with(" 1.00")) << second[0];
-}
-
 TEST(List, QuietLeavesTwoLinesARow) {
   const Outcome outcome = run(quick({"--quiet", "--kernel", "scalar,eigen"}));
   ASSERT_EQ(outcome.code, 0);
@@ -121,21 +101,6 @@ TEST(List, RowsThatCannotRunAreSkippedWithTheirReason) {
   const auto second = lines_of(outcome.err, "  2  ");
   ASSERT_THAT(second, SizeIs(1));
   EXPECT_TRUE(second[0].ends_with(" 1.00")) << second[0];
-}
-
-TEST(List, AKernelThatOnlyOneBackendKnowsIsSkippedOnTheOther) {
-  const Outcome outcome =
-      run(quick({"--backend", "cpu,cuda", "--kernel", "scalar,tiled", "--json", "-"}),
-          with_model(backends()));
-  EXPECT_EQ(outcome.code, 0) << outcome.err;
-  EXPECT_THAT(
-      rows_of(json_of(outcome), {"backend", "kernel", "status"}),
-      ElementsAre("cpu scalar ok", "cpu tiled skipped", "cuda scalar skipped", "cuda tiled ok"));
-  EXPECT_THAT(outcome.err,
-              HasSubstr("row 2 skipped: --kernel tiled: no such kernel of backend cpu"));
-  testing::expect_one_line_error(
-      run(quick({"--backend", "cpu,cuda", "--kernel", "scalar,sse9"}), with_model(backends())), 2,
-      "no such kernel of backends cpu, cuda");
 }
 
 TEST(List, IsExit3OnlyIfNoRowCouldRun) {
@@ -275,15 +240,6 @@ TEST(Crossover, IsMeasuredWhereBothBackendsRan) {
   EXPECT_TRUE(entry["resident_s"].is_number());
   EXPECT_THAT(outcome.err, AllOf(HasSubstr("full, float64, 5 images of 20x30:\n"),
                                  HasSubstr("strided, float64, 5 images of 20x30:\n")));
-}
-
-TEST(Crossover, IsEmptyWithoutAPair) {
-  const Outcome cpu = run(quick({"--kernel", "scalar,eigen", "--json", "-"}));
-  EXPECT_THAT(json_of(cpu)["break_even"], IsEmpty());
-  const Outcome missing =
-      run(quick({"--backend", "cpu,cuda", "--json", "-"}), testing::table_without_cuda());
-  EXPECT_EQ(missing.code, 0) << missing.err;
-  EXPECT_EQ(json_of(missing)["break_even"], Json::array());
 }
 
 TEST(Crossover, AFailureLosesNoRow) {

@@ -82,11 +82,6 @@ TEST(PlanRows, ABackendWithoutKernelsSpeaksForItself) {
   EXPECT_EQ(rows[0].impossible, "");  // making it says why
 }
 
-TEST(PlanRows, AnUnknownBackendIsAnError) {
-  EXPECT_EQ(usage_error(product({"cpu", "tpu"}, {"auto"})),
-            "--backend tpu: no such backend; expected one of cpu, cuda, missing");
-}
-
 TEST(PlanRows, AsksForKernelsOnlyIfOneIsNamed) {
   BackendTable table = kTable;
   table[1].kernels = []() -> std::vector<Listing> { throw UnsupportedError("asked"); };

@@ -5,7 +5,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
-#include <sys/stat.h>
 
 #include <string>
 
@@ -95,16 +94,6 @@ TEST(Signals, AnInterruptAtTheVeryStartIsSaid) {
     EXPECT_THAT(process.err(), HasSubstr("convscale: interrupted by a signal\n"));
     EXPECT_EQ(Json::parse(read_text(folder / "r.json"))["interrupted"], true);
   }
-}
-
-TEST(Signals, AnInterruptEndsTheWaitForTheReaderOfAPipe) {
-  const TemporaryFolder folder;
-  ASSERT_EQ(mkfifo((folder / "pipe").c_str(), 0600), 0);
-  const Process process(folder, {"--size", "20", "--mem", "2000", "--json", folder / "pipe"});
-  process.wait_until_handled(SIGHUP);
-  EXPECT_EQ(process.signal_until_end(SIGHUP).code, 130);
-  EXPECT_THAT(process.err(),
-              HasSubstr("pipe: Interrupted system call; a signal came before anybody read it"));
 }
 
 /// As nohup has it, and a shell's background.
