@@ -10,19 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from forked import Script
 from numpy.typing import NDArray
 
-SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "baseline.py"
+from convscale import baseline
+
+BASELINE = Script("baseline.py", baseline.main)
 POOLS = ("scipy-spawn", "scipy-fork", "scipy-forkserver")
 
 
 def command(*options: object) -> list[str]:
-    return [sys.executable, "-B", str(SCRIPT), *map(str, options)]
+    """For a shell."""
+    return [sys.executable, "-B", str(BASELINE.path), *map(str, options)]
 
 
 def run(*options: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(*options), capture_output=True, text=True, timeout=240,
-                          check=False, env={**os.environ, **environment})
+    return BASELINE.run(*options, env={**os.environ, **environment})
 
 
 def records_of(folder: Path, *options: object) -> list[dict[str, Any]]:

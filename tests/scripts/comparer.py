@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Sequence
 
 import pytest
+from forked import Script
 
 from convscale.cli import run_script
 from convscale.compare import main
@@ -42,8 +43,10 @@ def around(median: float, count: int = 10, spread: float = 0.01, seed: int = 0) 
 class Comparer:
     """compare.py in a folder with results files."""
 
-    def __init__(self, scripts: Path, folder: Path) -> None:
-        self.script, self.folder = scripts / "compare.py", folder
+    script = Script("compare.py", main)
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
 
     def file(self, name: str, *records: dict[str, Any], **fields: Any) -> str:
         document = {"schema_version": "1", "interrupted": False, "started_at": "2026-11-22",
@@ -66,10 +69,7 @@ class Comparer:
         return subprocess.CompletedProcess(args, code, out.getvalue(), err.getvalue())
 
     def run_process(self, *args: str) -> "subprocess.CompletedProcess[str]":
-        done = subprocess.run([sys.executable, "-B", self.script, *args], cwd=self.folder,
-                              capture_output=True, text=True, check=False, timeout=240)
-        assert "Traceback" not in done.stderr
-        return done
+        return self.script.run(*args, cwd=self.folder)
 
     def figures(self, *args: str, code: int = 0) -> dict[str, Any]:
         done = self.run(*args, "--json", "-")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Peers for the tests, which need no device: NumPy and SciPy in a library's place, and such as go
-wrong in the ways of libraries. Run as a program, it is gpu_peers.py with these peers."""
+"""Peers for the tests, which need no device: NumPy in a library's place, and such as go wrong in the
+ways of libraries."""
 from __future__ import annotations
 
 import os
@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any, Optional
 
 import numpy as np
 
@@ -21,11 +21,9 @@ from convscale.peers.peer import Peer  # noqa: E402
 
 
 class NumpyPeer(Peer):
-    name, call = "numpy", "convolve2d"
+    name, call = "numpy", "sums"
 
     def missing(self) -> Optional[str]:
-        from scipy.signal import convolve2d
-        self.convolve2d: Callable[..., Array] = convolve2d
         return None
 
     def software(self) -> str:
@@ -43,8 +41,12 @@ class NumpyPeer(Peer):
         self.filters, self.stride = filters, stride
 
     def run(self, copy: int) -> None:
-        self.results = np.array([self.convolve2d(image, taps)[::self.stride, ::self.stride]
-                                 for image, taps in zip(self.copies[copy], self.filters)])
+        images = self.copies[copy]
+        (count, height, width), size = images.shape, self.filters.shape[1]
+        full = np.zeros((count, height + size - 1, width + size - 1), images.dtype)
+        for y, x in np.ndindex(size, size):
+            full[:, y:y + height, x:x + width] += images * self.filters[:, y, x, None, None]
+        self.results = np.ascontiguousarray(full[:, ::self.stride, ::self.stride])
 
     def synchronise(self) -> None:
         pass
@@ -151,10 +153,3 @@ class BrokenPeer(NumpyPeer):
 PEERS: dict[str, Any] = {kind.name: f"made_up_peers:{kind.__name__}" for kind in (
     NumpyPeer, FullPeer, FewPeer, WrongPeer, RaisingPeer, CrashingPeer, HangingPeer,
     HangingImportPeer, DyingImportPeer, MissingPeer, BrokenPeer)}
-
-if __name__ == "__main__":
-    from convscale.cli import run_script
-    from convscale.peers.main import main
-    sys.dont_write_bytecode = True
-    os.environ["PYTHONPATH"] = str(Path(__file__).resolve().parent)  # for the processes of peers
-    run_script("gpu_peers.py", lambda arguments: main(arguments, PEERS))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from baseline_runs import command, records_of, run
+from baseline_runs import BASELINE, records_of, run
 
 QUICK = ("--size", "30", "--mem", "4000", "-w", "2", "--iterations", "2", "--burns", "1")
 ENDLESS = (*QUICK[:-4], "--iterations", "1000000", "--work_time", "0.01", "--iteration-lines")
@@ -103,9 +103,7 @@ def test_a_runtime_that_ends_early_fails(tmp_path: Path, launcher: str, reason: 
 
 def check_interrupt(folder: Path, where: Path, wait: Any,
                     number: int = signal.SIGINT) -> dict[str, Any]:
-    process = subprocess.Popen(command("--dragon", where, *ENDLESS, "--json", folder / "run.json"),
-                               text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               start_new_session=True)
+    process = BASELINE.start("--dragon", where, *ENDLESS, "--json", folder / "run.json")
     wait(process)
     os.killpg(process.pid, number)
     _, err = process.communicate(timeout=240)

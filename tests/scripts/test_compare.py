@@ -14,8 +14,8 @@ SEED = random.SystemRandom().randrange(2**32)  # shown with a failure, as a para
 
 
 @pytest.fixture
-def comparer(scripts: Path, tmp_path: Path) -> Comparer:
-    return Comparer(scripts, tmp_path)
+def comparer(tmp_path: Path) -> Comparer:
+    return Comparer(tmp_path)
 
 
 # --- Verdicts

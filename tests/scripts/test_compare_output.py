@@ -7,7 +7,6 @@ import math
 import os
 import pty
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -19,8 +18,8 @@ from convscale.statistics import Ratio
 
 
 @pytest.fixture
-def comparer(scripts: Path, tmp_path: Path) -> Comparer:
-    return Comparer(scripts, tmp_path)
+def comparer(tmp_path: Path) -> Comparer:
+    return Comparer(tmp_path)
 
 
 # --- Warnings
@@ -113,10 +112,9 @@ def test_colours_are_for_terminals(comparer: Comparer) -> None:
 
     def on_terminal(**environment: str) -> str:
         terminal, other = pty.openpty()
-        subprocess.run([sys.executable, "-B", comparer.script, a, b], cwd=comparer.folder,
-                       stdout=other, check=True, timeout=240,
-                       env={**{k: v for k, v in os.environ.items() if k != "NO_COLOR"},
-                            "TERM": "xterm", **environment})
+        comparer.script.run(a, b, cwd=comparer.folder, stdout=other,
+                            env={**{k: v for k, v in os.environ.items() if k != "NO_COLOR"},
+                                 "TERM": "xterm", **environment})
         os.close(other)
         text = os.read(terminal, 100_000).decode()
         os.close(terminal)

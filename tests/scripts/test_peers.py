@@ -13,11 +13,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import made_up_peers
 import pytest
+from forked import Script
 
+from convscale import compare
 from convscale.peers import child
 from convscale.peers.child import make_peer
-from convscale.peers.main import PEERS
+from convscale.peers.main import PEERS, main
 from convscale.peers.torch_peer import TorchPeer
 from convscale.results import load
 
@@ -30,11 +33,23 @@ NOT_HERE = (f"{sys.executable} has no module no_such_module; start gpu_peers.py 
             f"that has it, or {sys.executable} -m pip install no_such_module")
 
 
-def run(*options: object, script: Path = HERE / "made_up_peers.py",
-        **environment: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([sys.executable, "-B", str(script), *map(str, options)],
-                          capture_output=True, text=True, timeout=240, check=False,
-                          env={**WITHOUT_DEVICES, **environment})
+GPU_PEERS = Script("gpu_peers.py", lambda args: main(args, made_up_peers.PEERS))
+
+
+def start(*options: object, **environment: str) -> "subprocess.Popen[str]":
+    return GPU_PEERS.start(*options, env={**WITHOUT_DEVICES, "PYTHONPATH": str(HERE),
+                                          **environment})
+
+
+def run(*options: object, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return GPU_PEERS.run(*options, env={**WITHOUT_DEVICES, "PYTHONPATH": str(HERE), **environment})
+
+
+def wait_for_child(process: "subprocess.Popen[str]", child: Path) -> None:
+    """Until the peer that hangs has started it."""
+    while not (child.exists() and child.read_text()):
+        assert process.poll() is None
+        time.sleep(0.02)
 
 
 def records_of(path: Path) -> list[dict[str, Any]]:
@@ -73,7 +88,7 @@ def test_a_record_has_all_that_the_schema_has(tmp_path: Path) -> None:
         ("float32", "full"), ("float32", "strided"), ("float64", "full"), ("float64", "strided")]
     for record in records:
         assert (record["backend"], record["kernel"], record["scope"]) == \
-            ("numpy", "convolve2d", "resident")
+            ("numpy", "sums", "resident")
         assert (record["images"], record["height"], record["width"]) == (3, 20, 14)
         assert (record["filter_size"], record["stride"], record["seed"]) == (4, 5, 3)
         assert (record["device"], record["software"]) == ("device 2", "NumPy of the tests")
@@ -244,16 +259,11 @@ def test_an_output_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_leaves_what_was_measured(tmp_path: Path, number: signal.Signals) -> None:
     path, child = tmp_path / "peers.json", tmp_path / "child"
-    command = [sys.executable, "-B", str(HERE / "made_up_peers.py"), "--peers",
-               "numpy,hanging,numpy", "--method", "strided,full", *SMALL, "--limit", "600",
-               "--json", str(path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          env={**WITHOUT_DEVICES, "CHILD": str(child)}) as process:
-        while not (child.exists() and child.read_text()):
-            assert process.poll() is None
-            time.sleep(0.02)
-        process.send_signal(number)
-        out, err = process.communicate(timeout=120)
+    process = start("--peers", "numpy,hanging,numpy", "--method", "strided,full", *SMALL, "--limit",
+                    600, "--json", path, CHILD=str(child))
+    wait_for_child(process, child)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=120)
     assert process.returncode == 130 and err.endswith("gpu_peers.py: interrupted by a signal\n")
     assert json.loads(path.read_text())["interrupted"]
     assert outcomes(records_of(path)) == [("numpy", "strided", "ok"), ("numpy", "full", "ok"),
@@ -262,32 +272,17 @@ def test_an_interrupt_leaves_what_was_measured(tmp_path: Path, number: signal.Si
     assert_is_soon_gone(int(child.read_text()))
 
 
-def test_a_kill_costs_the_peer_that_ran(tmp_path: Path) -> None:
+def test_a_kill_costs_the_peer_that_ran_which_ends_with_its_parent(tmp_path: Path) -> None:
     path, child = tmp_path / "peers.json", tmp_path / "child"
-    command = [sys.executable, "-B", str(HERE / "made_up_peers.py"), "--peers",
-               "numpy,hanging", "--method", "full", *SMALL, "--limit", "600", "--json", str(path)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                          env={**WITHOUT_DEVICES, "CHILD": str(child)}) as process:
-        while not (child.exists() and child.read_text()):
-            assert process.poll() is None
-            time.sleep(0.02)
-        process.kill()
+    process = start("--peers", "numpy,hanging", "--method", "full", *SMALL, "--limit", 600,
+                    "--json", path, CHILD=str(child))
+    wait_for_child(process, child)
+    stat = Path(f"/proc/{child.read_text()}/stat").read_text(encoding="utf-8")
+    peer = int(stat.rpartition(")")[2].split()[1])
+    process.kill()
+    process.communicate(timeout=120)
     assert json.loads(path.read_text())["interrupted"]
     assert outcomes(records_of(path)) == [("numpy", "full", "ok")]
-    os.kill(int(child.read_text()), signal.SIGKILL)  # nobody is left who could
-
-
-def test_a_peer_ends_with_its_parent(tmp_path: Path) -> None:
-    child = tmp_path / "child"
-    command = [sys.executable, "-B", str(HERE / "made_up_peers.py"), "--peers", "import"]
-    with subprocess.Popen(command, env={**WITHOUT_DEVICES, "CHILD": str(child)},
-                          stderr=subprocess.DEVNULL) as process:
-        while not (child.exists() and child.read_text()):
-            assert process.poll() is None
-            time.sleep(0.02)
-        stat = Path(f"/proc/{child.read_text()}/stat").read_text(encoding="utf-8")
-        peer = int(stat.rpartition(")")[2].split()[1])
-        process.kill()
     assert_is_soon_gone(peer)
     os.kill(int(child.read_text()), signal.SIGKILL)  # nobody is left who could
 
@@ -295,7 +290,7 @@ def test_a_peer_ends_with_its_parent(tmp_path: Path) -> None:
 def test_compare_takes_its_records(tmp_path: Path) -> None:
     for name in ("a.json", "b.json"):
         assert run("--peers", "numpy", *SMALL, "--json", tmp_path / name).returncode == 0
-    done = run(tmp_path / "a.json", tmp_path / "b.json", script=SCRIPTS / "compare.py")
+    done = Script("compare.py", compare.main).run(tmp_path / "a.json", tmp_path / "b.json")
     assert done.returncode == 0, done.stderr
     assert "backend numpy" in done.stdout and "2 records" in done.stdout
 
@@ -310,7 +305,9 @@ def test_it_travels_without_scipy(tmp_path: Path) -> None:
     shutil.copy(SCRIPTS / "gpu_peers.py", tmp_path)
     for name in ("scipy", "matplotlib", "torch", "cupy", "jax"):
         (tmp_path / f"{name}.py").write_text("raise ImportError('none here')\n")
-    done = run(*SMALL, "--json", tmp_path / "out.json", script=tmp_path / "gpu_peers.py")
+    done = subprocess.run([sys.executable, "-B", tmp_path / "gpu_peers.py", *SMALL, "--json",
+                           tmp_path / "out.json"], capture_output=True, text=True, timeout=240,
+                          check=False)
     assert done.returncode == 3, done.stderr
     assert {record["reason"] for record in records_of(tmp_path / "out.json")} == {
         "it cannot be imported: ImportError: none here"}

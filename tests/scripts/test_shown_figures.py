@@ -80,8 +80,8 @@ def test_the_table_is_the_programs() -> None:
 
 
 def test_compare_takes_iterations_of_one_run_and_medians_of_several(
-        scripts: Path, tmp_path: Path) -> None:
-    comparer = Comparer(scripts, tmp_path)
+        tmp_path: Path) -> None:
+    comparer = Comparer(tmp_path)
     one = comparer.file("a.json", all_figures())
     other = comparer.file("b.json", more_figures(kernel="tiled"))
     shown = comparer.run(one, other).stdout
