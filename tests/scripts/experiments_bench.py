@@ -5,18 +5,27 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any, Iterator
 
 import pytest
+from forked import MadeUp, Script
 
 from convscale.cli import run_script
 from convscale.slurm.main import main
 
 HERE = Path(__file__).resolve().parent
-SCRIPT = HERE.parents[1] / "scripts" / "experiments.py"
+EXPERIMENTS = Script("experiments.py", main)
 QUICK = ["--experiment", "1x4,2x4", "--mem", "64Ki", "--size", "64"]
+# Of the ranks, only the first does something. Without a fence it ends as a rank may then.
+SRUN = """#!/bin/sh
+[ -n "$SLURM_PMIX_FENCE" ] || exit 139
+env -0 >"${0%/*}/srun $1.env"
+while case $1 in -*) true ;; *) false ;; esac; do shift; done
+SLURM_PROCID=0 SLURM_STEP_NUM_TASKS=2 exec "$@"
+"""
 
 
 class Bench:
@@ -28,20 +37,18 @@ class Bench:
         self.out = folder / "out"
         self.bin = folder / "bin"
         self.bin.mkdir()
-        for name in ("sbatch", "squeue", "srun"):
-            self._make(name, "made_up_slurm.py")
-        self.program = self._make("convscale", "made_up_experiments_program.py")
+        programs = MadeUp(monkeypatch)
+        (self.bin / "srun").write_text(SRUN)
+        (self.bin / "srun").chmod(0o755)
+        for name in ("sbatch", "squeue"):
+            programs.write(self.bin / name, HERE / "made_up_slurm.py")
+        self.program = programs.write(self.bin / "convscale",
+                                      HERE / "made_up_experiments_program.py")
         (self.bin / "jobs.json").write_text("{}")
         self.behave()
         self.slurm()
         monkeypatch.setenv("PATH", f"{self.bin}{os.pathsep}{os.environ['PATH']}")
         monkeypatch.setattr("convscale.slurm.main._GRACE_S", 0.1)
-
-    def _make(self, name: str, source: str) -> Path:
-        path = self.bin / name
-        path.write_text(f"#!{sys.executable} -BSE\n{(HERE / source).read_text()}")
-        path.chmod(0o755)
-        return path
 
     def behave(self, **behaviour: Any) -> None:
         """Of the program."""
@@ -60,13 +67,17 @@ class Bench:
         given = [*(options or QUICK)]
         given += [] if "--collect" in given else ["--program", str(self.program)]
         self.capture.readouterr()
-        self.monkeypatch.setattr(sys, "argv", [str(SCRIPT), "--out", str(self.out), *given])
+        self.monkeypatch.setattr(sys, "argv", [str(EXPERIMENTS.path), "--out", str(self.out), *given])
         with pytest.raises(SystemExit) as ended:
             run_script("experiments.py", main)
         self.printed, errors = self.capture.readouterr()
         assert ended.value.code == code, errors
         assert "Traceback" not in errors
         return errors
+
+    def start(self, *options: str) -> "subprocess.Popen[str]":
+        """In a process of its own."""
+        return EXPERIMENTS.start("--out", self.out, *options, "--program", self.program)
 
     def calls(self, name: str = "calls.txt") -> list[str]:
         """Since the last call of this: of the program (its results files), or of Slurm."""

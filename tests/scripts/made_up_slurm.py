@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stands in for sbatch, squeue and srun in the tests of experiments.py: jobs run as they are
+"""Stands in for sbatch and squeue in the tests of experiments.py: jobs run as they are
 submitted, in the foreground.
 
 slurm.json beside it says what goes wrong, by the experiment's name: {"refuse": NAME (by the check),
@@ -77,15 +77,6 @@ def squeue(args: list[str], told: dict[str, str]) -> int:
     return 0
 
 
-def srun(args: list[str]) -> int:
-    """Of the ranks, only the first does something."""
-    if "SLURM_PMIX_FENCE" not in os.environ:
-        return 128 + 11  # as a rank may end then
-    command = args[next(i for i, word in enumerate(args) if not word.startswith("-")):]
-    environment = {**os.environ, "SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "2"}
-    return subprocess.run(command, env=environment, check=False).returncode
-
-
 def main() -> int:
     program = Path(sys.argv[0]).name
     told = json.loads((HERE / "slurm.json").read_text())
@@ -93,8 +84,6 @@ def main() -> int:
         calls.write(f"{program} {' '.join(sys.argv[1:])}\n")
     args = sys.argv[1:]
     (HERE / f"{' '.join([program, *args[:1]])}.env").write_text(json.dumps(dict(os.environ)))
-    if program == "srun":
-        return srun(args)
     return sbatch(args, told) if program == "sbatch" else squeue(args, told)
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any, Iterator
 
 import pytest
+from forked import MadeUp, Script
 
 from convscale.cli import run_script
 from convscale.plots.model import Chart
@@ -17,7 +19,7 @@ from convscale.plots.svg import Svg
 from convscale.scaling.main import main
 
 HERE = Path(__file__).resolve().parent
-SCALING = HERE.parents[1] / "scripts" / "scaling.py"
+SCALING = Script("scaling.py", main)
 OPTIONS = ["--num_workers", "1,2", "--mem", "4M", "--sizes", "500", "--method", "full"]
 STEPS = ["strong-full-float64", "throughput-full-float64", "weak-w1-full-float64"]
 
@@ -35,29 +37,36 @@ class Bench:
         shutil.copy(HERE / "scaling_model.py", self.bin)
         model = self.bin / "scaling_model.py"
         model.write_text(model.read_text().replace(
-            "Path(__file__).resolve().parents[2] / \"scripts\"", repr(str(SCALING.parent))))
-        self.program.write_text(f"#!{sys.executable} -BSE\n"
-                                + (HERE / "made_up_scaling_program.py").read_text())
-        self.program.chmod(0o755)
+            "Path(__file__).resolve().parents[2] / \"scripts\"", repr(str(SCALING.path.parent))))
+        self.programs = MadeUp(monkeypatch)
+        self.programs.write(self.program, HERE / "made_up_scaling_program.py")
         self.behave()
 
     def behave(self, **behaviour: Any) -> None:
         (self.bin / "behaviour.json").write_text(json.dumps(behaviour))
 
-    def command(self, *options: str) -> list[str]:
-        return [sys.executable, "-B", str(SCALING), "--out", str(self.out), "--program",
-                str(self.program), *options]
+    def options(self, *options: str) -> list[str]:
+        return ["--out", str(self.out), "--program", str(self.program), *options]
 
-    def run(self, code: int, *options: str) -> str:
-        """Standard error of a run that must end with `code`. In this process, as loading
-        matplotlib takes long."""
+    def start(self, *options: str) -> "subprocess.Popen[str]":
+        """In a process of its own."""
+        return SCALING.start(*self.options(*options))
+
+    def dry_run(self, *options: str) -> str:
+        """The commands."""
+        self.run(0, *options, "--dry-run")
+        return self.printed
+
+    def run(self, code: int | tuple[int, ...], *options: str) -> str:
+        """Standard error of a run that must end with `code`, or one of them. In this process."""
         self.capture.readouterr()
-        monkeypatch, given = self.monkeypatch, self.command(*(options or OPTIONS))[2:]
-        monkeypatch.setattr(sys, "argv", given)
+        given = [str(SCALING.path), *self.options(*(options or OPTIONS))]
+        self.monkeypatch.setattr(sys, "argv", given)
         with pytest.raises(SystemExit) as ended:
             run_script("scaling.py", main)
-        errors: str = self.capture.readouterr().err
-        assert ended.value.code == code, errors
+        self.printed, errors = self.capture.readouterr()
+        assert ended.value.code in (code if isinstance(code, tuple) else (code,)), errors
+        assert "Traceback" not in errors
         return errors
 
     def calls(self) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -27,9 +26,7 @@ def cluster(bench: Bench, tmp_path: Path) -> Bench:
     folder = tmp_path / "launchers"
     folder.mkdir()
     for name in ("mpirun", "srun", "sbatch", "squeue", "sinfo"):
-        (folder / name).write_text(f"#!{sys.executable} -BSE\n"
-                                   + (HERE / "made_up_launchers.py").read_text())
-        (folder / name).chmod(0o755)
+        bench.programs.write(folder / name, HERE / "made_up_launchers.py")
     (folder / "behaviour.json").write_text("{}")
     bench.monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     for name in ("SLURM_JOB_ID", "SLURM_JOB_NUM_NODES", "SLURM_CPUS_PER_TASK"):

@@ -165,12 +165,6 @@ def test_an_output_that_cannot_be_written(comparer: Comparer) -> None:
     assert done.stderr == "compare.py: nowhere/out.md: No such file or directory\n"
 
 
-def test_help_has_an_example(comparer: Comparer) -> None:
-    done = comparer.run_process("--help")
-    assert done.returncode == 0 and "Example: scripts/compare.py" in done.stdout
-    assert "%%" not in done.stdout
-
-
 def test_real_files(comparer: Comparer, program: Path) -> None:
     for name in ("a.json", "b.json"):
         subprocess.run([program, "--size", "50", "--mem", "10000", "--num_workers", "1", "--quiet",

@@ -6,12 +6,11 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
-from experiments_bench import QUICK, SCRIPT, Bench, bench
+from experiments_bench import QUICK, Bench, bench
 
 from convscale.results import load
 
@@ -314,10 +313,7 @@ def test_names_that_a_shell_would_take_apart(bench: Bench) -> None:
 
 def test_an_interrupt_leaves_the_jobs(bench: Bench) -> None:
     bench.slurm(hold="2x4")
-    process = subprocess.Popen(
-        [sys.executable, "-B", str(SCRIPT), "--out", str(bench.out), *QUICK, "--wait",
-         "--program", str(bench.program)], stderr=subprocess.PIPE, text=True,
-        start_new_session=True)
+    process = bench.start(*QUICK, "--wait")
     end = time.monotonic() + 240
     while (process.stderr is not None and time.monotonic() < end
            and "job 101 is queued" not in process.stderr.readline()):

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Iterator
 
 import pytest
-from experiments_bench import QUICK, SCRIPT
+from experiments_bench import QUICK
 from experiments_bench import Bench as Experiments
 from experiments_bench import bench as experiments
 from scaling_bench import OPTIONS, STEPS, Bench, bench
@@ -41,8 +41,7 @@ def wait_for(path: Path) -> None:
 def at_work(bench: Bench) -> Iterator["subprocess.Popen[str]"]:
     """A sweep whose second step waits; it and that step are ended."""
     bench.behave(wait="throughput")
-    with subprocess.Popen(bench.command(*OPTIONS), stderr=subprocess.PIPE, text=True,
-                          start_new_session=True) as running:
+    with bench.start(*OPTIONS) as running:
         wait_for(bench.bin / "waiting")
         bench.behave()
         try:
@@ -262,9 +261,7 @@ def test_a_sweep_is_not_made_among_experiments(bench: Bench) -> None:
 
 def test_two_experiments_at_once(experiments: Experiments) -> None:
     experiments.slurm(hold="2x4")
-    command = [sys.executable, "-B", str(SCRIPT), "--out", str(experiments.out), *QUICK, "--wait",
-               "--program", str(experiments.program)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as first:
+    with experiments.start(*QUICK, "--wait") as first:
         assert first.stderr is not None
         said = ""
         while "2x4: job 101 is queued" not in said:
@@ -324,7 +321,6 @@ def test_what_cannot_be_written_is_reported_all_the_same(bench: Bench) -> None:
     bench.monkeypatch.setattr("os.access", lambda *_: False)
     before = {path: path.stat().st_mtime_ns for path in bench.out.rglob("*")}
     bench.capture.readouterr()
-    bench.monkeypatch.setattr(sys, "argv", bench.command("--report-only")[2:])
     from convscale.scaling.main import main
     assert main(["--out", str(bench.out), "--report-only"]) == 0
     printed, errors = bench.capture.readouterr()

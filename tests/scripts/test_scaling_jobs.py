@@ -42,23 +42,21 @@ def test_a_job_for_each_step(cluster: Bench) -> None:
 
 
 def test_a_rank_for_each_gpu_or_socket(cluster: Bench) -> None:
-    two = ["--slurm", "--ranks-per-node", "2", "--dry-run"]
+    two = ["--slurm", "--ranks-per-node", "2"]
     on_gpus = ["--backend", "cuda"]
     nothing: list[str] = []
     for options, lines in ((nothing, ["--ntasks-per-node=2"]),
                            (on_gpus, ["--gpus-per-node=2", "--ntasks-per-node=2"])):
-        text = subprocess.run(cluster.command(*NODES, *two, *options), capture_output=True,
-                              text=True, check=True).stdout
+        text = cluster.dry_run(*NODES, *two, *options)
         for line in lines:
             assert f"#SBATCH {line}\n" in text
         assert ("--gpus" in text) == bool(options)
 
 
 def test_the_commands_of_a_dry_run_of_jobs_run(cluster: Bench, tmp_path: Path) -> None:
-    done = subprocess.run(cluster.command(*NODES, "--slurm", "--dry-run"), capture_output=True,
-                          text=True, check=True)
+    commands = cluster.dry_run(*NODES, "--slurm")
     assert not cluster.out.exists() and launches(cluster) == []
-    subprocess.run(["sh", "-e"], input=done.stdout, text=True, check=True, cwd=tmp_path,
+    subprocess.run(["sh", "-e"], input=commands, text=True, check=True, cwd=tmp_path,
                    capture_output=True)
     assert [load(cluster.run_file(name)).ranks for name in STEPS] == [1, 2, 2]
 
@@ -88,8 +86,7 @@ def test_a_job_that_is_lost(cluster: Bench) -> None:
 
 def test_jobs_that_wait_are_not_submitted_again(cluster: Bench) -> None:
     launchers(cluster, hold="local")
-    with subprocess.Popen(cluster.command(*NODES, "--slurm"), stderr=subprocess.PIPE,
-                          text=True, start_new_session=True) as running:
+    with cluster.start(*NODES, "--slurm") as running:
         assert running.stderr is not None
         said = ""
         while "is queued (Resources)" not in said:
@@ -138,11 +135,10 @@ def test_nobody_knows_how_many_cores(cluster: Bench) -> None:
 
 def test_a_folder_with_dots_in_its_name(cluster: Bench) -> None:
     (cluster.out.parent / "a").mkdir()
-    command = [*cluster.command(*NODES, "--slurm", "--dry-run")]
-    command[command.index("--out") + 1] = "a/../sweep"
-    done = subprocess.run(command, capture_output=True, text=True, check=True,
-                          cwd=cluster.out.parent)
-    for line in done.stdout.splitlines():
+    cluster.monkeypatch.chdir(cluster.out.parent)
+    out, cluster.out = cluster.out, Path("a/../sweep")
+    commands = cluster.dry_run(*NODES, "--slurm")
+    for line in commands.splitlines():
         if line.startswith("#SBATCH --chdir=") or "--json" in line:
-            assert str(cluster.out / "runs") in line and ".." not in line
-    assert f"#SBATCH --chdir={cluster.out / 'runs'}\n" in done.stdout
+            assert str(out / "runs") in line and ".." not in line
+    assert f"#SBATCH --chdir={out / 'runs'}\n" in commands

@@ -182,13 +182,12 @@ def test_options_of_a_site_reach_mpirun(cluster: Bench) -> None:
 
 
 def test_the_commands_of_a_dry_run_over_nodes_run(cluster: Bench, tmp_path: Path) -> None:
-    done = subprocess.run(cluster.command(*NODES, *hostfile(cluster), "--time", "2:00:00",
-                                          "--dry-run"), capture_output=True, text=True, check=True)
+    printed = cluster.dry_run(*NODES, *hostfile(cluster), "--time", "2:00:00")
     assert not cluster.out.exists()
-    commands = [shlex.split(line) for line in done.stdout.splitlines()][1:]
+    commands = [shlex.split(line) for line in printed.splitlines()][1:]
     assert [command[:5] for command in commands] == [["timeout", "--foreground", "-k", "30",
                                                       "7200"]] * 3
-    subprocess.run(["sh", "-e"], input=done.stdout, text=True, check=True, cwd=tmp_path,
+    subprocess.run(["sh", "-e"], input=printed, text=True, check=True, cwd=tmp_path,
                    capture_output=True)
     assert [load(cluster.run_file(name)).ranks for name in STEPS] == [1, 2, 2]
 
@@ -232,8 +231,7 @@ def test_an_interrupted_launch_is_resumed(cluster: Bench) -> None:
     script.write_text(script.read_text().replace(
         "    environment =", "    import time; (HERE / 'waiting').write_text(''); time.sleep(300)\n"
         "    environment =", 1))
-    with subprocess.Popen(cluster.command(*NODES, *hostfile(cluster)), stderr=subprocess.PIPE,
-                          text=True, start_new_session=True) as running:
+    with cluster.start(*NODES, *hostfile(cluster)) as running:
         end = time.monotonic() + 240
         while not (script.parent / "waiting").exists() and time.monotonic() < end:
             time.sleep(0.01)

@@ -124,8 +124,7 @@ def test_nothing_can_run(bench: Bench) -> None:
 
 def interrupt(bench: Bench, number: signal.Signals) -> str:
     """Standard error of a sweep that gets a signal while the program waits for one."""
-    with subprocess.Popen(bench.command(*OPTIONS), stderr=subprocess.PIPE, text=True,
-                          start_new_session=True) as running:
+    with bench.start(*OPTIONS) as running:
         end = time.monotonic() + 240
         while not (bench.bin / "waiting").exists() and time.monotonic() < end:
             time.sleep(0.01)
@@ -227,32 +226,31 @@ def test_many_rows_need_yes(bench: Bench) -> None:
     errors = bench.run(2, *many)
     assert errors.count("\n") == 1 and "1001 rows in step strong-full-float64; --yes" in errors
     assert bench.calls() == []
-    done = subprocess.run(bench.command(*many, "--yes", "--dry-run"), capture_output=True,
-                          text=True, check=True)
-    assert " --yes --json " in done.stdout
+    assert " --yes --json " in bench.dry_run(*many, "--yes")
 
 
-def test_without_scipy_no_baseline_is_begun(bench: Bench, tmp_path: Path) -> None:
-    (tmp_path / "scipy.py").write_text("raise ModuleNotFoundError(name='scipy')")
-    done = subprocess.run(bench.command(*OPTIONS, "--baseline", "scipy-serial"),
+@pytest.mark.parametrize("lacks, options", [("scipy", ("--baseline", "scipy-serial")),
+                                            ("matplotlib", ())])
+def test_without_its_packages_nothing_is_begun(bench: Bench, tmp_path: Path, lacks: str,
+                                               options: tuple[str, ...]) -> None:
+    (tmp_path / f"{lacks}.py").write_text(f"raise ModuleNotFoundError(name='{lacks}')")
+    done = subprocess.run([sys.executable, "-B", SCALING.path, *bench.options(*OPTIONS, *options)],
                           capture_output=True, text=True, check=False,
                           env={**os.environ, "PYTHONPATH": str(tmp_path)})
-    assert done.returncode == 3 and "python3-scipy" in done.stderr
+    assert done.returncode == 3 and f"python3-{lacks}" in done.stderr
     assert bench.calls() == [] and not bench.out.exists()
 
 
 def test_a_dry_run_prints_the_commands_and_does_nothing(bench: Bench) -> None:
-    done = subprocess.run(bench.command(*OPTIONS, "--dry-run"), capture_output=True, text=True,
-                          check=True)
-    assert done.stdout.count("\n") == 4 and f"\n{bench.program} " in done.stdout
+    commands = bench.dry_run(*OPTIONS)
+    assert commands.count("\n") == 4 and f"\n{bench.program} " in commands
     assert not bench.out.exists() and bench.calls() == []
 
 
 def test_the_commands_of_a_dry_run_run(bench: Bench, tmp_path: Path) -> None:
-    command = [*bench.command(*OPTIONS, "--dry-run")[:3], "--out", os.fsdecode(b"-s \xff"),
-               "--program", bench.program.name, *OPTIONS, "--dry-run"]
-    command[3:5] = ["--out=" + os.fsdecode(b"-s \xff")]
-    done = subprocess.run(command, capture_output=True, check=True, cwd=bench.bin)
+    done = subprocess.run([sys.executable, "-B", SCALING.path, b"--out=-s \xff", "--program",
+                           bench.program.name, *OPTIONS, "--dry-run"], capture_output=True,
+                          check=True, cwd=bench.bin)
     subprocess.run(["sh", "-e"], input=done.stdout, check=True, cwd=tmp_path, capture_output=True)
     assert len(list((tmp_path / os.fsdecode(b"-s \xff") / "runs").iterdir())) == 3
 
@@ -268,31 +266,22 @@ def test_a_program_that_cannot_be_run(bench: Bench, text: str | None) -> None:
     assert not bench.out.exists()
 
 
-def test_without_matplotlib_nothing_is_measured(bench: Bench, tmp_path: Path) -> None:
-    (tmp_path / "matplotlib.py").write_text("raise ModuleNotFoundError(name='matplotlib')")
-    done = subprocess.run(bench.command(*OPTIONS), capture_output=True, text=True, check=False,
-                          env={**os.environ, "PYTHONPATH": str(tmp_path)})
-    assert done.returncode == 3 and "python3-matplotlib" in done.stderr
-    assert bench.calls() == [] and not bench.out.exists()
-
-
 def test_end_to_end_with_the_program(bench: Bench, program: Path) -> None:
-    command = [
-        sys.executable, "-B", str(SCALING), "--out", str(bench.out), "--program", str(program),
-        "--num_workers", "1,2", "--size", "40x30", "--sizes", "16,32", "--mem", "4800",
-        "--iterations", "2", "--burns", "0", "--baseline", "scipy-serial"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
-    assert done.returncode == 0, done.stderr
+    bench.program = program
+    options = ("--num_workers", "1,2", "--size", "40x30", "--sizes", "16,32", "--mem", "4800",
+               "--iterations", "2", "--burns", "0", "--baseline", "scipy-serial")
+    bench.monkeypatch.undo()  # it draws its plots
+    assert SCALING.run(*bench.options(*options)).returncode == 0
     document = load(bench.out / "results.json")
     assert all(record.raw["status"] == "ok" for record in document.records)
     keys = [(*record.workload, record.num_workers, record.raw["kernel"])
             for record in document.records]
     assert len(keys) == len(set(keys))
     report = bench.report()
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    done = SCALING.run(*bench.options(*options))
     assert done.stderr.count(": complete") == len(document.raw["sweep"]["steps"]), done.stderr
     path = bench.run_file("strong-baseline-float64")
     path.write_text(path.read_text().replace('"SciPy ', '"SciPy 0.'))
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    done = SCALING.run(*bench.options(*options))
     assert done.stderr.count(": complete") == len(document.raw["sweep"]["steps"]) - 1
     assert "scipy-serial takes" in report and "Strong scaling: full, float64" in report
