@@ -76,14 +76,16 @@ something_else_to_do() {
   lacks "$out" 'Without CUDA'
   CUDACXX=$nvcc configures change
   lacks "$out" 'Looking at'
-  for change in CMAKE_CUDA_FLAGS=--no-such-option CMAKE_CUDA_ARCHITECTURES=20 \
-    'CMAKE_CUDA_ARCHITECTURES=90;20-real' CMAKE_CUDA_HOST_COMPILER=/no/such/compiler; do
-    CUDACXX=$nvcc configures change "-D$change"
-    has "$out" "Without CUDA: .*(no-such-option|compute_20|host compiler)"
+  for change in CMAKE_CUDA_FLAGS=--no-such-option 'CMAKE_CUDA_ARCHITECTURES=90;20-real' \
+    CMAKE_CUDA_HOST_COMPILER=/no/such/compiler; do
+    # Beside what undoes the last.
     CUDACXX=$nvcc configures change -DCMAKE_CUDA_FLAGS= -DCMAKE_CUDA_ARCHITECTURES=90 \
-      -UCMAKE_CUDA_HOST_COMPILER
-    lacks "$out" 'Without CUDA'
+      -UCMAKE_CUDA_HOST_COMPILER "-D$change"
+    has "$out" "Without CUDA: .*(no-such-option|compute_20|host compiler)"
   done
+  CUDACXX=$nvcc configures change -DCMAKE_CUDA_FLAGS= -DCMAKE_CUDA_ARCHITECTURES=90 \
+    -UCMAKE_CUDA_HOST_COMPILER
+  lacks "$out" 'Without CUDA'
   CUDACXX=$nvcc configures change -DCMAKE_CUDA_ARCHITECTURES=80-real\;90 -DCMAKE_CUDA_FLAGS=-lineinfo
   has "$out" 'Looking at'
   lacks "$out" 'Without CUDA'

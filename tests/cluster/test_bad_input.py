@@ -74,10 +74,8 @@ def test_a_rank_with_another_version(cluster: Cluster, program: Path) -> None:
     assert version in line and later in line
 
 
-@pytest.mark.parametrize("distribute", ["scatter", "local"])
-def test_too_little_memory_for_an_image(cluster: Cluster, program: Path, distribute: str) -> None:
-    line = refused(cluster, 2, Part(4, program, ("--size", 64, "--mem", 4095,
-                                                 "--distribute", distribute)))
+def test_too_little_memory_for_an_image(cluster: Cluster, program: Path) -> None:
+    line = refused(cluster, 2, Part(4, program, ("--size", 64, "--mem", 4095)))
     assert "--mem" in line
     assert "rank" not in line
 

@@ -65,8 +65,8 @@ def cut_link(cluster: Cluster, program: Path) -> None:
 
 
 @pytest.mark.parametrize(("failure", "distribute"), [
-    (kill_rank, "scatter"), (kill_rank, "local"), (kill_first_rank, "scatter"),
-    (kill_daemon, "scatter"), (cut_link, "scatter")])
+    (kill_rank, "local"), (kill_first_rank, "scatter"), (kill_daemon, "scatter"),
+    (cut_link, "scatter")])
 def test_a_failure_ends_the_run(cluster: Cluster, program: Path, tmp_path: Path,
                                 failure: Callable[[Cluster, Path], None], distribute: str) -> None:
     results, saved = tmp_path / "results.json", tmp_path / "saved"

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-import pytest
 from hosts import Cluster, namespaces, processes
 
 SERVE = """import socket
@@ -82,52 +80,20 @@ def test_only_the_network_joins_the_hosts(cluster: Cluster) -> None:
     assert on(cluster, "h3", "hostname; ls /dev/shm") == "h3"
 
 
-def test_an_unknown_host_is_refused_as_by_ssh(cluster: Cluster) -> None:
-    done = subprocess.run([cluster.agent, "-x", "-o", "A=b", "h9", "true"], check=False,
-                          capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (255, "")
-    assert done.stderr.strip().endswith("Could not resolve hostname h9")
-
-
-def test_a_cut_link_joins_nothing(cluster: Cluster) -> None:
-    cluster.cut_link("h3")
-    probe = 'import socket; socket.create_connection(("10.77.0.13", 5000), timeout=2)'
-    done = subprocess.run([cluster.agent, "h2", f"{sys.executable} -c '{probe}'"], check=False,
-                          capture_output=True, text=True)
-    assert "timed out" in done.stderr or "No route" in done.stderr
-
-
-def test_clusters_side_by_side_do_not_meet(cluster: Cluster) -> None:
-    with Cluster() as other:
-        sleeper = subprocess.Popen([cluster.agent, "h2", "exec sleep 600"])
-        while not cluster.processes("h2", "sleep"):
-            time.sleep(0.01)
-        assert not other.processes()
-    assert not wait_until_gone(other.tag, [])
-    assert [process.pid for process in cluster.processes("h2", "sleep")] == [sleeper.pid]
-    cluster.kill_all()
-    assert sleeper.wait() == -signal.SIGKILL
-
-
-@pytest.mark.parametrize("end", ["raise", "SIGTERM", "SIGINT", "SIGKILL"])
-def test_nothing_is_left(tmp_path: Path, end: str) -> None:
+def test_nothing_is_left_where_a_test_is_killed(tmp_path: Path) -> None:
     report = tmp_path / "tag"
     inner = subprocess.Popen(
         [sys.executable, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider",
          Path(__file__).with_name("lifetime_case.py")],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-        env={**os.environ, "LIFETIME_REPORT": str(report), "LIFETIME_END": end})
+        env={**os.environ, "LIFETIME_REPORT": str(report)})
     deadline = time.monotonic() + 240
     while not report.exists():
         assert inner.poll() is None and time.monotonic() < deadline, "the inner test never began"
         time.sleep(0.02)
     tag = report.read_text(encoding="utf-8")
     pids = [process.pid for process in processes(*namespaces(tag))]
-    if end == "raise":
-        assert inner.wait(240) == 1
-        assert inner.stdout and "on purpose" in inner.stdout.read()
-    else:
-        assert len(pids) >= 8
-        os.kill(inner.pid, signal.Signals[end])
-        inner.wait(240)
+    assert len(pids) >= 8
+    inner.kill()
+    inner.communicate(timeout=240)
     assert not wait_until_gone(tag, pids)

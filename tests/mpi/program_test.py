@@ -94,8 +94,7 @@ class ProgramOnRanks(unittest.TestCase):
 
     def test_an_error_is_one_line_and_one_code(self) -> None:
         for args, code, part in ((["--mem", "5"], 2, "--mem 5: holds no image"),
-                                 (["--json", "/nowhere/x.json"], 5, "cannot write /nowhere/x.json"),
-                                 (["--kernel", "none"], 2, "no such kernel")):
+                                 (["--json", "/nowhere/x.json"], 5, "cannot write /nowhere/x.json")):
             done = launch([*WORK, *args] if args[0] != "--mem" else args)
             self.assertEqual(done.returncode, code, done.stderr)
             self.assertEqual(len(our_lines(done.stderr)), 1, done.stderr)
@@ -164,7 +163,7 @@ class ProgramOnRanks(unittest.TestCase):
 
     def test_an_interrupt_of_one_rank_ends_all_with_what_they_have(self) -> None:
         # How soon iterations are measured depends on the machine.
-        for wait_s in (1, 4, 16, 64):
+        for wait_s in (0.5, 4, 32):
             process = self.start_long_run()
             victim = self.wait_for_ranks(process)[-1]
             time.sleep(wait_s)

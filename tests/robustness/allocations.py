@@ -113,7 +113,7 @@ def _run(program: Path, kind: str, folder: Path, shim: Shim, number: int, all_af
 
 
 def main() -> None:
-    parser = parser_of(__doc__ or "", count=12)
+    parser = parser_of(__doc__ or "", count=8)
     parser.add_argument("--kinds", default=",".join(KINDS), help="of runs (default: all of them)")
     parser.add_argument("--number", type=int, help="let only this request fail, in all kinds")
     parser.add_argument("--crashes", type=Path, metavar="FILE",

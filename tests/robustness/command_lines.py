@@ -247,7 +247,7 @@ def judge(arguments: Sequence[Argument], ended: Ended, folder: Path) -> Iterator
 
 
 def main() -> None:
-    parser = parser_of(__doc__ or "", count=220)
+    parser = parser_of(__doc__ or "", count=150)
     parser.add_argument("--only", type=int, metavar="N", help="the N-th run alone")
     options = parser.parse_args()
     program = options.program.resolve()

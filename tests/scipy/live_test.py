@@ -206,10 +206,11 @@ class Generated(LiveTest):
                   (97, 1, 2, 3), (5, 3, 31, 4), (64, 64, 1, 6))
         kernels = supported_kernels()
         self.assertIn("scalar", kernels)
-        seed = 0
-        for kernel, method, dtype, shape in itertools.product(kernels, METHODS, DTYPES, shapes):
+        each = itertools.product(kernels, METHODS, DTYPES, range(len(shapes) // 2))
+        for seed, (kernel, method, dtype, place) in enumerate(each, 1):
+            # With either type, half of the shapes.
+            shape = shapes[2 * place + ((dtype == "float32") ^ (method == "full"))]
             height, width, size, stride = shape
-            seed += 1
             with self.subTest(kernel=kernel, method=method, dtype=dtype, shape=shape):
                 done = run("--kernel", kernel, "--method", method, "--dtype", dtype, "--seed", seed,
                            "--size", f"{height}x{width}", "--mem", 3 * height * width,
@@ -280,15 +281,17 @@ class FromFiles(LiveTest):
         values = {"float64": random.standard_normal, "float32": random.standard_normal,
                   "uint8": lambda shape: random.randint(0, 2**8, shape),
                   "uint16": lambda shape: random.randint(0, 2**16, shape)}
-        for (kind, make), order, count, method in itertools.product(
-                values.items(), "CF", (1, 4), METHODS):
+        for (kind, make), order, (count, method) in itertools.product(
+                values.items(), "CF", zip((1, 4), METHODS)):
             with self.subTest(kind=kind, order=order, filters=count, method=method):
                 images = np.asarray(make((4, 23, 37)), kind, order)
                 filters = np.asarray(make((count, 5, 5)), kind, order)
                 own = np.float32 if kind == "float32" else np.float64
                 self.check(images, filters, "--method", method, dtype=own)
                 for name, dtype in DTYPES.items():
-                    self.check(images, filters, "--method", method, "--dtype", name, dtype=dtype)
+                    if dtype is not own:
+                        self.check(images, filters, "--method", method, "--dtype", name,
+                                   dtype=dtype)
 
     def test_one_image_and_one_filter_without_a_stack(self) -> None:
         random = np.random.RandomState(6)

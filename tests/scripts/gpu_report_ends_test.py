@@ -34,7 +34,7 @@ class InterruptTest(bench.GpuReportTest):
         self.assertIn("cut short", self.said)  # on standard output, too
 
     def test_a_signal_leaves_report_and_bundle_with_what_was_measured(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGHUP):  # SIGTERM: below
             with self.subTest(number):
                 self.out = self.folder / number.name / "out"
                 self.out.parent.mkdir()
@@ -98,18 +98,13 @@ class LimitsTest(bench.GpuReportTest):
 
     def test_what_is_deaf_when_the_budget_is_up_is_cut_short(self) -> None:
         self.limit(machine=1, tests=99, grace=1)
-        for budget in (20, 40, 80):  # how much comes before depends on the machine
+        for budget in (10, 20, 40, 80):  # how much comes before depends on the machine
             self.out = self.folder / str(budget)
             self.report(0, "--steps", "tests,probe", "--budget", budget, HANGS="gpu_test", DEAF="1")
             if self.step_of("tests")[0] != "not done":
                 break
         self.assertEqual(self.step_of("tests")[0], "cut short")
         self.assertEqual(self.step_of("probe")[0], "not done")
-
-    def test_what_crashes_does_not_end_the_others(self) -> None:
-        self.report(5, "--steps", "tests,probe", DOES="kill -SEGV $$")
-        self.assertEqual(self.step_of("tests")[0], "failed")
-        self.assertEqual(self.step_of("probe")[0], "ok")
 
     def test_a_limit_grows_by_what_earlier_steps_left(self) -> None:
         """The machine's 200 s are not used, so that 1 s is no limit for what hangs."""
@@ -123,7 +118,6 @@ class LimitsTest(bench.GpuReportTest):
 
     def test_a_slow_sanitizer_has_not_failed(self) -> None:
         for says, outcome, code, limit in (
-                ("", "cut short", 0, 1),
                 (r"========= Error: process didn't terminate\n", "cut short", 0, 1),
                 (r"========= Invalid __global__ write of size 4\n", "failed", 5, 5)):
             with self.subTest(says):
@@ -138,7 +132,7 @@ class LimitsTest(bench.GpuReportTest):
     def test_when_the_budget_is_up_the_rest_is_left_out(self) -> None:
         self.behave(hanging_kernel="tiled")
         self.limit(machine=10, grace=1)
-        for budget in (20, 40, 80):  # how much comes before depends on the machine
+        for budget in (10, 20, 40, 80):  # how much comes before depends on the machine
             self.out = self.folder / str(budget)
             text = self.report(0, "--steps", "ours,probe,memcheck", "--budget", budget)
             if self.step_of("ours")[0] != "not done":
@@ -167,17 +161,18 @@ class LimitsTest(bench.GpuReportTest):
 class WritingTest(bench.GpuReportTest):
     def test_a_bundle_that_cannot_be_written_later_is_said_and_the_steps_go_on(self) -> None:
         bundle = self.out / "report.tgz"
-        text = self.report(5, "--steps", "tests,probe,ours",
-                           DOES=f"rm -f '{bundle}'; mkdir -p '{bundle}/a'")
+        text = self.report(5, "--steps", "tests,ours",
+                           DOES=f"rm -f '{bundle}'; mkdir -p '{bundle}/a'; kill -SEGV $$")
+        self.assertEqual(self.step_of("tests")[0], "failed")
         self.assertEqual(self.step_of("ours")[0], "ok")
         self.assertEqual(self.errors.count("report.tgz: cannot be written"), 1, self.errors)
         self.assertIn("## All rows of 33 x 1000^2", text)
         self.assertTrue(self.said.startswith("# GPU report"))
 
     def test_a_folder_that_is_spoiled_later_ends_nothing(self) -> None:
-        self.report(5, "--steps", "tests,probe,ours",
+        self.report(5, "--steps", "tests,probe",
                     DOES=f"rm -rf '{self.out}/runs'; touch '{self.out}/runs'")
-        self.assertEqual(len(self.steps()), 4)
+        self.assertEqual(len(self.steps()), 3)
         self.assertTrue(self.unpack().is_dir())
 
     def test_a_report_that_cannot_be_written_comes_on_standard_output(self) -> None:
@@ -213,9 +208,10 @@ class WritingTest(bench.GpuReportTest):
 
     def test_a_bundle_that_is_whole_is_replaced_by_one_that_is_whole(self) -> None:
         """At no moment is there half a bundle."""
-        running = self.start("--steps", "tests,probe,ours,large,transfers")
+        running = self.start("--steps", "tests,probe,ours")
         seen = set()
         while running.poll() is None:
+            time.sleep(0.01)
             try:
                 with tarfile.open(self.out / "report.tgz") as bundle:
                     seen.update(bundle.getnames())

@@ -71,10 +71,36 @@ class PlansTest(bench.GpuReportTest):
         self.assertNotIn("cudnn", "".join(c for c in calls if "--kernel" in c).split("[")[0])
         self.assertIn("--gtest_filter=-*cudnn*:*Cudnn* ", self.calls("gpu_test")[0])
 
-    def test_the_second_plan(self) -> None:
-        text = self.report(0, "--steps", "second", "--budget", 370, CUDNN_PATH=self.with_cudnn())
-        self.assertEqual(self.names(), SECOND)
+    def test_all_steps_and_their_order(self) -> None:
+        text = self.report(0, CUDNN_PATH=self.with_cudnn())
         self.assertEqual({step[0] for step in self.steps()}, {"ok"}, self.errors)
+        self.assert_libraries(text)
+        names = self.names()
+        # What `large` verified need not be verified again.
+        self.assertEqual(set(names), {*FIRST, *SECOND} - {"variants-large-verified"})
+        self.assertEqual(names[:7], FIRST[:7])
+        # Sanitizers come last.
+        self.assertEqual(names[-5:], ["memcheck", "racecheck", "synccheck", "initcheck",
+                                      "memcheck-program"])
+        seen = set()
+        for file in (self.out / "runs").glob("*.json"):
+            for r in json.loads(file.read_text()).get("records", []):
+                seen.add((r["images"], r["kernel"], r["method"], r["scope"], r["dtype"]))
+        for method in ("strided", "full"):
+            for dtype in ("float64", "float32"):
+                for kernel in ("vector", "tiled", "direct", "brand_new"):
+                    for images in (33, 8192, 268):
+                        self.assertIn((images, kernel, method, "resident", dtype), seen)
+                    self.assertIn((33, kernel, method, "end-to-end", dtype), seen)
+        self.assert_the_real_program_takes_the_options()
+        self.assert_short()
+        # The same results as those that `large` verified.
+        self.assertIn("same digest as a verified row", (self.out / "report.md").read_text())
+        self.assertIn("--no-verify", next(c for c in self.calls("convscale")
+                                          if "variants-large.json" in c))
+
+    def assert_libraries(self, text: str) -> None:
+        """What others do beside ours, and what the steps about them are given."""
         self.assert_row(text, "over cudnn, resident strided", "33 x 1000^2", "9.00", "met")
         self.assert_row(text, "over cudnn, resident full", "33 x 1000^2", "4.00", "missed")
         # A kernel that nobody told the script about, and every workload.
@@ -108,32 +134,6 @@ class PlansTest(bench.GpuReportTest):
                     self.assertRegex(call, "--list|--kernel cudnn|gtest_filter=.cudnn|"
                                      f"PATH={re.escape(str(self.folder))}")
 
-    def test_all_steps_and_their_order(self) -> None:
-        self.report(0, CUDNN_PATH=self.with_cudnn())
-        names = self.names()
-        # What `large` verified need not be verified again.
-        self.assertEqual(set(names), {*FIRST, *SECOND} - {"variants-large-verified"})
-        self.assertEqual(names[:7], FIRST[:7])
-        # Sanitizers come last.
-        self.assertEqual(names[-5:], ["memcheck", "racecheck", "synccheck", "initcheck",
-                                      "memcheck-program"])
-        seen = set()
-        for file in (self.out / "runs").glob("*.json"):
-            for r in json.loads(file.read_text()).get("records", []):
-                seen.add((r["images"], r["kernel"], r["method"], r["scope"], r["dtype"]))
-        for method in ("strided", "full"):
-            for dtype in ("float64", "float32"):
-                for kernel in ("vector", "tiled", "direct", "brand_new"):
-                    for images in (33, 8192, 268):
-                        self.assertIn((images, kernel, method, "resident", dtype), seen)
-                    self.assertIn((33, kernel, method, "end-to-end", dtype), seen)
-        self.assert_the_real_program_takes_the_options()
-        self.assert_short()
-        # The same results as those that `large` verified.
-        self.assertIn("same digest as a verified row", (self.out / "report.md").read_text())
-        self.assertIn("--no-verify", next(c for c in self.calls("convscale")
-                                          if "variants-large.json" in c))
-
     def assert_short(self) -> None:
         """Standard output has the essence of the report."""
         self.assertTrue(self.said.startswith("# GPU report: "), self.said)
@@ -157,8 +157,14 @@ class PlansTest(bench.GpuReportTest):
             self.assertEqual(done.returncode, 3, (options, done.stderr))
 
     def test_steps_by_name_in_the_order_given(self) -> None:
-        self.report(0, "--steps", "racecheck,probe,ours,probe")
-        self.assertEqual(self.names(), ["machine", "racecheck", "probe", "ours"])
+        (self.package / "golden").mkdir()
+        text = self.report(0, "--steps", "racecheck,tests,probe,ours,probe")
+        self.assertEqual(self.names(), ["machine", "racecheck", "tests", "probe", "ours"])
+        # The tests of a package read the files in it.
+        self.assertIn(f"[CONVSCALE_TEST_DATA={self.package}]", self.calls("gpu_test")[-1])
+        # What can be carries no mark.
+        self.assertIn("of bound", text)
+        self.assertNotRegex(text, "[0-9]!|^\"!\"")
 
 
 class OutcomesTest(bench.GpuReportTest):
@@ -179,11 +185,6 @@ class OutcomesTest(bench.GpuReportTest):
         self.assert_row(text, "strided", "resident", "float64", "cuda", "vector", "1.20!")
         self.assert_row(text, "8192 x 256^2", "strided", "resident", "float64", "vector", "1.19!")
         self.assertIn('\n"!": more than the hardware can do', text)
-
-    def test_what_can_be_carries_no_mark(self) -> None:
-        text = self.report(0, "--steps", "ours")
-        self.assertIn("of bound", text)
-        self.assertNotRegex(text, "[0-9]!|^\"!\"")
 
     def test_an_unverified_row_meets_no_target(self) -> None:
         self.behave(efficiency={"tiled": 1.0}, kernel_with_digests_of_its_own="tiled")
@@ -207,20 +208,12 @@ class OutcomesTest(bench.GpuReportTest):
         self.assert_row(text, "over cudnn, resident full", "33 x 1000^2", "not measured")
         self.assertEqual(self.step_of("ours")[0], "ok")
 
-    def test_the_tests_of_a_package_read_the_files_in_it(self) -> None:
-        (self.package / "golden").mkdir()
-        self.report(0, "--steps", "tests")
-        self.assertIn(f"[CONVSCALE_TEST_DATA={self.package}]", self.calls("gpu_test")[0])
-
     def test_peers_fit_their_step(self) -> None:
         """With what the script takes for making the data."""
-        for name, limit in (("peers", 15), ("peers-large", 16)):
-            self.out = self.folder / name
-            self.report(0, "--steps", name, "--budget", 10**5)
-            options = self.calls("gpu_peers.py")[-1].split()
-            # The step of the machine leaves it up to 10 s.
-            given = int(options[options.index("--limit") + 1])
-            self.assertIn(given, range(limit, limit + 4))
+        self.report(0, "--steps", "peers", "--budget", 10**5)
+        options = self.calls("gpu_peers.py")[-1].split()
+        # The step of the machine leaves it up to 10 s.
+        self.assertIn(int(options[options.index("--limit") + 1]), range(15, 19))
         self.out = self.folder / "short"
         self.report(0, "--steps", "peers", "--budget", 41)
         options = self.calls("gpu_peers.py")[-1].split()
@@ -248,17 +241,6 @@ class OutcomesTest(bench.GpuReportTest):
         self.assertEqual(self.step_of("ncu-vector-float64")[0], "not possible")
         self.assertEqual(len(self.calls("ncu")), 1)
 
-    def test_clocks_that_nobody_tells(self) -> None:
-        self.add(self.tools / "nvidia-smi", "#!/bin/sh\necho 'made up: no such field'\nexit 2\n")
-        self.report(0, "--steps", "ours")
-        self.assertEqual(self.step_of("clocks")[0], "not possible")
-        self.assertIn("no such field", self.step_of("clocks")[3])
-
-    def test_counters_may_be_forbidden(self) -> None:
-        self.report(0, "--steps", "ncu", NCU_SAYS="==ERROR== ERR_NVGPUCTRPERM - no permission")
-        self.assertEqual(self.step_of("ncu-vector-float64")[0], "not possible")
-        self.assertEqual(len(self.calls("ncu")), 1)  # and the others were not tried
-
     def test_many_tests_are_not_all_named(self) -> None:
         lines = "".join(f"[  SKIPPED ] Suite.Test{i} (0 ms)\\n" for i in range(40))
         text = self.report(0, "--steps", "tests", GPU_TEST_CODE="0",
@@ -269,13 +251,17 @@ class OutcomesTest(bench.GpuReportTest):
 
     def test_failing_tests_and_tools_fail(self) -> None:
         text = self.report(
-            5, "--steps", "tests,memcheck,racecheck,synccheck", GPU_TEST_CODE="1",
+            5, "--steps", "tests,memcheck,racecheck,ncu", GPU_TEST_CODE="1",
+            NCU_SAYS="==ERROR== ERR_NVGPUCTRPERM - no permission",
             GPU_TEST_OUTPUT=r"[  FAILED  ] Data.Made, where GetParam() = 1 (1 ms)\n"
             r"[  PASSED  ] 3 tests.\n[  FAILED  ] 1 test, listed below:\n[  FAILED  ] Data.Made\n")
         self.assertIn("3 passed, 1 failed, 0 skipped", text)
         self.assertIn("1 failed: `Data.Made`", text)
         self.assertEqual([self.step_of(name)[0] for name in ("tests", "memcheck", "racecheck")],
                          ["failed", "failed", "failed"])
+        # Counters may be forbidden, and then the others are not tried.
+        self.assertEqual(self.step_of("ncu-vector-float64")[0], "not possible")
+        self.assertEqual(len(self.calls("ncu")), 1)
 
     def test_a_tool_that_reports_fails(self) -> None:
         self.report(5, "--steps", "memcheck,racecheck,synccheck", FAILING_TOOL="racecheck",
@@ -393,11 +379,14 @@ class CudnnTest(bench.GpuReportTest):
         self.assertLess(len(self.said), 11100)
         self.assertTrue((self.unpack() / "runs" / "ours.json").is_file())
 
-    def test_an_old_python(self) -> None:
+    def test_an_old_python_and_an_old_driver(self) -> None:
         self.add(self.tools / "python3", "#!/bin/sh\necho made up 2.7\nexit 1\n")
-        self.add(self.bin / "convscale", bench.MADE_UP_PROGRAM)
+        self.add(self.tools / "nvidia-smi", "#!/bin/sh\necho 'made up: no such field'\nexit 2\n")
         text = self.report(0, "--steps", "ours")
         self.assertIn("no Python 3.6 or later here (made up 2.7)", text)
+        # Nor are there clocks.
+        self.assertEqual(self.step_of("clocks")[0], "not possible")
+        self.assertIn("no such field", self.step_of("clocks")[3])
 
 
 if __name__ == "__main__":

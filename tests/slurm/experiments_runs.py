@@ -51,12 +51,13 @@ class Experiments:
         """The process of a rank of a job; 0 where there is none."""
         for process in Path("/proc").glob("[0-9]*"):
             try:
-                words = (process / "environ").read_bytes().split(b"\0")
                 command = (process / "cmdline").read_bytes().split(b"\0")
+                if command[0] != os.fsencode(self.program):
+                    continue
+                words = (process / "environ").read_bytes().split(b"\0")
             except OSError:
                 continue
-            if (command[0] == os.fsencode(self.program)
-                    and f"SLURM_JOB_ID={job}".encode() in words
+            if (f"SLURM_JOB_ID={job}".encode() in words
                     and f"SLURM_PROCID={rank}".encode() in words):
                 return int(process.name)
         return 0
