@@ -326,9 +326,8 @@ def call(name: str, main: Main, args: list[str]) -> tuple[Ended, str]:
     return Ended(code, data[0], data[1], hung), trace
 
 
-# What must be no figure; texts of our own that hold such words are not among the odd ones.
+# No figure is one of these; texts of our own with such words are not among the odd ones.
 _NO_NUMBER = re.compile(rb"(?<![\w.])[-+]?(nan|inf|None)(?![\w.-])")
-
 
 _CONTROL = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
 
@@ -365,15 +364,13 @@ def judge(name: str, ended: Ended, trace: str, codes: Sequence[int], folder: Pat
             yield f"{name}: {path.name} holds control characters"
     if _CONTROL.search(ended.out) or _CONTROL.search(ended.err):
         yield f"{name}: printed control characters"
-    found = _NO_NUMBER.search(ended.out)
-    if found:
+    if found := _NO_NUMBER.search(ended.out):
         yield f"{name}: printed {found[0].decode()}"
 
 
 def main() -> None:
     parser = parser_of(__doc__ or "", count=120)
     parser.add_argument("--only", type=int, metavar="N", help="the N-th alone, with its traceback")
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the files of --only there")
     options = parser.parse_args()
     campaign = Campaign("results files", options.seed)
     warnings.simplefilter("error", RuntimeWarning)  # of NumPy, about figures that are none
@@ -393,8 +390,6 @@ def main() -> None:
                              f"--seed {options.seed} --only {index} ({name} {' '.join(args)})")
             if options.only is not None:
                 print(trace or ended.err.decode())
-                if options.keep is not None:
-                    folder.rename(options.keep)
     if campaign.runs >= 100 and not {0, 2} <= set(campaign.codes):
         campaign.complain("some exit codes never came", f"--seed {options.seed}")
     campaign.finish()

@@ -67,7 +67,8 @@ class Bench:
         given = [*(options or QUICK)]
         given += [] if "--collect" in given else ["--program", str(self.program)]
         self.capture.readouterr()
-        self.monkeypatch.setattr(sys, "argv", [str(EXPERIMENTS.path), "--out", str(self.out), *given])
+        given = [str(EXPERIMENTS.path), "--out", str(self.out), *given]
+        self.monkeypatch.setattr(sys, "argv", given)
         with pytest.raises(SystemExit) as ended:
             run_script("experiments.py", main)
         self.printed, errors = self.capture.readouterr()

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scripts, and programs that are made up, as processes that are forked from this one, which has
-loaded what they import: with signals, locks, exit codes and streams of their own, and without the
-time that a new Python takes, and NumPy, SciPy and Matplotlib more so. That each script starts alone,
-too, other tests see."""
+"""Scripts, and made-up programs, as processes that are forked from this one, which has loaded what
+they import: with signals, locks, exit codes and streams of their own, and without the time that a
+new Python takes to load NumPy, SciPy and Matplotlib. Other tests start each script alone."""
 from __future__ import annotations
 
 import functools

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Peers for the tests, which need no device: NumPy in a library's place, and such as go wrong in the
-ways of libraries."""
+"""Peers for the tests, which need no device: NumPy in a library's place, and such as go wrong in
+the ways of libraries."""
 from __future__ import annotations
 
 import os

@@ -102,14 +102,6 @@ def test_beside_prints_one_table(program: Path, tmp_path: Path) -> None:
     assert "scipy-fork, 2 workers, 5 images of 40x40 (2 of 2)" in done.stderr
 
 
-def test_json_on_standard_output_is_alone_there() -> None:
-    done = run("--kernel", "scipy-serial", "--size", 20, "--mem", 800, "--iterations", 1,
-               "--json", "-")
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["records"][0]["images"] == 2
-    assert "Number of images: 2" in done.stderr
-
-
 def files_for_errors(folder: Path) -> None:
     np.save(folder / "line.npy", np.zeros(3))
     np.save(folder / "empty.npy", np.zeros((0, 3, 3)))
@@ -152,20 +144,6 @@ def test_errors_are_one_line(tmp_path: Path) -> None:
             assert done.stderr.startswith(f"baseline.py: {options[-1]}: ")  # what was given
         assert (done.returncode, done.stdout) == (code, "")
         assert done.stderr.startswith("baseline.py: ") and done.stderr.count("\n") == 1
-
-
-def test_a_results_file_with_odd_values_is_one_line(program: Path, tmp_path: Path) -> None:
-    path = tmp_path / "program.json"
-    subprocess.run([program, *SMALL, "--quiet", "--iterations", "6", "--json", path], check=True,
-                   capture_output=True)
-    text = path.read_text()
-    for field in ("cv", "images_per_s", "fraction", "median_low_s"):
-        raw = json.loads(text)
-        record = raw["records"][0]
-        (record["bound"] if field == "fraction" else record)[field] = "x"
-        path.write_text(json.dumps(raw))
-        with pytest.raises(UsageError, match=f"record 1: has no proper .*{field}"):
-            baseline.main([*SMALL, "--beside", str(path)])
 
 
 def test_a_save_that_fails_leaves_the_measurement(tmp_path: Path) -> None:

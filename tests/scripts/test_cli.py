@@ -5,12 +5,10 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import re
 import signal
 import stat
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from typing import Any, BinaryIO, Callable
 
@@ -42,13 +40,6 @@ def test_bad_values(parse: Callable[[str, str], Any], texts: list[str]) -> None:
         with pytest.raises(cli.UsageError, match="^--option"):
             parse("--option", text)
             pytest.fail(f"took {text!r}")
-
-
-def test_counts() -> None:
-    assert cli.parse_count("--burns", "0", 0) == 0
-    for text in ("", "-1", "0", "1.0", "1e3", "9" * 19, "one"):
-        with pytest.raises(cli.UsageError, match="--iterations .*of at least 1"):
-            cli.parse_count("--iterations", text, 1)
 
 
 def test_options_have_no_abbreviations() -> None:
@@ -104,13 +95,6 @@ def test_an_output_that_takes_nothing(scripts: Path) -> None:
     assert (done.returncode, done.stderr) == (5, "")
 
 
-def test_text_that_the_locale_cannot_write(scripts: Path) -> None:
-    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
-    done = run_body(scripts, "print('\u00e9'); raise cli.Error('\\udcff.json')", env=environment)
-    assert (done.returncode, done.stdout) == (5, "\\xe9\n")
-    assert done.stderr == "x.py: \\udcff.json\n"
-
-
 # --- write_text
 
 
@@ -163,20 +147,6 @@ def test_a_descriptor_goes_on_where_it_is(tmp_path: Path) -> None:
         assert os.listdir(tmp_path) == ["all"]
 
 
-@pytest.mark.parametrize("folder", ["/proc/self/fd", "/proc/thread-self/fd",
-                                    "/proc/self/task/{thread}/fd", "/proc/{process}/fd",
-                                    "/proc/{process}/task/{thread}/fd", "/dev/fd"])
-def test_each_name_of_a_descriptor(tmp_path: Path, folder: str) -> None:
-    (tmp_path / "all").write_text("old ")
-    number = os.open(tmp_path / "all", os.O_WRONLY)
-    os.lseek(number, 4, os.SEEK_SET)
-    path = Path(folder.format(process=os.getpid(), thread=threading.get_native_id())) / str(number)
-    cli.check_writable(path)
-    cli.write_text(path, "text")
-    os.close(number)
-    assert (tmp_path / "all").read_text() == "old text" and os.listdir(tmp_path) == ["all"]
-
-
 def test_a_descriptor_that_is_only_read(tmp_path: Path) -> None:
     (tmp_path / "all").write_text("old ")
     with open(tmp_path / "all", "rb") as file:
@@ -225,20 +195,6 @@ def test_what_a_killed_run_has_left_goes(tmp_path: Path) -> None:
         assert set(os.listdir(tmp_path)) == {name, *kept}
 
 
-@pytest.mark.parametrize("name", ["a" * 240, "a" * 255, "\u00e9" * 127])
-def test_a_long_name(tmp_path: Path, name: str) -> None:
-    cli.check_writable(tmp_path / name)
-    cli.write_text(tmp_path / name, "text")
-    assert os.listdir(tmp_path) == [name]
-
-
-def test_the_name_of_a_temporary_is_as_the_program_has_it(tmp_path: Path) -> None:
-    def look(_file: object) -> None:
-        assert re.fullmatch(r"a\.json\.partial-[A-Za-z0-9_]{6}", "".join(os.listdir(tmp_path)))
-    cli.write_file(tmp_path / "a.json", look)
-    assert os.listdir(tmp_path) == ["a.json"]
-
-
 @pytest.mark.parametrize("taken", ["gone", "held"])
 def test_a_temporary_that_is_taken_for_an_orphan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                                                 taken: str) -> None:
@@ -283,13 +239,6 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
             with pytest.raises(OSError) as caught:
                 write(path)
             assert caught.value.filename == str(path)
-
-
-def test_a_check_leaves_no_trace(tmp_path: Path) -> None:
-    (tmp_path / "a.json").write_text("old")
-    for path in (tmp_path / "a.json", tmp_path / "b.json", Path("/dev/null")):
-        cli.check_writable(path)
-    assert os.listdir(tmp_path) == ["a.json"] and (tmp_path / "a.json").read_text() == "old"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

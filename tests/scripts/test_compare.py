@@ -205,28 +205,6 @@ def test_distributions_and_ranks_have_their_own_counterparts(comparer: Comparer)
     assert len([one for one in figures["comparisons"] if one["verdict"] == "slower"]) == 1
 
 
-def test_sizes_are_named(comparer: Comparer) -> None:
-    a = comparer.file("a.json", record(around(1)))
-    b = comparer.file("b.json", record(around(1), height=256, width=256, images=512))
-    assert comparer.usage_error(a, b) == (
-        "no record in common: size 1000x1000 before, 256x256 after; images 33 before, 512 after; "
-        "run both with the same options")
-
-
-def test_values_in_common_but_no_combination(comparer: Comparer) -> None:
-    a = comparer.file("a.json", record(around(1)), record(around(1), seed=1, stride=1))
-    b = comparer.file("b.json", record(around(1), seed=1), record(around(1), stride=1))
-    assert "no combination of them" in comparer.usage_error(a, b)
-
-
-def test_in_turn_and_alone_each_have_their_counterpart(comparer: Comparer) -> None:
-    both = [record(around(1)), record(around(2), interleaved=True)]
-    a, b = comparer.file("a.json", *both), comparer.file("b.json", *both, started_at="later")
-    done = comparer.run(a, b)
-    assert done.returncode == 0, done.stderr
-    assert "2 same" in done.stdout
-
-
 def test_interleaved_against_not_is_refused(comparer: Comparer) -> None:
     a = comparer.file("a.json", record(around(1)))
     b = comparer.file("b.json", record(around(1), interleaved=True))
@@ -244,22 +222,6 @@ def test_a_configuration_that_is_there_twice(comparer: Comparer) -> None:
     assert comparer.usage_error(a, b).startswith("a.json: records 2 and 3 have the same workload")
     c = comparer.file("c.json", record(around(1)), record(around(1), kernel="scalar"))
     assert "leave out --ignore" in comparer.usage_error(b, c, "--ignore", "kernel")
-
-
-def test_no_records(comparer: Comparer) -> None:
-    a, b = comparer.file("a.json"), comparer.file("b.json", record(around(1)))
-    for files in ((a, b), (b, a)):
-        assert comparer.usage_error(*files) == "no record in common: a.json holds no records"
-
-
-def test_fields_of_another_version_may_be_missing(comparer: Comparer) -> None:
-    old = record(around(1))
-    for field in ("ranks", "work_time", "interleaved", "distribute", "verification", "digest",
-                  "device", "host_memory", "warnings", "reason"):
-        del old[field]
-    a = comparer.file("a.json", old, host=None, build={}, program=None)
-    b = comparer.file("b.json", record(around(1, seed=1)))
-    assert comparer.verdicts(a, b) == ["same"]
 
 
 # --- Lost, new, and --fail-slower

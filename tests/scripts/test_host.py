@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import mmap
-import time
 from pathlib import Path
-from typing import Any, Optional
+from typing import Optional
 
 import pytest
 
@@ -62,55 +61,3 @@ def test_memory_of_virtual_machines_may_grow(tmp_path: Path) -> None:
     (cgroup / "memory.max").write_text("50000\n")
     (cgroup / "memory.current").write_text("1000\n")
     assert most() == 49000
-
-
-class Guest:
-    """A machine that grows while less than 500 MiB are left; in a mmap's place."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, available: int, to_come: int) -> None:
-        self.available, self.to_come = available, to_come
-        self.least, self.pauses = available, 0
-        monkeypatch.setattr(host, "available_memory", lambda: self.available)
-        monkeypatch.setattr(host, "most_memory", lambda: None)
-        monkeypatch.setattr(mmap, "mmap", lambda *_args, **_kinds: self)
-        monkeypatch.setattr(time, "sleep", self.pause)
-
-    def __enter__(self) -> Guest:
-        return self
-
-    def __exit__(self, *_error: Any) -> None:
-        pass
-
-    def __setitem__(self, where: slice, values: bytes) -> None:
-        assert len(values) == len(range(where.start, where.stop, where.step))
-        self.available -= where.stop - where.start
-        self.least = min(self.least, self.available)
-        if self.available < 500 * MEBI:
-            more = min(self.to_come, 256 * MEBI)
-            self.available, self.to_come = self.available + more, self.to_come - more
-
-    def pause(self, _seconds: float) -> None:
-        self.pauses += 1
-
-
-def test_memory_that_grows_is_had(monkeypatch: pytest.MonkeyPatch) -> None:
-    guest = Guest(monkeypatch, 2000 * MEBI, 3000 * MEBI)
-    host.check_memory(4500 * MEBI)
-    assert guest.least >= 128 * MEBI and guest.pauses == 0
-
-
-def test_memory_that_does_not_grow_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    guest = Guest(monkeypatch, 2000 * MEBI, 500 * MEBI)
-    with pytest.raises(Error, match="needs 4.72 GB of memory and 2.62 GB are available"):
-        host.check_memory(4500 * MEBI)
-    assert guest.least >= 128 * MEBI and guest.pauses >= 10
-
-
-def test_memory_is_taken_for_that(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(host, "available_memory", lambda: 150 * MEBI)  # whatever is taken
-    monkeypatch.setattr(host, "most_memory", lambda: None)
-    host.check_memory(170 * MEBI)
-    monkeypatch.setattr(mmap, "mmap", lambda *_args, **_kinds: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        host.check_memory(170 * MEBI)
-    host.check_memory(150 * MEBI)

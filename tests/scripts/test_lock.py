@@ -10,7 +10,6 @@ import platform
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -140,14 +139,6 @@ def test_who_holds_it_through_this_host_is_not_passed_over(tmp_path: Path) -> No
             with only_one(tmp_path, "x.py"):
                 pytest.fail("two")
         client.communicate("\n", timeout=240)
-
-
-def test_which_file_systems_are_local() -> None:
-    with open("/proc/self/status", "rb") as file:  # a kind that is not in the list
-        assert not lock._is_local(file.fileno())
-    if os.path.ismount("/dev/shm"):
-        with tempfile.TemporaryFile(dir="/dev/shm") as file:
-            assert lock._is_local(file.fileno())
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "\udcff",

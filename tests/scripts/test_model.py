@@ -7,11 +7,10 @@ import math
 import pytest
 from model_records import ALL, BARRIER, IMAGE, LINK, MESSAGE, machine, modelled, over, records
 
-from convscale.model.charts import counts_up_to, model_chart
+from convscale.model.charts import model_chart
 from convscale.model.fit import checks, fit, fit_network, kind_of
 from convscale.model.network import (GBIT, Job, Machine, best_speedup, bound_from, compute_s,
-                                     crossover_nodes, exchanged_bytes, floor_s, link_s, local_s,
-                                     scatter_s)
+                                     crossover_nodes, exchanged_bytes, floor_s, link_s, scatter_s)
 from convscale.model.published import DEFAULT_JOB, LARGE_JOB
 from convscale.model.report import doubts
 
@@ -37,12 +36,6 @@ def test_whole_images_bound_the_computing() -> None:
     # 33 images on 4 workers: 9 for the busiest, each at a quarter of a node's speed.
     assert compute_s(DEFAULT_JOB, machine(), 1) == pytest.approx(9 * 4 * IMAGE)
     assert compute_s(DEFAULT_JOB, machine(), 1000) == pytest.approx(4 * IMAGE)  # one image
-
-
-def test_barriers_grow_with_the_doublings() -> None:
-    times = [local_s(LARGE_JOB, machine(image_s=0.0, barrier_s=BARRIER), nodes)
-             for nodes in (1, 2, 3, 4, 1000)]
-    assert times == pytest.approx([0, BARRIER, 2 * BARRIER, 2 * BARRIER, 10 * BARRIER])
 
 
 def test_the_longer_of_link_and_computing_counts() -> None:
@@ -86,27 +79,6 @@ def test_the_best_speedup_is_that_of_trying_every_number_of_nodes(
         assert bound_from(job, made, most) == (bound[0] if bound else None)
 
 
-@pytest.mark.parametrize("ratio", [0.2, 0.5, 0.9, 1.0, 1.3, 3.0, 3.4, 20.0])
-def test_the_best_speedup_is_reached_beside_the_crossover(ratio: float) -> None:
-    """As the document has it: min(n, (n* - 1) n / (n - 1)), so that two nodes decide under 2."""
-    job = Job(10**9, 256, 256)  # whole images do not matter
-    made = Machine(1, IMAGE, ratio * job.image_bytes / IMAGE)
-    crossover = crossover_nodes(job, made)
-    assert crossover == pytest.approx(1 + ratio)
-    best = best_speedup(job, made, 1000)
-    around = {max(2, math.floor(crossover + 1e-9)), max(2, math.ceil(crossover - 1e-9))}
-    expected = max(min(n, ratio * n / (n - 1)) for n in around)
-    assert best.nodes in around and best.factor == pytest.approx(expected, rel=1e-5)
-    assert (best.factor < 0.9999) == (ratio < 0.5)
-    many = scatter_s(job, made, 1) / scatter_s(job, made, 10**6)
-    assert many == pytest.approx(ratio, rel=1e-4)  # n* - 1, the limit, and no maximum
-
-
-def test_another_network_has_the_same_nodes() -> None:
-    other = machine(message_s=1.0, barrier_s=2.0).with_link(10 * GBIT)
-    assert other == machine(link_bytes_per_s=1.25e9, barrier_s=2.0)
-
-
 # --- Fit
 
 
@@ -128,14 +100,6 @@ def test_the_fit_finds_what_made_the_records() -> None:
     assert len(checks(found)) == len(ALL)
 
 
-def test_noise_shows_in_the_errors() -> None:
-    noisy = [modelled(1, None), modelled(2, "scatter"), modelled(4, "scatter"),
-             modelled(8, "scatter")]
-    noisy[3]["bound"]["network_bytes_per_s"] *= 2  # no line goes through all three
-    network = fit_network(records(*noisy))
-    assert 0.05 < network.link_error < 1 and network.message_s >= 0
-
-
 def test_one_exchange_says_nothing_of_latency() -> None:
     network = fit_network(records(modelled(2, "scatter"), modelled(2, "scatter")))
     assert network.message_s == 0
@@ -145,20 +109,6 @@ def test_one_exchange_says_nothing_of_latency() -> None:
     exact, taken, grows = doubts(network)
     assert "B is from 1 exchange" in exact and "nothing checks" in exact and "Repeats" in exact
     assert "λ cannot be told from B" in taken and "β is from 2 ranks only" in grows
-
-
-def test_as_many_exchanges_as_unknowns_are_no_check() -> None:
-    of_two = [over(2, "scatter", 1.0, images) for images in (64, 640)]
-    exact, message, barrier = doubts(fit_network(records(*of_two)))
-    assert "B and λ are from 2 exchanges" in exact and "nothing checks the line" in exact
-    assert "at most" not in exact  # a line through two points misses neither
-    assert message.startswith("λ is from 2 ranks only") and barrier.startswith("β is from 2 ranks")
-    again = doubts(fit_network(records(*of_two, *of_two)))[0]
-    assert "nothing checks the line" in again and "exchange lie at most 0.0 %" in again
-    checked, message, _ = doubts(fit_network(records(*of_two, over(2, "scatter", 1.0, 100))))
-    assert "misses its records by at most 0.0 %" in checked and "2 ranks only" in message
-    assert len(doubts(fit_network(records(*ALL)))) == 1  # several numbers of ranks, and three
-    assert doubts(fit_network(records(modelled(1, None)))) == []
 
 
 def test_what_is_no_node_is_left_out() -> None:
@@ -178,16 +128,6 @@ def test_a_rank_alone_says_what_a_node_takes() -> None:
     assert together.image_s > 2.9 * IMAGE
 
 
-def test_scatter_says_nothing_of_nodes_and_local_nothing_of_the_link() -> None:
-    assert not fit(records(modelled(2, "scatter"))).machines
-    found = fit(records(modelled(2, "local")))
-    assert [made.link_bytes_per_s for made in found.machines.values()] == [None]
-    # Without the barrier, which is no computing.
-    assert [made.image_s for made in found.machines.values()] == pytest.approx([IMAGE], rel=1e-9)
-    assert [check.record.distribute for check in checks(fit(records(
-        modelled(2, "local"), {**modelled(2, "scatter"), "bound": None})))] == ["local"]
-
-
 # --- Plot
 
 
@@ -205,17 +145,3 @@ def test_the_plot_has_both_distributions_and_what_was_published() -> None:
     assert "16 times the most ranks measured" in chart.caption and "= 0" in chart.caption
     ratio = lines["scatter, 10 Gbit/s"].ys[-1] / lines["published, Dragon 0.3"].ys[0]
     assert ratio == pytest.approx(scatter_s(LARGE_JOB, made.with_link(10 * GBIT), 1000) / 1.46)
-
-
-def test_the_title_of_the_plot_says_where_the_fastest_link_bounds() -> None:
-    (kind, made), = fit(records(*ALL)).machines.items()
-    title = model_chart(kind, LARGE_JOB, made, [10, 200], 1000, 32).title
-    first = bound_from(LARGE_JOB, made.with_link(200 * GBIT), 1000)
-    assert first is not None and f"from {first} nodes on" in title
-    assert model_chart(kind, LARGE_JOB, made, [10**6], 4, 32).title.startswith("Up to 4 nodes, no")
-
-
-def test_the_axis_reaches_from_one_node_to_the_last() -> None:
-    for most in (2, 64, 65, 1000):
-        counts = counts_up_to(most)
-        assert counts[0] == 1 and counts[-1] == most and len(counts) < 300

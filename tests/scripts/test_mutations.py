@@ -136,12 +136,6 @@ def test_only_what_a_lie_changes_is_built(bench: Bench) -> None:
     assert bench.notes.read_text().splitlines()[7:] == ["double.sh", "add.sh"]
 
 
-def test_a_clone_may_be_moved(bench: Bench) -> None:
-    bench.run(TRIPLES)
-    bench.root = bench.root.rename(bench.root.with_name("elsewhere"))
-    assert "1 caught" in bench.run(TRIPLES)
-
-
 def test_changes_that_are_not_committed_are_in_the_copy(bench: Bench) -> None:
     bench.run(TRIPLES)
     (bench.root / "common/double.sh").write_text("double() { echo $(($1 * 4 / 2)); }\n")
@@ -153,13 +147,6 @@ def test_changes_that_are_not_committed_are_in_the_copy(bench: Bench) -> None:
                           env=bench.environment)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "SURVIVED made up: new" in done.stdout and "caught   made up: changed" in done.stdout
-
-
-def test_sources_need_be_no_clone(bench: Bench) -> None:
-    shutil.rmtree(bench.root / ".git")
-    bench.run(TRIPLES)
-    assert not (bench.root / "build/mutations/tree/build").exists()
-    assert "1 caught" in bench.run(TRIPLES)
 
 
 @pytest.mark.parametrize("before, complaint", [
@@ -184,11 +171,6 @@ def test_a_lie_that_does_not_compile_is_an_error(bench: Bench) -> None:
 def test_a_static_assertion_of_a_test_is_a_test(bench: Bench) -> None:
     said = bench.run(("it is something", "nothing", "something", TRIPLES[3]))
     assert "by tests/calc_test.sh:1:1, a static assertion" in said
-
-
-def test_a_survivor_decides_the_exit_code(bench: Bench) -> None:
-    bench.run(("bad", "no such text", "x", TRIPLES[3]),
-              (*SUBTRACTS[:3], 'target = "calc_test"\nfilter = "Calc.Doubles"'), code=1)
 
 
 def test_crashes_and_hangs_are_caught(bench: Bench) -> None:
@@ -315,23 +297,6 @@ def test_a_dry_run_finds_checks_that_are_not_there(bench: Bench) -> None:
     assert "calc_test No.*: there is no such test" in bench.run(unknown, options=build, code=2)
     unknown = (*TRIPLES[:3], 'target = "no_test"\nfilter = "*"')
     assert "there is no " in bench.run(unknown, options=build, code=2)
-
-
-def test_test_sh_hands_options_on(scripts: Path, tmp_path: Path) -> None:
-    for folder in ("scripts", "tests/mutations"):
-        (tmp_path / folder).mkdir(parents=True)
-    shutil.copy(scripts / "test.sh", tmp_path / "scripts/test.sh")
-    (tmp_path / "scripts/prepare.sh").write_text(
-        'build_packages=() test_packages=()\nroot=$(cd -- "$(dirname -- "$0")/.." && pwd)\n'
-        'say() { echo "test.sh: $*" >&2; }\nmake_build_folder() { :; }\n'
-        "require_packages() { :; }\nbuild() { echo built; }\n")
-    (tmp_path / "tests/mutations/run.py").write_text("import sys; sys.exit(sys.argv[1:] != ['-x'])")
-    for options, code in (("--mutations -- -x", 0), ("--no-install --mutations -- -y", 1),
-                          ("--mutations --preset dev", 2), ("--bare-all --mutations", 2)):
-        done = subprocess.run([tmp_path / "scripts/test.sh", *options.split()], capture_output=True,
-                              text=True, check=False, timeout=60)
-        assert (done.returncode, done.stdout) == (code, ""), options
-        assert ("leave out --preset and --bare-all" in done.stderr) == (code == 2)
 
 
 def test_texts_and_checks_of_the_tables_are_there(program: Path) -> None:

@@ -136,29 +136,6 @@ def test_workers_without_a_package_are_one_line(tmp_path: Path, kernel: str, nam
     assert done.stderr.endswith(": RuntimeError: module compiled against\n")
 
 
-def test_what_each_worker_would_print_is_said_once(tmp_path: Path) -> None:
-    (tmp_path / "sitecustomize.py").write_text(IN_WORKERS.format(name="scipy", then="pass"))
-    done = run("baseline.py", ["--kernel", "scipy-spawn", "--mem", "4k", "--size", "8",
-                               "--num_workers", "2"], PYTHONPATH=str(tmp_path))
-    assert done.returncode == 0 and "page" not in done.stderr
-
-
-def test_what_is_printed_while_all_is_well_comes_out(scripts: Path) -> None:
-    print_both = "import os; os.write(2, b'one\\n'); print('two', file=sys.stderr); "
-    done = run_body(scripts, "from convscale.packages import importing\n    with importing():\n"
-                    f"        {print_both}\n    return 0")
-    assert (done.returncode, done.stderr) == (0, "one\ntwo\n")
-
-
-@pytest.mark.parametrize("stream", ["<&-", "2>&-", ">&- 2>&-"])
-def test_closed_streams_are_no_trouble(tmp_path: Path, stream: str) -> None:
-    folder = break_package(tmp_path, "numpy", "pages")
-    done = subprocess.run(["sh", "-c", f'"$0" -B "$1" nowhere nowhere {stream}', sys.executable,
-                           str(SCRIPTS / "compare.py")], check=False,
-                          env={**os.environ, "PYTHONPATH": str(folder)}, capture_output=True)
-    assert done.returncode == 3
-
-
 @pytest.mark.parametrize("body, code", [
     ("import numpy; numpy.no_such_thing", 3), ("import numpy.no_such_part", 3),
     ("from numpy import no_such_thing", 3), ("import numpy; numpy.matrix([1]).no_such_thing", 1),
@@ -179,23 +156,6 @@ def test_a_module_in_the_place_of_pythons_own(tmp_path: Path) -> None:
         f"compare.py: {tmp_path}/argparse.py cannot be imported by {sys.executable} "
         "(AttributeError: no IntFlag); env -u PYTHONPATH PYTHONNOUSERSITE=1 before the command "
         "leaves out what is not Python's own or Debian's\n")
-
-
-@pytest.mark.parametrize("name, text, says", [
-    ("argparse", "", "AttributeError: module 'argparse' has no attribute 'ArgumentParser'"),
-    ("argparse", "def f(:", "SyntaxError: invalid syntax"),
-    ("csv", "raise KeyError(1)", "KeyError: 1"), ("csv", "def f(:", "SyntaxError: invalid syntax")])
-def test_where_modules_in_the_place_of_pythons_own_fail(tmp_path: Path, name: str, text: str,
-                                                       says: str) -> None:
-    (tmp_path / f"{name}.py").write_text(text + "\n")
-    (tmp_path / "own.py").write_text("import csv\n")  # as a module of ours
-    body = f"import sys; sys.path.insert(0, {str(SCRIPTS)!r})\nimport convscale.needs_python\n" \
-           "from convscale import cli\ncli.run_script('x.py', cli.main_of('own'))"
-    done = subprocess.run([sys.executable, "-B", "-c", body], capture_output=True, text=True,
-                          check=False, env={**os.environ, "PYTHONPATH": str(tmp_path)})
-    assert done.returncode == 3 and done.stderr.count("\n") == 1, done.stderr
-    assert f": {tmp_path}/{name}.py cannot be imported by " in done.stderr
-    assert f"({says}" in done.stderr and "NumPy" not in done.stderr
 
 
 @pytest.mark.parametrize("text, code, says", [

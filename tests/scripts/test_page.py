@@ -74,14 +74,3 @@ def test_texts_mean_themselves() -> None:
     text = text_of_page()
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
     assert "<b>host</b>" not in text and "&lt;b&gt;host&lt;/b&gt;&amp;" in text
-
-
-def test_the_page_has_both_schemes_and_prints_light() -> None:
-    text = text_of_page()
-    assert text.count("@media screen and (prefers-color-scheme:dark)") == 2
-    assert '<meta name="color-scheme" content="light dark">' in text
-    assert '<meta name="viewport"' in text
-
-
-def test_the_same_records_give_the_same_bytes() -> None:
-    assert text_of_page() == text_of_page()

@@ -18,10 +18,7 @@ import pytest
 from forked import Script
 
 from convscale import compare
-from convscale.peers import child
-from convscale.peers.child import make_peer
-from convscale.peers.main import PEERS, main
-from convscale.peers.torch_peer import TorchPeer
+from convscale.peers.main import main
 from convscale.results import load
 
 HERE = Path(__file__).resolve().parent
@@ -174,16 +171,6 @@ def test_what_is_missing_is_skipped_with_its_reason(tmp_path: Path) -> None:
     assert numpy["status"] == "ok"
 
 
-def test_what_does_not_fit_costs_its_rows(tmp_path: Path) -> None:
-    path = tmp_path / "peers.json"
-    done = run("--peers", "numpy,missing", "--size", 8, "--mem", "9T,64", "--method", "full",
-               "--json", path, "--iterations", 1)
-    assert done.returncode == 5, done.stderr
-    records = records_of(path)
-    assert [r["status"] for r in records] == ["failed", "ok", "skipped", "skipped"]
-    assert "a smaller --mem would do" in records[0]["reason"]
-
-
 def test_no_peer_at_all_makes_no_data(tmp_path: Path) -> None:
     done = run("--peers", "missing,broken", "--size", 1000, "--mem", "1G", "--json", "-",
                "--dtype", "float32,float64")
@@ -192,24 +179,6 @@ def test_no_peer_at_all_makes_no_data(tmp_path: Path) -> None:
     lines = [line for line in done.stderr.splitlines() if not line.startswith("gpu_peers.py: ")]
     assert lines == [f"rows 1-4 skipped: missing needs no_such_module: {NOT_HERE}",
                      "rows 5-8 skipped: it cannot be imported: OSError: libno.so: cannot open"]
-
-
-@pytest.mark.parametrize("lacking, name, says", [
-    ("torch", "torch", "{0}torch"), ("torch", "triton", "triton needs torch: {0}torch"),
-    ("cupy", "cupy", "{0}cupy-cuda12x"), ("jax", "jax", "{0}'jax[cuda12]'"),
-    ("jax.numpy", "jax", "{0}'jax[cuda12]'")])
-def test_what_would_bring_a_library(lacking: str, name: str, says: str,
-                                    monkeypatch: pytest.MonkeyPatch) -> None:
-    peer = make_peer(PEERS[name])
-
-    def missing() -> None:
-        raise ModuleNotFoundError(name=lacking)
-
-    monkeypatch.setattr(TorchPeer if name == "triton" else type(peer), "missing",
-                        lambda _: missing())
-    start = f"{sys.executable} has no module {lacking}; start gpu_peers.py with the python3 that " \
-        f"has it, or {sys.executable} -m pip install "
-    assert child._missing(peer) == says.format(start)
 
 
 def test_what_a_peer_leaves_out_unless_it_is_asked_for(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from types import SimpleNamespace
-from typing import Any, Callable, Iterator, Optional
+from typing import Any, Callable, Iterator
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from scipy.signal import convolve2d
 from convscale.generator import make_filters, make_images
 from convscale.peers.cupy_peer import convolve_each
 from convscale.peers.jax_peer import JaxPeer
-from convscale.peers.peer import Peer, cudnn_version
+from convscale.peers.peer import Peer
 from convscale.peers.reference import compare, fill_expected
 from convscale.peers.torch_peer import TorchPeer
 from convscale.peers.triton_peer import TritonPeer
@@ -70,12 +70,6 @@ def test_a_library_computes_the_programs_convolution(
         verdict = compare(got, values, bounds)
         assert verdict.failure is None, (shape, verdict)
         peer.release()
-
-
-@pytest.mark.parametrize("number, text", [(90100, "9.1.0"), (91002, "9.10.2"), (8902, "8.9.2"),
-                                          (None, None), (0, None)])
-def test_cudnns_number_is_a_version(number: Optional[int], text: Optional[str]) -> None:
-    assert cudnn_version(number) == text
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])

@@ -56,25 +56,6 @@ def test_what_the_program_writes_is_read(program: Path, tmp_path: Path) -> None:
     assert record.is_measured and len(record.times_s) == 3 and record.size == "20x20"
 
 
-@pytest.mark.parametrize("host, machine", [
-    (None, "an unknown host"), ({}, "an unknown host"), ({"name": "n1"}, "n1"),
-    ({"cpu": "a cpu"}, "an unknown host (a cpu)"), ({"name": "n1", "cpu": "a cpu"}, "n1 (a cpu)")])
-def test_where_it_was_measured(tmp_path: Path, host: Any, machine: str) -> None:
-    path = tmp_path / "a.json"
-    path.write_text(json.dumps(document(RECORD, host=host)))
-    assert results.load(path).machine == machine
-
-
-def test_no_records_and_rows_without_times_are_fine(tmp_path: Path) -> None:
-    path = tmp_path / "a.json"
-    path.write_text(json.dumps(document()))
-    assert results.load(path).records == []
-    skipped = {**RECORD, "status": "skipped", "times_s": [], "median_s": None, "bound": None}
-    path.write_text(json.dumps(document(skipped)))
-    (record,) = results.load(path).records
-    assert not record.is_measured and record.bound_s is None
-
-
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     assert "No such file" in error_of(tmp_path / "missing.json")
     assert "Is a directory" in error_of(tmp_path)
@@ -215,12 +196,6 @@ def test_a_failed_verification_is_no_measurement() -> None:
 def test_a_time_that_is_none(tmp_path: Path, value: str) -> None:
     text = json.dumps(document(RECORD)).replace("[0.5, 1, 1.5]", f"[0.5, {value}]")
     assert error_of_text(tmp_path, text).startswith("record 1: times_s holds")
-
-
-@pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
-def test_constants_that_are_not_json(tmp_path: Path, constant: str) -> None:
-    text = json.dumps(document(RECORD)).replace('"median_s": 1', f'"median_s": {constant}')
-    assert f"is not JSON ({constant} is no number there)" in error_of_text(tmp_path, text)
 
 
 def test_records_that_are_none(tmp_path: Path) -> None:

@@ -117,11 +117,3 @@ def test_what_a_pool_does_not_do_is_refused(runner: Runner, options: tuple[str, 
     assert done.returncode == 2
     assert "beside --baseline: a pool runs method full, end to end" in done.stderr
     assert not runner.has_run
-
-
-def test_our_options_may_stand_behind_the_programs(runner: Runner) -> None:
-    done = runner.run(*SMALL, "--no-install", "--method", "strided,full", code=5)
-    assert done.returncode == 5
-    assert runner.has_run
-    log = (runner.folder / "build/release/bin/convscale.log").read_text()
-    assert "--no-install" not in log and "--baseline" not in log

@@ -14,14 +14,6 @@ from scaling_model import request
 __all__ = ["bench"]  # a fixture
 
 
-def test_a_moved_sweep_is_gone_on_with(bench: Bench, tmp_path: Path) -> None:
-    bench.run(0)
-    bench.calls()
-    bench.out = bench.out.rename(tmp_path / "elsewhere")
-    bench.run(0)
-    assert bench.calls() == []
-
-
 def test_other_options_are_refused(bench: Bench) -> None:
     bench.run(0)
     bench.calls()
@@ -69,36 +61,12 @@ def test_a_half_written_plan_is_refused(bench: Bench, text: str, options: list[s
     assert (bench.out / "plan.json").read_text() == text
 
 
-def test_a_file_in_place_of_the_folder(bench: Bench) -> None:
-    bench.out.write_text("mine")
-    assert "is a file" in bench.run(2)
-
-
-def test_an_empty_folder_will_do(bench: Bench) -> None:
-    bench.out.mkdir()
-    bench.run(0)
-
-
 @pytest.mark.parametrize("options", [OPTIONS, ["--report-only"]])
 def test_a_truncated_result_is_told(bench: Bench, options: list[str]) -> None:
     bench.behave(truncate="throughput")
     bench.run(5)
     errors = bench.run(5, *options)
     assert "step throughput-full-float64: its results are gone or half-written" in errors
-
-
-def test_lost_results_are_told(bench: Bench) -> None:
-    bench.run(0)
-    bench.run_file(STEPS[1]).unlink()
-    errors = bench.run(5, "--report-only")
-    assert "step throughput-full-float64: its results are gone or half-written" in errors
-
-
-def test_lost_state_is_no_failure(bench: Bench) -> None:
-    bench.run(0)
-    (bench.out / "state.json").unlink()
-    bench.run(0, "--report-only")
-    assert "What is missing" not in bench.report()
 
 
 def test_nothing_outside_the_folder_is_deleted(bench: Bench, tmp_path: Path) -> None:
@@ -170,23 +138,3 @@ def test_report_only_needs_no_program(bench: Bench) -> None:
     bench.program.unlink()
     bench.run(0, "--report-only")
     assert page.read_bytes() == before
-
-
-def test_report_only_needs_a_sweep(bench: Bench) -> None:
-    assert "holds no sweep" in bench.run(2, "--report-only")
-    assert not bench.out.exists()
-
-
-def test_a_kernel_that_nobody_has_is_found_first(bench: Bench) -> None:
-    errors = bench.run(2, *OPTIONS, "--kernel", "avx22")
-    assert errors == ("scaling.py: --kernel avx22: expected one of auto, avx512, avx2, scalar, "
-                      "tiled, vector\n")
-    assert not bench.out.exists()
-    assert bench.calls() == []
-
-
-def test_a_folder_that_cannot_be_made_is_named_with_its_option(bench: Bench) -> None:
-    bench.out = bench.bin / "behaviour.json" / "sweep"
-    errors = bench.run(5)
-    assert errors.startswith(f"scaling.py: --out {bench.out}: ")
-    assert "give a folder that can be made" in errors

@@ -120,25 +120,3 @@ def test_without_slurm_nothing_is_submitted(cluster: Bench, tmp_path: Path) -> N
     assert not cluster.out.exists()
     errors = cluster.run(3, "--nodes", "2", "--slurm")
     assert errors.count("\n") == 1 and "no sinfo here" in errors
-
-
-def test_nobody_knows_how_many_cores(cluster: Bench) -> None:
-    sinfo = cluster.bin.parent / "launchers" / "sinfo"
-    sinfo.write_text("#!/bin/sh\n")
-    errors = cluster.run(2, "--nodes", "2", "--slurm", "--partition", "fast")
-    assert "knows of no cores of partition fast; say with --workers-per-node" in errors
-    sinfo.write_text("#!/bin/sh\necho 'slurm_load_partitions: Unable to contact it' >&2\nexit 1\n")
-    errors = cluster.run(2, "--nodes", "2", "--slurm")
-    assert ("--slurm: sinfo ended with exit code 1 (slurm_load_partitions: Unable to contact it); "
-            "say with --workers-per-node") in errors
-
-
-def test_a_folder_with_dots_in_its_name(cluster: Bench) -> None:
-    (cluster.out.parent / "a").mkdir()
-    cluster.monkeypatch.chdir(cluster.out.parent)
-    out, cluster.out = cluster.out, Path("a/../sweep")
-    commands = cluster.dry_run(*NODES, "--slurm")
-    for line in commands.splitlines():
-        if line.startswith("#SBATCH --chdir=") or "--json" in line:
-            assert str(out / "runs") in line and ".." not in line
-    assert f"#SBATCH --chdir={out / 'runs'}\n" in commands

@@ -2,7 +2,6 @@
 """scaling.py over nodes: what reports say about made-up records of several ranks."""
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,9 +9,7 @@ from scaling_model import document, over, record, sweep
 from test_scaling_nodes import over_nodes
 
 from convscale.plots.model import Chart, Line
-from convscale.scaling.charts.common import styles_of
 from convscale.scaling.collect import Sweep
-from convscale.scaling.findings import findings, warnings
 from convscale.scaling.markdown import markdown
 from convscale.scaling.report import make_charts, make_report
 from convscale.scaling.series import Key, Workload, series_of
@@ -57,35 +54,6 @@ def test_time_against_nodes_has_a_series_for_each_distribution() -> None:
     assert chart.title.startswith("4 nodes are 3.4 times as fast as 1 (cpu avx512, local")
 
 
-def test_efficiency_over_nodes() -> None:
-    chart = chart_of(nodes(), "strong-rate-full-float64")
-    assert list(line_of(chart, "cpu avx512, local", 1).ys) == pytest.approx([1, 17 / 18, 17 / 20])
-    assert list(line_of(chart, "cpu avx512, scatter", 1).ys) == pytest.approx(
-        [1, 17 / 54, 17 / 60])
-    limit = line_of(chart, "whole images", 1)
-    assert dict(zip(limit.xs, limit.ys)) == pytest.approx(
-        {1: 1, 2: 17 / 18, 3: 17 / 18, 4: 17 / 20})
-
-
-def test_communication_and_imbalance() -> None:
-    chart = chart_of(nodes(), "strong-ranks-full-float64")
-    share = line_of(chart, "cpu avx512, scatter")
-    assert list(share.xs) == [2, 4] and list(share.ys) == [0.8, 0.8]  # one rank has none
-    assert list(line_of(chart, "cpu avx512, local", 1).ys) == pytest.approx([1.5, 1.5])
-    assert chart.title.startswith("4 nodes: 80.0 % of an iteration is no computing (cpu avx512, "
-                                  "scatter")
-
-
-def test_the_findings_over_nodes() -> None:
-    text = "\n".join(findings(nodes()))
-    assert "(5.000 ms), by cpu avx512, local with 4 nodes (8 workers)" in text
-    assert ("cpu avx512, local is 3.40 times as fast with 4 nodes as with 1, a parallel efficiency "
-            "of 0.85 (whole images allow 0.85 at best)") in text
-    assert "cpu avx512, scatter is 1.13 times as fast with 4 nodes as with 1" in text
-    assert ("on 4 nodes, cpu avx512, scatter spends 80.0 % of an iteration without computing; the "
-            "slowest rank, 3 on h4, takes 1.50 times as long as the fastest, 0 on h1.") in text
-
-
 def test_the_tables_over_nodes() -> None:
     report = make_report(nodes())
     strong = next(table for table in report.tables if table.title.startswith("Strong"))
@@ -102,21 +70,6 @@ def test_the_tables_over_nodes() -> None:
     assert "Ranks in strong scaling" in markdown(report)
 
 
-def test_the_head_names_the_nodes() -> None:
-    made = nodes(build={"type": "Release", "compiler": "made-up 1.0", "mpi": "Open MPI 4.1.4"})
-    report = make_report(made)
-    assert dict(report.facts)["Nodes"] == ("1, 2, 4 of 2 workers in 1 rank each, on h1, h2, h3, "
-                                           "h4; Open MPI 4.1.4")
-    assert report.title == "Scaling of convscale over nodes (first: made-up-host)"
-
-
-def test_ranks_that_share_a_host_are_told() -> None:
-    assert not any("host" in line for line in warnings(nodes()))
-    together = sweep(over_nodes(*ASKED), document([over(4, "local", per_node=2)]))
-    assert warnings(together) == ["4 ranks say that they ran on 2 hosts, and 4 nodes were asked "
-                                  "for"]
-
-
 def test_distributions_and_numbers_of_ranks_never_mix() -> None:
     own = sweep(over_nodes(*ASKED), document([
         *rows(), over(4, "local", num_workers=4, per_image_s=1e-6),  # 2 nodes' workers, 4 ranks
@@ -130,19 +83,6 @@ def test_distributions_and_numbers_of_ranks_never_mix() -> None:
         assert {made.distribute for made in one.records} == {None, one.key.distribute}
 
 
-def test_ranks_are_in_no_study_of_workers() -> None:
-    asked = over_nodes(*ASKED)
-    by_workers = sweep(replace(asked, nodes=(), workers_per_node=None, distribute=()),
-                       document(rows()))
-    assert [one.ranks for one in by_workers.of_study("strong")] == [1]
-
-
-def test_distributions_look_different() -> None:
-    styles = styles_of(nodes().records)
-    keys = [Key("cpu", "avx512", "end-to-end", how) for how in ("scatter", "local")]
-    assert styles[keys[0]] != styles[keys[1]]
-
-
 @pytest.mark.parametrize("missing", ["per_rank", "fastest_rank", "slowest_rank", "exchanged_bytes",
                                      "wire_bytes", "communication_share", "barrier_s", "bound"])
 def test_what_is_not_known_is_left_out(missing: str) -> None:
@@ -151,17 +91,3 @@ def test_what_is_not_known_is_left_out(missing: str) -> None:
     assert any(chart.name == "strong-time-full-float64" for chart in report.charts)
     ranks = next(table for table in report.tables if table.title.startswith("Ranks"))
     assert missing == "per_rank" or any("-" in row for row in ranks.rows)
-
-
-def test_weak_scaling_over_nodes() -> None:
-    asked = over_nodes("--mode", "weak", "--method", "full", "--workers-per-node", "2",
-                       "--mem-per-worker", "4M")
-    made = [over(1, images=8, per_image_s=1e-3)] + [
-        over(ranks, "scatter", images=8 * ranks, per_image_s=2e-3) for ranks in (2, 4)]
-    own = sweep(asked, document(made))
-    chart = chart_of(own, "weak-time-full-float64")
-    assert list(line_of(chart, "cpu avx512, scatter").ys) == pytest.approx([4, 8, 8])
-    assert "4 images for each worker: 4 nodes take 2.00 times as long as 1" in chart.title
-    assert chart_of(own, "weak-ranks-full-float64")
-    assert any("takes 4.000 ms with 1 node and 8.000 ms with 4, a weak efficiency of 0.50" in line
-               for line in findings(own))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
 
 import pytest
 from scaling_model import request
@@ -49,11 +48,6 @@ def test_weak_scaling_has_a_step_for_each_number_of_workers() -> None:
 def test_weak_scaling_shares_the_memory_in_whole_images() -> None:
     asked = request("--mode", "weak", "--num_workers", "1,2,4", "--size", "10", "--mem", "1090")
     assert [cell.images for cell in cells_of(asked, "weak")] == [2, 4, 8]
-
-
-def test_weak_scaling_has_an_image_for_each_worker_at_least() -> None:
-    asked = request("--mode", "weak", "--num_workers", "1,8", "--size", "10", "--mem", "100")
-    assert [cell.images for cell in cells_of(asked, "weak")] == [1, 8]
 
 
 def test_throughput_takes_the_most_workers_and_fixed_memory() -> None:
@@ -104,25 +98,12 @@ def test_options_of_precision_reach_the_program_only() -> None:
         assert (step["--iterations"], step["--burns"]) == ("7", "0")
 
 
-def test_a_single_configuration_is_not_interleaved() -> None:
-    plan = steps("--num_workers", "1,2", "--method", "full", "--interleave", "--sizes", "500")
-    assert "--interleave" in plan["strong-full-float64"]
-    assert "--interleave" not in plan["weak-w1-full-float64"]
-
-
 def test_what_is_in_turn_is_shared_with_its_like_only() -> None:
     asked = request("--num_workers", "1,2", "--method", "full", "--interleave", "--mem", "4M",
                     "--sizes", "500,1000,2000")
     made = {step.name: options_of(step) for step in make_steps(asked)}
     assert made["throughput-full-float64"]["--size"] == "500x500,2000x2000"  # both in turn
     assert "weak-w2-full-float64" in made  # alone, and in turn in strong scaling
-
-
-def test_a_study_in_turn_stays_in_turn() -> None:
-    plan = steps("--num_workers", "1,2", "--method", "full", "--interleave", "--mem", "4M",
-                 "--sizes", "500,1000")
-    step = plan["throughput-full-float64"]
-    assert step["--size"] == "500x500,1000x1000" and "--interleave" in step
 
 
 def test_a_large_plan_is_refused_before_it_runs() -> None:
@@ -162,42 +143,20 @@ def test_a_request_survives_its_plan_file() -> None:
     assert Request.from_json(json.loads(json.dumps(asked.to_json()))) == asked
 
 
-@pytest.mark.parametrize("change", [{"modes": None}, {"another": 1}])
-def test_a_request_of_another_version_is_refused(change: dict[str, Any]) -> None:
-    raw = {**request().to_json(), **change}
-    raw = {name: value for name, value in raw.items() if value is not None or name not in change}
-    with pytest.raises((KeyError, ValueError)):
-        Request.from_json(raw)
-
-
 @pytest.mark.parametrize("options, message", [
     (["--num_workers", ""], "--num_workers: the list is empty"),
-    (["--num_workers", "1,,2"], "--num_workers 1,,2: expected elements"),
-    (["--num_workers", "0"], "--num_workers 0: expected a whole number from 1 to 65536"),
     (["--num_workers", "2,2"], "--num_workers 2,2: has an element twice"),
     (["--sizes", "64,big"], "--sizes big: expected SIDE or HEIGHTxWIDTH"),
     (["--sizes", "64,64x64"], "--sizes 64,64x64: has an element twice"),
-    (["--mode", "strong,wide"], "--mode wide: expected one of strong, weak, throughput"),
-    (["--backend", "tpu"], "--backend tpu: expected one of cpu, cuda"),
-    (["--method", "fft"], "--method fft: expected one of full, strided"),
-    (["--dtype", "int8"], "--dtype int8: expected one of float64, float32"),
     (["--kernel", "--x"], "--kernel"),
     (["--mem", "1"], "--mem 1 holds no image of 64x64; --mem 4096 holds one"),
     (["--mem-per-worker", "9"], "--mem-per-worker 9 holds no image of 1000x1000"),
     (["--iterations", "0"], "--iterations 0: expected a whole number from 1 to 1000000"),
-    (["--burns", "-1"], "--burns"),
-    (["--min-time", "soon"], "--min-time soon: expected a number of seconds"),
     (["--max-noise", "little"], "--max-noise little: expected a percentage"),
-    (["--baseline", "numpy"], "--baseline numpy: expected one of scipy-serial, scipy-spawn"),
     (["--baseline", "scipy-spwan"], "--baseline scipy-spwan: expected one of"),
-    (["--max-noise", "0"], "--max-noise 0: expected over 0 % and up to 100 %"),
     (["--max-noise", "101%"], "--max-noise 101%: expected over 0 % and up to 100 %"),
     (["--timeout", "2000000000"], "--timeout 2000000000: expected at most 1000000000 seconds"),
-    (["--iterations", "1000001"], "--iterations 1000001: expected a whole number from 1 to"),
-    (["--num_workers", "65537"], "--num_workers 65537: expected a whole number from 1 to 65536"),
     (["--out", ""], "--out: is empty"),
-    (["--program", ""], "--program: is empty"),
-    (["--report-only", "--sizes", ""], "--sizes: the list is empty"),
     (["--baseline", "scipy-spawn", "--method", "strided"], "--baseline beside --method strided"),
     (["--report-only", "--dry-run"], "--dry-run beside --report-only"),
     (["--report-only", "--fresh"], "--fresh beside --report-only"),

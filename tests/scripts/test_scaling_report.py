@@ -9,14 +9,11 @@ import pytest
 from scaling_model import break_even, document, record, request, skipped, sweep
 
 from convscale.plots.model import Chart, Line
-from convscale.scaling.charts.common import styles_of
 from convscale.scaling.collect import Sweep
-from convscale.scaling.findings import findings, warnings
+from convscale.scaling.findings import findings
 from convscale.scaling.markdown import markdown
-from convscale.scaling.numbers import count_text, digits, plural, time_text
 from convscale.scaling.page import page
 from convscale.scaling.report import make_charts, make_report
-from convscale.scaling.series import Key, balance
 
 STRONG = ("--mode", "strong", "--num_workers", "1,2,4", "--method", "full")
 
@@ -58,11 +55,6 @@ def test_program_against_baseline_with_as_many_workers() -> None:
             "17.00 ms for 33 images of 1000x1000 (full).") in text
 
 
-def test_another_workload_is_no_rival() -> None:
-    rows = [record(backend="python", kernel="scipy-spawn", num_workers=4, seed=1)]
-    assert not any("scipy-spawn takes" in text for text in findings(strong(*rows)))
-
-
 def test_a_library_on_a_gpu_is_a_line_and_not_the_program() -> None:
     made = strong(record(backend="torch", kernel="conv2d", scope="resident", num_workers=1,
                          per_image_s=1e-6, bound=None))
@@ -70,17 +62,6 @@ def test_a_library_on_a_gpu_is_a_line_and_not_the_program() -> None:
     report = make_report(made)
     assert "torch conv2d, resident" in markdown(report) and "torch conv2d" in page(report, [])
     assert chart_of(made, "strong-time-full-float64")
-
-
-def test_scopes_are_not_compared() -> None:
-    text = "\n".join(findings(gpu()))
-    assert "by cuda tiled with 4 workers" in text and "by cuda tiled, resident with" in text
-
-
-def test_more_than_the_hardware_can_do_is_said() -> None:
-    wrong = record(num_workers=4, per_image_s=1e-6)
-    text = "\n".join(findings(sweep(request(*STRONG), document([wrong]))))
-    assert "of the bound is more than the hardware can do" in text
 
 
 @pytest.mark.parametrize("mode", ["strong", "weak", "throughput"])
@@ -136,22 +117,6 @@ def test_break_even_is_told(entry: dict[str, Any], text: str) -> None:
     assert text in "\n".join(findings(gpu(break_even=[entry])))
 
 
-def test_warnings_that_differ_in_numbers_are_one() -> None:
-    rows = [record(num_workers=workers, warnings=[f"the times vary by {workers} %", "same"])
-            for workers in (1, 2)]
-    assert warnings(sweep(request(*STRONG), document(rows))) == [
-        "2 rows, such as: the times vary by 1 %", "same (2 rows)"]
-
-
-def test_the_head_says_what_was_measured_where() -> None:
-    facts = dict(make_report(strong()).facts)
-    assert facts["Host"] == "made-up-host, made-up OS"
-    assert facts["Processor"] == "made-up processor, 4 cores, 4 threads, affinity 0-3"
-    assert facts["Program"].startswith("convscale 9.9.9 (git abc)")
-    assert facts["Began"] == "2030-01-02T03:04:05Z"
-    assert facts["Noise"].startswith("coefficient of variation 8.0 %")
-
-
 def test_time_against_workers_has_medians_spread_ideal_and_bound() -> None:
     chart = chart_of(strong(), "strong-time-full-float64")
     own = line_of(chart, "cpu avx512")
@@ -162,26 +127,6 @@ def test_time_against_workers_has_medians_spread_ideal_and_bound() -> None:
              (record(num_workers=workers) for workers in (1, 2, 4))]
     assert list(line_of(chart, "bound").ys) == pytest.approx(bound)
     assert chart.title.startswith("4 workers are 3.7 times as fast as 1")
-
-
-def test_efficiency_stands_beside_what_whole_images_allow() -> None:
-    chart = chart_of(strong(), "strong-rate-full-float64")
-    assert list(line_of(chart, "cpu avx512", 1).ys) == pytest.approx([1, 33 / 34, 33 / 36])
-    limit = line_of(chart, "whole images", 1)
-    assert limit.steps and dict(zip(limit.xs, limit.ys)) == pytest.approx(
-        {1: 1, 2: 33 / 34, 3: 1, 4: 33 / 36})
-    assert list(line_of(chart, "ideal", 1).ys) == [1, 1]
-
-
-def test_streams_of_a_gpu_share_images() -> None:
-    rows = [record(num_workers=workers, backend="cuda", kernel="tiled") for workers in (1, 2)]
-    chart = chart_of(sweep(request(*STRONG), document(rows)), "strong-rate-full-float64")
-    assert [line.label for line in chart.panels[1].lines] == ["cuda tiled", "ideal"]
-
-
-@pytest.mark.parametrize("images, workers, share", [(33, 4, 33 / 36), (33, 33, 1), (1, 2, 0.5)])
-def test_balance(images: int, workers: int, share: float) -> None:
-    assert balance(images, workers) == pytest.approx(share)
 
 
 def test_the_roofline_has_a_point_for_each_kernel_and_method() -> None:
@@ -209,56 +154,6 @@ def test_cpu_against_gpu_marks_the_break_even() -> None:
     assert not [chart for chart in make_charts(gpu()) if "break-even" in chart.name]
 
 
-def test_a_series_looks_the_same_on_all_plots() -> None:
-    made = gpu(break_even=[break_even(17)])
-    styles = styles_of(made.records)
-    own = styles[Key("cpu", "avx512", "end-to-end")].colour
-    seen = {line.style.colour for chart in make_charts(made) for panel in chart.panels
-            for line in panel.lines if line.label == "cpu avx512"}
-    assert seen == {own}
-
-
-def test_a_kernel_that_only_the_break_even_has_looks_like_no_other() -> None:
-    entry = break_even(17, cuda={**break_even()["cuda"], "kernel": "cudnn"})
-    chart = chart_of(strong(record(kernel="avx2"), break_even=[entry]), "break-even-full-float64")
-    colours = [line_of(chart, label).style.colour for label in ("cpu avx512", "cuda cudnn")]
-    assert colours[0] != colours[1]
-
-
-def test_sizes_with_as_many_pixels_are_all_there() -> None:
-    sizes = [(64, 64), (32, 128), (128, 32)]
-    rows = [record(size=size, images=4, num_workers=1) for size in sizes]
-    made = sweep(request("--mode", "throughput", "--num_workers", "1", "--method", "full",
-                         "--sizes", "64,32x128,128x32", "--mem", "16Ki"), document(rows))
-    chart = chart_of(made, "sizes-full-float64")
-    assert len(line_of(chart, "cpu avx512").xs) == 3 and len(line_of(chart, "bound").xs) == 3
-    assert chart.x.ticks == [(64.0, "32x128, 64, 128x32")]
-    table = next(table for table in make_report(made).tables if "sizes" in table.title)
-    assert [row[1] for row in table.rows] == [
-        "4 images of 32x128", "4 images of 64x64", "4 images of 128x32"]
-
-
-def test_the_title_of_a_roofline_says_the_share_of_the_roof_that_is_drawn() -> None:
-    rows = [record(num_workers=4), record(num_workers=4, kernel="scalar", per_image_s=1e-2)]
-    bound = rows[1]["bound"]  # whose row saw a higher peak than the other's
-    bound.update(peak_flops_per_s=2 * bound["peak_flops_per_s"],
-                 read_bytes_per_s=2 * bound["read_bytes_per_s"])
-    chart = chart_of(sweep(request(*STRONG), document(rows)), "roofline-float64")
-    point = next(point for point in chart.panels[0].points if point.label == "cpu avx512")
-    roof, = chart.panels[0].lines
-    low, knee, high = zip(roof.xs, roof.ys)
-    share = point.y / min(high[1], point.x * low[1] / low[0])
-    assert chart.title.startswith(f"cpu avx512 reaches {share:.2f} of its roof")
-
-
-def test_a_baseline_beside_rows_in_turn_is_told() -> None:
-    rows = [record(num_workers=2, interleaved=True),
-            record(backend="python", kernel="scipy-spawn", num_workers=2, per_image_s=0.1)]
-    made = sweep(request(*STRONG, "--interleave"), document(rows))
-    assert "as cpu avx512, measured in turn with other rows: " in "\n".join(findings(made))
-    assert "in turn" not in "\n".join(findings(strong(rows[1])))
-
-
 @pytest.mark.parametrize("text", ["sw\udcffeep", "a\x1b[31mb"])
 def test_odd_characters_reach_no_report(text: str) -> None:
     made = strong(skipped(text, kernel="bogus"), host=text)
@@ -268,36 +163,11 @@ def test_odd_characters_reach_no_report(text: str) -> None:
         assert "\x1b" not in whole
 
 
-def test_what_was_not_measured_is_in_no_plot_and_in_a_table() -> None:
-    made = strong(skipped("no such kernel", kernel="bogus", num_workers=8))
-    assert not any(line.label == "cpu bogus" for chart in make_charts(made)
-                   for panel in chart.panels for line in panel.lines)
-    table = next(table for table in make_report(made).tables if table.title == "Not measured")
-    assert table.rows == [["cpu bogus", "full, float64", "33 images of 1000x1000", "8", "skipped",
-                           "no such kernel"]]
-
-
 def test_zero_records() -> None:
     report = make_report(sweep(request(*STRONG), document([])))
     assert report.charts == [] and report.tables == []
     assert report.findings == ["Nothing was measured."]
     assert "Nothing was measured." in markdown(report)
-
-
-def test_one_record() -> None:
-    made = sweep(request("--num_workers", "1", "--sizes", "1000", "--method", "full"),
-                 document([record(num_workers=1)]))
-    assert [chart.name for chart in make_charts(made)] == [
-        "strong-time-full-float64", "strong-rate-full-float64", "weak-time-full-float64",
-        "sizes-full-float64", "roofline-float64"]
-
-
-def test_a_work_time_has_no_rates() -> None:
-    rows = [record(num_workers=workers, work_time=0.1, bound=None) for workers in (1, 2)]
-    report = make_report(sweep(request(*STRONG), document(rows)))
-    assert "images/s (" not in "\n".join(report.findings)
-    row = next(table for table in report.tables if table.title.startswith("Strong")).rows[0]
-    assert row[7] == "-"
 
 
 def test_markdown_tables_are_whole() -> None:
@@ -306,18 +176,3 @@ def test_markdown_tables_are_whole() -> None:
         lines = [re.sub(r"\\\|", "", line) for line in block.splitlines()]
         assert len({line.count("|") for line in lines}) == 1
         assert re.fullmatch(r"\|(-+:?\|)+", lines[1])
-
-
-@pytest.mark.parametrize("seconds, text", [(2.0, "2.000 s"), (0.0123456, "12.35 ms"),
-                                           (5e-6, "5.000 us"), (1e-10, "0.100 ns"),
-                                           (0.00099999, "1.000 ms"), (0.0099999, "10.00 ms"),
-                                           (12345.0, "12345 s"), (None, "-")])
-def test_times_are_read_easily(seconds: float, text: str) -> None:
-    assert time_text(seconds) == text
-
-
-def test_numbers() -> None:
-    assert [digits(value) for value in (0, 9.8765, 123.456, 1e6, 9.99996)] == [
-        "0", "9.877", "123.5", "1000000", "10.00"]
-    assert (count_text(1234), count_text(1234567)) == ("1234", "1 234 567")
-    assert (plural(1, "image"), plural(2, "image")) == ("1 image", "2 images")

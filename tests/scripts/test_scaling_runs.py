@@ -108,13 +108,6 @@ def test_exit_codes(bench: Bench, codes: dict[str, int], code: int) -> None:
         assert f"step {name}" in bench.report()
 
 
-def test_skipped_rows_are_told(bench: Bench) -> None:
-    bench.behave(skip={"weak": "made-up reason | with a bar"})
-    bench.run(0)
-    assert "made-up reason \\| with a bar" in bench.report()
-    assert "3 measured of 4" in bench.report()
-
-
 def test_nothing_can_run(bench: Bench) -> None:
     bench.behave(skip={"": "no such device"})
     bench.run(3)
@@ -164,16 +157,6 @@ def test_an_interrupt_as_a_step_ends_well_is_forgotten(bench: Bench) -> None:
     assert "What is missing" not in bench.report()
 
 
-def test_an_old_exit_code_of_a_complete_step_is_forgotten(bench: Bench) -> None:
-    bench.run(0)
-    state = bench.out / "state.json"
-    raw = json.loads(state.read_text())
-    raw["exit_codes"][STEPS[0]] = 130
-    state.write_text(json.dumps(raw))
-    bench.run(0)
-    assert json.loads(state.read_text())["exit_codes"][STEPS[0]] == 0
-
-
 def test_a_killed_sweep_is_not_complete(bench: Bench) -> None:
     bench.run(0)
     bench.behave(wait="throughput", version="10.0.0")  # measures all again
@@ -182,14 +165,6 @@ def test_a_killed_sweep_is_not_complete(bench: Bench) -> None:
     assert "step throughput-full-float64: has not run to its end" in errors
     bench.behave(version="10.0.0")
     bench.run(0)
-
-
-def test_auto_beside_the_kernel_that_it_takes_is_one_row(bench: Bench) -> None:
-    errors = bench.run(0, *OPTIONS, "--mode", "strong", "--kernel", "auto,avx512")
-    assert "step strong-full-float64: measured 2 rows again that had been measured" in errors
-    document = bench.out / "results.json"
-    assert len(load(document).records) == 2
-    assert "2 measured of 2" in bench.report()
 
 
 def test_rows_in_turn_and_alone_are_not_compared(bench: Bench) -> None:
@@ -210,25 +185,6 @@ def opened(bench: Bench) -> tuple[Request, list[Step], Folder, State]:
     return asked, make_steps(asked), folder, load_state(folder)
 
 
-def test_what_could_not_run_is_tried_again(bench: Bench) -> None:
-    bench.behave(skip={"weak": "no such device"})
-    bench.run(0)
-    bench.calls()
-    bench.behave()
-    bench.run(0)
-    assert bench.calls() == STEPS[2:]
-    assert "4 measured of 4" in bench.report()
-
-
-def test_many_rows_need_yes(bench: Bench) -> None:
-    many = ["--num_workers", ",".join(map(str, range(1, 1002))), "--mem", "4M", "--method", "full",
-            "--mode", "strong"]
-    errors = bench.run(2, *many)
-    assert errors.count("\n") == 1 and "1001 rows in step strong-full-float64; --yes" in errors
-    assert bench.calls() == []
-    assert " --yes --json " in bench.dry_run(*many, "--yes")
-
-
 @pytest.mark.parametrize("lacks, options", [("scipy", ("--baseline", "scipy-serial")),
                                             ("matplotlib", ())])
 def test_without_its_packages_nothing_is_begun(bench: Bench, tmp_path: Path, lacks: str,
@@ -239,12 +195,6 @@ def test_without_its_packages_nothing_is_begun(bench: Bench, tmp_path: Path, lac
                           env={**os.environ, "PYTHONPATH": str(tmp_path)})
     assert done.returncode == 3 and f"python3-{lacks}" in done.stderr
     assert bench.calls() == [] and not bench.out.exists()
-
-
-def test_a_dry_run_prints_the_commands_and_does_nothing(bench: Bench) -> None:
-    commands = bench.dry_run(*OPTIONS)
-    assert commands.count("\n") == 4 and f"\n{bench.program} " in commands
-    assert not bench.out.exists() and bench.calls() == []
 
 
 def test_the_commands_of_a_dry_run_run(bench: Bench, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which figure of a record each script shows: no two of these records' are alike, so that one in
-another's place is seen. They are those of tests/bench/report/all_figures.hpp, worked out by hand there.
-"""
+another's place is seen. They are those of tests/bench/report/all_figures.hpp."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -11,13 +10,8 @@ import pytest
 
 from comparer import Comparer
 from convscale import record as baseline
-from convscale.plots.style import series_style
 from convscale.results import Record
 from convscale.scaling import ranks, series, tables
-from convscale.scaling.charts.common import time_lines
-from convscale.scaling.findings import noise_text
-from convscale.slurm import report as experiments
-from convscale.slurm.options import Experiment
 from convscale.table import table_text
 
 TIMES = [time / 1e6 for time in (27, 16, 49, 12, 21, 28, 15, 19, 25, 18)]
@@ -107,26 +101,3 @@ def test_the_scaling_tables_show_the_median_and_its_rates() -> None:
     assert tables._size_cells(one, first) == ["12 500 000", "2400.0 M", "0.80", "transfer"]
     assert ranks.rows([one], series.Along("worker"))[0][1:10] == [
         "2 on n3", "1 on n2", "6", "4", "18.50 us", "14.50 us", "1.28", "39.4 %", "1.250 us"]
-
-
-def test_the_scaling_plots_show_medians_and_their_spread() -> None:
-    first, second = records()
-    one = series.Series(series.key_of(first), [first, second])
-    line = time_lines([one], {one.key: series_style(0)}, lambda record: record.num_workers, 1.0)[0]
-    assert line.ys == [20e-6, 10.5e-6]
-    assert line.spread == [(12e-6, 49e-6), (6e-6, 31e-6)]
-    assert noise_text([first]) == (
-        "coefficient of variation 43.5 % (median of 1 row), 43.5 % at worst; medians are known to "
-        "32.5 % (half of their 95 % confidence interval)")
-
-
-def test_the_experiments_table_shows_the_median_and_its_rates() -> None:
-    first, dragon = records()
-    experiment = Experiment(3, 6, 48000, (12, 16))
-    row = experiments._Row(experiment, first, dragon)
-    cells = {column.title: column.cell(row) for column in
-             experiments._columns([row])}
-    assert {name: cells[name] for name in ("median", "cv", "images/s", "of bound", "communication",
-                                           "slowest", "against Dragon")} == {
-        "median": "20.00 us", "cv": "43.5 %", "images/s": "12 500 000", "of bound": "0.80",
-        "communication": "39.4 %", "slowest": "n3 (+27.6 %)", "against Dragon": "0.52"}

@@ -130,14 +130,6 @@ def test_jobs_of_experiments(experiments: Experiments) -> None:
     assert inherited(experiments.bin, "srun --mpi=pmix") == without("SBATCH_PARTITION")
 
 
-def test_jobs_of_a_dry_run_of_experiments(experiments: Experiments) -> None:
-    poison(experiments.monkeypatch)
-    experiments.run(0, *QUICK, "--dry-run", "--account", "a")
-    subprocess.run(["sh", "-e"], input=experiments.printed, text=True, check=True,
-                   capture_output=True)
-    assert inherited(experiments.bin, "sbatch --parsable") == without("SBATCH_ACCOUNT")
-
-
 def test_jobs_of_a_sweep(cluster: Bench) -> None:
     poison(cluster.monkeypatch)
     cluster.run(0, *NODES[:2], *NODES[4:], "--slurm")
@@ -146,13 +138,6 @@ def test_jobs_of_a_sweep(cluster: Bench) -> None:
     for call in ("sbatch", "squeue", "sinfo", "srun"):
         assert inherited(folder, call) == {**KEPT, **(
             {"SLURM_NNODES": "2", "SLURM_NTASKS_PER_NODE": "1"} if call == "srun" else {})}
-
-
-def test_jobs_of_a_dry_run_of_a_sweep(cluster: Bench) -> None:
-    poison(cluster.monkeypatch)
-    commands = cluster.dry_run(*NODES, "--slurm")
-    subprocess.run(["sh", "-e"], input=commands, text=True, check=True, capture_output=True)
-    assert inherited(cluster.bin.parent / "launchers", "sbatch") == KEPT
 
 
 def test_steps_in_an_allocation_have_the_variables_of_its_job(cluster: Bench) -> None:
