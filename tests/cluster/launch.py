@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from hosts import Cluster
 
 # What ends a job whose hosts no longer answer. Without it, mpirun waits for ever.
-KEEPALIVE = {"oob_tcp_keepalive_time": "5", "oob_tcp_keepalive_intvl": "2",
+KEEPALIVE = {"oob_tcp_keepalive_time": "2", "oob_tcp_keepalive_intvl": "1",
              "oob_tcp_keepalive_probes": "3"}
 LAUNCH_LIMIT_S = 240.0  # of a job that is to succeed
 

@@ -10,7 +10,8 @@ from model_records import ALL, BARRIER, IMAGE, LINK, MESSAGE, machine, modelled,
 from convscale.model.charts import model_chart
 from convscale.model.fit import checks, fit, fit_network, kind_of
 from convscale.model.network import (GBIT, Job, Machine, best_speedup, bound_from, compute_s,
-                                     crossover_nodes, exchanged_bytes, floor_s, link_s, scatter_s)
+                                     crossover_nodes, exchanged_bytes, floor_s, link_s, local_s,
+                                     scatter_s)
 from convscale.model.published import DEFAULT_JOB, LARGE_JOB
 from convscale.model.report import doubts
 

@@ -134,7 +134,7 @@ def test_what_does_not_heed_the_time_limit_is_ended(experiments: Experiments) ->
     script = experiments.out / "runs" / "2x4.sh"
     text = script.read_text()
     assert "\nlimit=1755\n" in text
-    script.write_text(text.replace("\nlimit=1755\n", "\nlimit=3\n"))
+    script.write_text(text.replace("\nlimit=1755\n", "\nlimit=1\n"))
     job = experiments.cluster.run("sbatch", "--parsable", str(script)).stdout.strip()
     experiments.wait_for_end(job)
     done = experiments.run(5, "--collect")
