@@ -87,7 +87,8 @@ def most_memory(proc: Path = Path("/proc"), cgroup: Path = Path("/sys/fs/cgroup"
 
 def _grow_memory(needed: int) -> int:
     """Takes memory step by step, up to `needed` bytes, until so much is there or no more comes, as
-    the program does (bench/measure/memory_growth.cpp); lets go of it, and returns how much there was."""
+    the program does (bench/measure/memory_growth.cpp); lets go of it, and returns how much there
+    was."""
     mebi = 1 << 20
     taken = most = pauses = 0
     with mmap.mmap(-1, needed, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:

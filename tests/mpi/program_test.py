@@ -93,8 +93,9 @@ class ProgramOnRanks(unittest.TestCase):
         self.assertEqual(len(set(cpus)), min(cores, RANKS))
 
     def test_an_error_is_one_line_and_one_code(self) -> None:
-        for args, code, part in ((["--mem", "5"], 2, "--mem 5: holds no image"),
-                                 (["--json", "/nowhere/x.json"], 5, "cannot write /nowhere/x.json")):
+        for args, code, part in (
+                (["--mem", "5"], 2, "--mem 5: holds no image"),
+                (["--json", "/nowhere/x.json"], 5, "cannot write /nowhere/x.json")):
             done = launch([*WORK, *args] if args[0] != "--mem" else args)
             self.assertEqual(done.returncode, code, done.stderr)
             self.assertEqual(len(our_lines(done.stderr)), 1, done.stderr)

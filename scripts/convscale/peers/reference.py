@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What results must be, in float64, and how far they may be from it: bench/measure/verify.hpp in NumPy."""
+"""What results must be, in float64, and how far they may be from it: the program's
+bench/measure/verify.hpp in NumPy."""
 from __future__ import annotations
 
 import os
