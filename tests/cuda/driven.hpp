@@ -5,45 +5,87 @@
 #include "bench/measure/verify.hpp"
 #include "common/buffer.hpp"
 #include "common/digest.hpp"
+#include "common/error.hpp"
 #include "common/thread_team.hpp"
 #include "cuda/backend.hpp"
 #include "cuda/device_test.hpp"
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string>
+#include <utility>
+#include <vector>
 
+/// The backend as the program drives it: what tests ask of a backend, they ask here.
 namespace convscale::cuda {
 
-/// A backend with a workload, driven as the runner does it.
+/// Nine images for three streams.
+inline Config small(Scope scope = Scope::kEndToEnd, Method method = Method::kStrided,
+                    Dtype dtype = Dtype::kFloat64) {
+  Config config;
+  config.backend = "cuda";
+  config.shape = {9, 20, 28, 4, 5};
+  config.method = method;
+  config.scope = scope;
+  config.dtype = dtype;
+  config.num_workers = 3;
+  return config;
+}
+
+inline std::unique_ptr<Backend> made(const Config& config) { return cuda_backend().create(config); }
+
+/// A backend with a workload.
 template <class T>
 class Driven {
  public:
-  explicit Driven(const Config& config, const Assignment& assignment = {})
+  explicit Driven(const Config& config)
       : config_(config),
-        assignment_(assignment),
         images_(config.shape.images * config.shape.pixels() * size_of(config.dtype), "images"),
         filters_(config.shape.images * config.shape.taps() * size_of(config.dtype), "filters"),
         results_(config.shape.images * config.shape.outputs() * size_of(config.dtype), "results"),
-        backend_(cuda_backend().create(config, assignment)) {
-    backend_->prepare({images_.data(), filters_.data(), results_.data()});
+        backend_(made(config)) {
+    if (backend_->reads_inputs()) {
+      backend_->prepare({images_.data(), filters_.data(), results_.data()});
+    } else {
+      backend_->prepare({.results = results_.data()});
+    }
     Workload(config.shape, config.fill, config.seed)
-        .fill(images_.as<T>().data(), filters_.as<T>().data(), team_, assignment.first_image);
+        .fill(images_.as<T>().data(), filters_.as<T>().data(), team_, config.first_image);
     backend_->load();
   }
 
-  Backend& backend() { return *backend_; }
   const Config& config() const { return config_; }
+  Range all() const { return {0, config_.shape.images}; }
 
+  void poison() { backend_->poison(); }
+  void start(const Range& images) { backend_->start(images); }
+  void wait(const Range& images) { backend_->wait(images); }
+  bool is_done(const Range& images) { return backend_->is_done(images); }
+  void run(const Range& images) {
+    start(images);
+    wait(images);
+  }
+  void stop_when(const std::function<bool()>& stop) { backend_->stop_when(stop); }
   /// One iteration and the digest of its results.
   Digest iterate() {
-    backend_->poison();
-    backend_->wait(backend_->start({0, config_.shape.images}));
-    return backend_->inspect().digest;
+    poison();
+    run(all());
+    return digest();
   }
+  void collect() { backend_->collect(); }
+  Ceilings measure_ceilings() { return backend_->measure_ceilings(); }
+  // Of the last iteration.
+  Digest digest() { return backend_->digest(); }
+  Phases phases() { return backend_->phases().value(); }
+  std::vector<double> busy_s() { return backend_->busy_s(); }
+  BackendFacts facts() { return backend_->facts(); }
+
   /// Of the results in the host's buffer.
   Digest digest_of_results() const {
     return digest_of(std::span<const T>(results_.as<T>()),
-                     static_cast<std::uint64_t>(assignment_.first_image * config_.shape.outputs()));
+                     static_cast<std::uint64_t>(config_.first_image * config_.shape.outputs()));
   }
   Verification verified() {
     return verify<T>(config_.shape, images_.as<T>().data(), filters_.as<T>().data(),
@@ -52,20 +94,37 @@ class Driven {
 
  private:
   Config config_;
-  Assignment assignment_;
   ThreadTeam team_{1};
   PageBuffer images_, filters_, results_;  // before the backend, which may still copy to them
   std::unique_ptr<Backend> backend_;
 };
 
-/// An iteration leaves all outputs, as the reference has them.
-inline void expect_right(Driven<double>& driven) {
-  const Digest digest = driven.iterate();
+/// The exit code and the message with which a backend cannot be made, or prepared.
+inline std::string refusal(const Config& config) {
+  try {
+    const Driven<double> driven(config);
+  } catch (const Error& error) {
+    return std::to_string(static_cast<int>(error.code())) + " " + error.what();
+  }
+  return "created";
+}
+
+/// The results of the last iteration are all there, and as the reference has them.
+template <class T>
+void expect_right_results(Driven<T>& driven) {
+  const Digest digest = driven.digest();
   EXPECT_EQ(digest.unwritten, 0);
-  driven.backend().finish();
+  driven.collect();
   EXPECT_EQ(digest, driven.digest_of_results());
   const Verification verification = driven.verified();
   EXPECT_EQ(verification.status, VerificationStatus::kPassed) << verification.failure;
+}
+
+/// An iteration leaves such results.
+template <class T>
+void expect_right(Driven<T>& driven) {
+  driven.iterate();
+  expect_right_results(driven);
 }
 
 }  // namespace convscale::cuda

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The kernel `cudnn` over the fake library and the stand-in for the CUDA runtime.
+#include "common/digest.hpp"
 #include "common/error.hpp"
 #include "cpu/naive.hpp"
+#include "cuda/device_test.hpp"
 #include "cuda/kernel.hpp"
 #include "cuda/libraries/cudnn_fake.hpp"
 #include "cuda/libraries/environment.hpp"
-#include "cuda/resources.hpp"
 #include "support.hpp"
 #include "tests/cuda/standin/standin.hpp"
 
@@ -13,9 +14,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <random>
+#include <memory>
 #include <string>
-#include <tuple>
+#include <utility>
 #include <vector>
 
 namespace convscale::cuda {
@@ -29,10 +30,8 @@ using ::convscale::testing::live_in_cudnn;
 using ::convscale::testing::Naive;
 using ::convscale::testing::naive_convolution;
 using ::convscale::testing::Variable;
-using ::testing::Combine;
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
-using ::testing::Values;
 
 constexpr std::int64_t kFakeWorkspaceBytes = 1000;
 
@@ -54,53 +53,37 @@ class CudnnKernelTest : public ::testing::Test {
   }
 };
 
-/// Runs `counts.size()` launches of a plan, one after another over the same images (count[i] of
-/// them each, from the second image on: not aligned to more than an element), and compares.
+/// Launches a plan for each of `counts`, and compares. Batches begin with the second image, which
+/// is not aligned to more than an element.
 template <class T>
 void check_launches(const Request& request, const std::vector<std::int64_t>& counts) {
-  const Shape& s = request.shape;
-  std::mt19937_64 random(convscale::testing::test_seed());
-  std::uniform_real_distribution<T> uniform(-1, 1);
-  std::vector<T> images(static_cast<std::size_t>((s.images + 1) * s.pixels()));
-  std::vector<T> filters(static_cast<std::size_t>((s.images + 1) * s.taps()));
-  std::vector<T> results(static_cast<std::size_t>((s.images + 1) * s.outputs()));
-  for (T& pixel : images) pixel = uniform(random);
-  for (T& tap : filters) tap = uniform(random);
-  const auto bytes = [](const std::vector<T>& v) {
-    return std::ssize(v) * std::int64_t{sizeof(T)};
-  };
-
-  const Stream stream;
+  Shape s = request.shape;
+  ++s.images;
+  const HostWorkload<T> data(s, Fill::kRandom, convscale::testing::test_seed());
+  const DeviceBuffer d_images = on_device(data.images), d_filters = on_device(data.filters);
   const std::unique_ptr<Plan> plan = cudnn_kernel.plan(request);
-  const DeviceBuffer d_images(bytes(images)), d_filters(bytes(filters)), d_results(bytes(results));
   const DeviceBuffer d_scratch(plan->scratch_bytes());
-  CONVSCALE_CUDA(cudaMemcpyAsync(d_images.data(), images.data(),
-                                 static_cast<std::size_t>(bytes(images)), cudaMemcpyHostToDevice,
-                                 stream.get()));
-  CONVSCALE_CUDA(cudaMemcpyAsync(d_filters.data(), filters.data(),
-                                 static_cast<std::size_t>(bytes(filters)), cudaMemcpyHostToDevice,
-                                 stream.get()));
-  const std::int64_t element = sizeof(T);
+  const Stream stream;
   for (const std::int64_t count : counts) {
-    CONVSCALE_CUDA(cudaMemsetAsync(d_results.data(), 0xff, static_cast<std::size_t>(bytes(results)),
-                                   stream.get()));
+    const std::vector<T> poison(static_cast<std::size_t>(s.images * s.outputs()),
+                                poison_value<T>());
+    const DeviceBuffer d_results = on_device(poison);
+    const std::int64_t element = sizeof(T);
     plan->launch(Batch{.images = count,
                        .d_images = d_images.data() + s.pixels() * element,
                        .d_filters = d_filters.data() + s.taps() * element,
                        .d_results = d_results.data() + s.outputs() * element,
                        .d_scratch = d_scratch.data()},
                  stream.get());
-    CONVSCALE_CUDA(cudaMemcpyAsync(results.data(), d_results.data(),
-                                   static_cast<std::size_t>(bytes(results)), cudaMemcpyDeviceToHost,
-                                   stream.get()));
     stream.synchronize();
-    for (std::int64_t image = 0; image <= s.images; ++image) {
-      const Naive naive = naive_convolution(s, images.data() + image * s.pixels(),
-                                            filters.data() + image * s.taps());
+    const std::vector<T> results = on_host<T>(d_results.data(), std::ssize(poison));
+    for (std::int64_t image = 0; image < s.images; ++image) {
+      const Naive naive = naive_convolution(s, data.images.data() + image * s.pixels(),
+                                            data.filters.data() + image * s.taps());
       for (std::int64_t i = 0; i < s.outputs(); ++i) {
         const T got = results[static_cast<std::size_t>(image * s.outputs() + i)];
         if (image == 0 || image > count) {
-          ASSERT_TRUE(std::isnan(got)) << "written outside of the batch, image " << image;
+          ASSERT_EQ(bits_of(got), kPoisonBits<T>) << "outside of the batch, image " << image;
           continue;
         }
         const std::int64_t row = i / s.out_width() * s.stride,
@@ -117,29 +100,22 @@ void check(const Request& request, const std::vector<std::int64_t>& counts) {
   dispatch(request.dtype, [&]<class T>() { check_launches<T>(request, counts); });
 }
 
-class CudnnKernelShapeTest
-    : public CudnnKernelTest,
-      public ::testing::WithParamInterface<std::tuple<Shape, Method, Dtype>> {};
-
-TEST_P(CudnnKernelShapeTest, ComputesTheConvolutionInOneCall) {
-  const auto& [shape, method, dtype] = GetParam();
-  check(request_of(shape, method, dtype), {shape.images});
-  EXPECT_EQ(executions(), 1);
+TEST_F(CudnnKernelTest, ComputesTheConvolutionInOneCall) {
+  for (const Shape& shape :
+       {Shape{1, 1, 1, 1, 1}, Shape{3, 20, 31, 4, 5}, Shape{5, 7, 9, 3, 1}, Shape{2, 6, 5, 9, 2},
+        Shape{4, 1, 17, 4, 3}, Shape{4, 17, 1, 2, 4}, Shape{2, 10, 10, 1, 6},
+        Shape{2, 8, 9, 4, 100}, Shape{2, 40, 33, 31, 7}}) {
+    for (const Method method : {Method::kFull, Method::kStrided}) {
+      for (const Dtype dtype : {Dtype::kFloat64, Dtype::kFloat32}) {
+        SCOPED_TRACE(fmt::format("{}x{}, K {}, S {}, {}, {}", shape.height, shape.width,
+                                 shape.filter_size, shape.stride, name_of(method), name_of(dtype)));
+        const std::int64_t before = executions();
+        check(request_of(shape, method, dtype), {shape.images});
+        EXPECT_EQ(executions(), before + 1);
+      }
+    }
+  }
 }
-
-std::string case_name(const ::testing::TestParamInfo<std::tuple<Shape, Method, Dtype>>& test) {
-  const auto& [s, method, dtype] = test.param;
-  return fmt::format("{}_images_{}x{}_k{}_s{}_{}_{}", s.images, s.height, s.width, s.filter_size,
-                     s.stride, name_of(method), name_of(dtype));
-}
-
-INSTANTIATE_TEST_SUITE_P(
-    Shapes, CudnnKernelShapeTest,
-    Combine(Values(Shape{1, 1, 1, 1, 1}, Shape{3, 20, 31, 4, 5}, Shape{5, 7, 9, 3, 1},
-                   Shape{2, 6, 5, 9, 2}, Shape{4, 1, 17, 4, 3}, Shape{4, 17, 1, 2, 4},
-                   Shape{2, 10, 10, 1, 6}, Shape{2, 8, 9, 4, 100}, Shape{2, 40, 33, 31, 7}),
-            Values(Method::kFull, Method::kStrided), Values(Dtype::kFloat64, Dtype::kFloat32)),
-    case_name);
 
 TEST_F(CudnnKernelTest, TakesFewerImagesThanPlannedFor) {
   for (const Method method : {Method::kFull, Method::kStrided}) {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The whole program with the backend cuda, from the command line to the JSON.
-#include "bench/program.hpp"
-
 #include "bench/data/npy.hpp"
+#include "bench/outcome.hpp"
 #include "cpu/backend.hpp"
 #include "cuda/backend.hpp"
 #include "cuda/device_test.hpp"
@@ -11,27 +10,20 @@
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 
-#include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace convscale::cuda {
 namespace {
 
+using ::convscale::testing::Outcome;
 using ::testing::HasSubstr;
 
 class Program : public DeviceTest {};
 
-struct Outcome {
-  int code;
-  std::string out, err;
-};
-
 Outcome run(std::vector<std::string> args) {
-  args.insert(args.begin(), "convscale");
-  std::ostringstream out, err;
-  const int code = run_program(args, {cpu_backend(), cuda_backend()}, out, err);
-  return {code, out.str(), err.str()};
+  return convscale::testing::run(std::move(args), {cpu_backend(), cuda_backend()});
 }
 
 TEST_F(Program, BothBackendsGiveOneDigest) {

@@ -73,14 +73,6 @@ class FillWork final : public Work {
   std::size_t bytes_;
 };
 
-bool lies_in(const std::map<std::uintptr_t, std::size_t>& ranges, const void* pointer) {
-  const auto address = reinterpret_cast<std::uintptr_t>(pointer);
-  auto next = ranges.upper_bound(address);
-  if (next == ranges.begin()) return false;
-  --next;
-  return address < next->first + next->second;
-}
-
 /// Whether bytes from `pointer` on are what the direction says they are; reports what is wrong.
 bool check_side(Runtime& runtime, const char* name, const char* side, const void* pointer,
                 std::size_t bytes, bool on_device) {
@@ -93,7 +85,7 @@ bool check_side(Runtime& runtime, const char* name, const char* side, const void
   } else if (found == nullptr) {
     std::snprintf(
         text, sizeof text, "%s: the %s %p is %s", name, side, pointer,
-        lies_in(runtime.freed, pointer) ? "device memory that was freed" : "not device memory");
+        runtime.was_freed(pointer) ? "device memory that was freed" : "not device memory");
   } else {
     const std::size_t left =
         found->first + found->second.bytes - reinterpret_cast<std::uintptr_t>(pointer);
@@ -112,14 +104,15 @@ bool check_side(Runtime& runtime, const char* name, const char* side, const void
 cudaError_t queue_copy(Runtime& runtime, const char* name, const Copy& copy, cudaMemcpyKind kind,
                        CUstream_st* stream, bool waits) {
   if (stream == nullptr) return cudaErrorInvalidResourceHandle;
-  if (kind < cudaMemcpyHostToHost || kind > cudaMemcpyDefault)
-    return cudaErrorInvalidMemcpyDirection;
   if (copy.bytes() == 0) return cudaSuccess;
-  const bool any = kind == cudaMemcpyDefault;
-  const bool from_device = any ? runtime.find_device(copy.source.begin) != nullptr
-                               : kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
-  const bool to_device = any ? runtime.find_device(copy.target.begin) != nullptr
-                             : kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
+  for (const Side& side : {copy.target, copy.source}) {
+    if ((copy.height > 1 && side.pitch < copy.width) ||
+        (copy.depth > 1 && side.slice < copy.height * side.pitch)) {
+      return cudaErrorInvalidPitchValue;
+    }
+  }
+  const bool from_device = kind != cudaMemcpyHostToDevice;
+  const bool to_device = kind != cudaMemcpyDeviceToHost;
   if (!check_side(runtime, name, "source", copy.source.begin, copy.span(copy.source),
                   from_device) ||
       !check_side(runtime, name, "target", copy.target.begin, copy.span(copy.target), to_device)) {
@@ -156,52 +149,11 @@ Copy linear(void* target, const void* source, std::size_t bytes) {
   return {side_of(target, bytes, bytes), side_of(source, bytes, bytes), bytes, 1, 1};
 }
 
-Copy of_rows(void* target, std::size_t target_pitch, const void* source, std::size_t source_pitch,
-             std::size_t width, std::size_t height) {
-  return {side_of(target, target_pitch, 0), side_of(source, source_pitch, 0), width, height, 1};
-}
-
 Side side_of(const cudaPitchedPtr& pointer, const cudaPos& position) {
   const std::size_t slice = pointer.ysize * pointer.pitch;
   return side_of(static_cast<const std::byte*>(pointer.ptr) + position.z * slice +
                      position.y * pointer.pitch + position.x,
                  pointer.pitch, slice);
-}
-
-cudaError_t copy_2d(const char* name, const Copy& copy, cudaMemcpyKind kind, cudaStream_t stream,
-                    bool waits) {
-  if (copy.height > 1 && (copy.target.pitch < copy.width || copy.source.pitch < copy.width))
-    return call(name, Needs::kDevice, [](Runtime&) { return cudaErrorInvalidPitchValue; });
-  return copy_call(name, copy, kind, stream, waits);
-}
-
-cudaError_t copy_3d(const char* name, const cudaMemcpy3DParms* parameters, cudaStream_t stream,
-                    bool waits) {
-  if (parameters == nullptr || parameters->srcArray != nullptr || parameters->dstArray != nullptr)
-    return call(name, Needs::kDevice, [](Runtime&) { return cudaErrorInvalidValue; });
-  const auto& p = *parameters;
-  const auto too_short = [&](const cudaPitchedPtr& side, const cudaPos& position) {
-    return (p.extent.height > 1 && side.pitch < position.x + p.extent.width) ||
-           (p.extent.depth > 1 && side.ysize < position.y + p.extent.height);
-  };
-  if (too_short(p.srcPtr, p.srcPos) || too_short(p.dstPtr, p.dstPos))
-    return call(name, Needs::kDevice, [](Runtime&) { return cudaErrorInvalidPitchValue; });
-  const Copy copy{side_of(p.dstPtr, p.dstPos), side_of(p.srcPtr, p.srcPos), p.extent.width,
-                  p.extent.height, p.extent.depth};
-  return copy_call(name, copy, p.kind, stream, waits);
-}
-
-cudaError_t fill(const char* name, void* target, int value, std::size_t bytes,
-                 cudaStream_t stream) {
-  return call(name, Needs::kDevice, [=](Runtime& runtime) {
-    CUstream_st* found = runtime.find(stream);
-    if (found == nullptr) return cudaErrorInvalidResourceHandle;
-    if (bytes == 0) return cudaSuccess;
-    if (!check_side(runtime, name, "target", target, bytes, /*on_device=*/true))
-      return cudaErrorInvalidValue;
-    runtime.enqueue(*found, new FillWork(target, value, bytes));
-    return cudaSuccess;
-  });
 }
 
 }  // namespace
@@ -222,37 +174,32 @@ cudaError_t cudaMemcpyAsync(void* target, const void* source, size_t bytes, cuda
                             /*waits=*/false);
 }
 
-cudaError_t cudaMemcpy2D(void* target, size_t target_pitch, const void* source, size_t source_pitch,
-                         size_t width, size_t height, cudaMemcpyKind kind) {
-  return standin::copy_2d(
-      "cudaMemcpy2D", standin::of_rows(target, target_pitch, source, source_pitch, width, height),
-      kind, nullptr,
-      /*waits=*/true);
-}
-
 cudaError_t cudaMemcpy2DAsync(void* target, size_t target_pitch, const void* source,
                               size_t source_pitch, size_t width, size_t height, cudaMemcpyKind kind,
                               cudaStream_t stream) {
-  return standin::copy_2d(
-      "cudaMemcpy2DAsync",
-      standin::of_rows(target, target_pitch, source, source_pitch, width, height), kind, stream,
-      /*waits=*/false);
+  const standin::Copy copy{standin::side_of(target, target_pitch, 0),
+                           standin::side_of(source, source_pitch, 0), width, height, 1};
+  return standin::copy_call("cudaMemcpy2DAsync", copy, kind, stream, /*waits=*/false);
 }
 
-cudaError_t cudaMemcpy3D(const cudaMemcpy3DParms* parameters) {
-  return standin::copy_3d("cudaMemcpy3D", parameters, nullptr, /*waits=*/true);
-}
-
-cudaError_t cudaMemcpy3DAsync(const cudaMemcpy3DParms* parameters, cudaStream_t stream) {
-  return standin::copy_3d("cudaMemcpy3DAsync", parameters, stream, /*waits=*/false);
-}
-
-cudaError_t cudaMemset(void* target, int value, size_t bytes) {
-  return standin::fill("cudaMemset", target, value, bytes, nullptr);
+cudaError_t cudaMemcpy3DAsync(const cudaMemcpy3DParms* p, cudaStream_t stream) {
+  const standin::Copy copy{standin::side_of(p->dstPtr, p->dstPos),
+                           standin::side_of(p->srcPtr, p->srcPos), p->extent.width,
+                           p->extent.height, p->extent.depth};
+  return standin::copy_call("cudaMemcpy3DAsync", copy, p->kind, stream, /*waits=*/false);
 }
 
 cudaError_t cudaMemsetAsync(void* target, int value, size_t bytes, cudaStream_t stream) {
-  return standin::fill("cudaMemsetAsync", target, value, bytes, stream);
+  return standin::call("cudaMemsetAsync", standin::Needs::kDevice, [=](standin::Runtime& runtime) {
+    CUstream_st* found = runtime.find(stream);
+    if (found == nullptr) return cudaErrorInvalidResourceHandle;
+    if (!standin::check_side(runtime, "cudaMemsetAsync", "target", target, bytes,
+                             /*on_device=*/true)) {
+      return cudaErrorInvalidValue;
+    }
+    runtime.enqueue(*found, new standin::FillWork(target, value, bytes));
+    return cudaSuccess;
+  });
 }
 
 // NOLINTEND(readability-identifier-naming)

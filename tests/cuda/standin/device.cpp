@@ -2,14 +2,13 @@
 // What device code calls.
 #include "tests/cuda/standin/scheduler.hpp"
 
-#include <chrono>
 #include <cstring>
 
 namespace convscale::standin {
 namespace {
 
-/// A warp operation of the running thread, up to its release.
-Thread& meet_warp(unsigned mask, WarpOperation operation, const Place& place) {
+/// A warp operation of the running thread, up to its release. A shuffle implies no memory barrier.
+void meet_warp(unsigned mask, WarpOperation operation, const Place& place) {
   Scheduler& s = scheduler();
   Thread& thread = s.running();
   if ((mask >> (s.number(thread) % kLanes) & 1) == 0) {
@@ -22,10 +21,8 @@ Thread& meet_warp(unsigned mask, WarpOperation operation, const Place& place) {
   }
   thread.mask = mask;
   thread.operation = operation;
-  // Votes and shuffles imply no memory barrier.
   s.wait(State::kAtWarpOperation, place,
          operation == WarpOperation::kSync ? s.warp_point(mask) : nullptr);
-  return thread;
 }
 
 }  // namespace
@@ -35,14 +32,7 @@ void sync_threads(const Place& place) {
   s.wait(State::kAtBlockBarrier, place, s.block_point());
 }
 
-unsigned sync_warp(unsigned mask, const Place& place) {
-  return meet_warp(mask, WarpOperation::kSync, place).lanes;
-}
-
-unsigned ballot(unsigned mask, bool predicate, const Place& place) {
-  scheduler().running().predicate = predicate;
-  return meet_warp(mask, WarpOperation::kBallot, place).lanes;
-}
+void sync_warp(unsigned mask, const Place& place) { meet_warp(mask, WarpOperation::kSync, place); }
 
 void shuffle(unsigned mask, void* value, std::size_t bytes, int source, const Place& place) {
   Thread& thread = scheduler().running();
@@ -50,11 +40,6 @@ void shuffle(unsigned mask, void* value, std::size_t bytes, int source, const Pl
   thread.source = source;
   meet_warp(mask, WarpOperation::kShuffle, place);
   std::memcpy(value, thread.result, bytes);
-}
-
-unsigned active_lanes() {
-  Scheduler& s = scheduler();
-  return s.active_lanes(s.number(s.running()) / kLanes);
 }
 
 int lane_index() {
@@ -99,14 +84,4 @@ void wait_for_copies(std::size_t groups_in_flight) {
   thread.copies.resize(kept);
 }
 
-void device_trap(const Place& place) {
-  Scheduler& s = scheduler();
-  s.fail(cudaErrorLaunchFailure, "trap in kernel %s at %s:%d", s.kernel_name(), place.file,
-         place.line);
-  s.stop();
-}
-
 }  // namespace convscale::standin
-
-// NOLINTNEXTLINE(readability-identifier-naming): CUDA's name
-long long clock64() { return std::chrono::steady_clock::now().time_since_epoch().count(); }

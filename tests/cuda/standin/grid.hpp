@@ -10,6 +10,7 @@ namespace convscale::standin {
 
 /// What shared memory a block may have at most.
 inline constexpr std::size_t kMaxSharedBytes = std::size_t{227} << 10;
+inline constexpr int kThreadsPerMultiprocessor = 256;
 
 struct GridRun {
   const KernelCall* call = nullptr;
@@ -18,8 +19,8 @@ struct GridRun {
   dim3 grid;
   dim3 block;
   std::size_t shared_bytes = 0;
-  std::uint64_t seed =
-      0;  ///< 0: blocks and threads run in their own order; else in one drawn from it
+  /// 0: blocks and threads run in their own order; else in one drawn from it.
+  std::uint64_t seed = 0;
 };
 
 /// Runs all threads of all blocks, one block after another, on the calling thread; one grid at a

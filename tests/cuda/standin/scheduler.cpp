@@ -19,7 +19,6 @@ uint3 threadIdx{};
 uint3 blockIdx{};
 dim3 blockDim;
 dim3 gridDim;
-const int warpSize = 32;
 // NOLINTEND(readability-identifier-naming)
 
 namespace convscale::standin {
@@ -192,14 +191,6 @@ void Scheduler::abandon() {
 
 // --- When nobody can go on ---
 
-unsigned Scheduler::active_lanes(unsigned warp) const {
-  unsigned lanes = 0;
-  for (unsigned lane = 0; lane < kLanes && warp * kLanes + lane < count_; ++lane) {
-    if (threads_[warp * kLanes + lane].state != State::kFinished) lanes |= 1u << lane;
-  }
-  return lanes;
-}
-
 bool Scheduler::release_waiting() {
   if (release_block()) return true;
   bool released = false;
@@ -253,15 +244,10 @@ bool Scheduler::release_warp(unsigned first) {
 }
 
 void Scheduler::exchange(unsigned first, unsigned lanes) {
-  unsigned ballot = 0;
-  for (unsigned lane = 0; lane < kLanes; ++lane) {
-    if ((lanes >> lane & 1) != 0 && threads_[first + lane].predicate) ballot |= 1u << lane;
-  }
   for (unsigned lane = 0; lane < kLanes; ++lane) {
     if ((lanes >> lane & 1) == 0) continue;
     Thread& thread = threads_[first + lane];
     thread.state = State::kReady;
-    thread.lanes = thread.operation == WarpOperation::kBallot ? ballot : lanes;
     if (thread.operation != WarpOperation::kShuffle) continue;
     if (thread.source < 0 || thread.source >= static_cast<int>(kLanes) ||
         (lanes >> thread.source & 1) == 0) {

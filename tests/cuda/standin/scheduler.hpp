@@ -22,7 +22,7 @@ inline constexpr unsigned kMaxThreads = 1024;
 inline constexpr unsigned kLanes = 32;
 
 enum class State { kUnstarted, kReady, kAtBlockBarrier, kAtWarpOperation, kFinished };
-enum class WarpOperation { kSync, kBallot, kShuffle };
+enum class WarpOperation { kSync, kShuffle };
 
 struct Executor;
 
@@ -42,12 +42,9 @@ struct Thread {
   // Of a warp operation.
   WarpOperation operation{};
   unsigned mask = 0;
-  bool predicate = false;
   int source = 0;
-  std::size_t bytes = 0;
   std::byte value[16]{};
   std::byte result[16]{};
-  unsigned lanes = 0;  ///< the result of kSync and kBallot
   // Asynchronous copies that it has not waited for.
   std::vector<PendingCopy> copies;
   std::size_t copy_groups = 0;
@@ -75,8 +72,7 @@ class Scheduler {
  public:
   cudaError_t run(const GridRun& run, char* message, std::size_t message_bytes);
   void run_threads(Executor& executor);
-  /// Ends the running thread's turn until others have come; a point orders it after them. a point
-  /// orders it after them.
+  /// Ends the running thread's turn until others have come; a point orders it after them.
   void wait(State state, const Place& place, MeetingPoint* point);
   [[gnu::format(printf, 3, 4)]] void fail(cudaError_t error, const char* format, ...);
   /// The running thread goes no further.
@@ -89,7 +85,6 @@ class Scheduler {
     return &warp_points_[number(*running_) / kLanes * kLanes +
                          static_cast<unsigned>(std::countr_zero(mask))];
   }
-  unsigned active_lanes(unsigned warp) const;
   const char* kernel_name() const { return run_->name; }
 
  private:

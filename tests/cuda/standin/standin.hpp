@@ -24,22 +24,23 @@
 /// what it depends on: a host that does not wait misses the data. A query of what is pending
 /// answers cudaErrorNotReady, and does one step. A copy without a stream that brings pageable
 /// memory to a device is in the default stream when the call returns, as the runtime is allowed to
-/// return as soon as it has read the source, and so are copies within a device and fills: a stream
-/// that does not block misses the data unless somebody waits. Device memory is a heap allocation of
-/// just that size on 256 bytes, full of NaN at first; pointers of copies are checked against the
-/// direction. cudaFree and its like wait for all devices, as they do in practice. A fault in a
-/// stream drops what else is queued on the device, and every later call answers with it.
+/// return as soon as it has read the source: other streams miss the data unless somebody waits.
+/// Device memory is a heap allocation of just that size on 256 bytes, full of NaN at first;
+/// pointers of copies are checked against the direction. cudaFree and its like wait for all
+/// devices, as they do in practice. A fault in a stream drops what else is queued on the device,
+/// and every later call answers with it.
 ///
 /// Sanitizers. AddressSanitizer knows the ends of device memory and of dynamic shared memory;
 /// UndefinedBehaviorSanitizer the alignment of vectors and the ends of static arrays. To
 /// ThreadSanitizer each stream and each thread of a block is a thread; barriers, __syncwarp,
-/// events and waits order them as CUDA says (a shuffle or a vote does not), and little else does:
+/// events and waits order them as CUDA says (a shuffle does not), and little else does:
 /// blocks, and grids, that meet barriers or have dynamic shared memory happen one after another, as
 /// they get the shared memory of the one before. So races between blocks are found in other grids
 /// only.
 ///
-/// Not here: textures, cooperative groups, clusters, inline PTX, memory pools, graphs,
-/// __constant__, __launch_bounds__ (ignored), speed.
+/// Here is what our backend and kernels call, and no more: whoever calls another function of CUDA
+/// adds it (device code's in include/standin_device.h). Not to be had: textures, cooperative
+/// groups, clusters, inline PTX, memory pools, graphs, blocking streams, speed.
 namespace convscale::standin {
 
 enum class Driver { kPresent, kMissing, kTooOld };
@@ -53,12 +54,7 @@ enum class Progress {
 
 struct Options {
   int devices = 1;
-  std::size_t memory_bytes = std::size_t{1} << 30;  ///< of each device
-  int compute_capability_major = 9;
-  int compute_capability_minor = 0;
-  /// Few, as measurements fill a device with threads.
-  int multiprocessors = 2;
-  int threads_per_multiprocessor = 256;
+  std::size_t memory_bytes = std::size_t{1} << 27;  ///< of each device
   int l2_bytes = 50 << 20;
   Driver driver = Driver::kPresent;
   /// 0: threads, blocks and streams in their own order. Else in one that is drawn from it.
@@ -93,7 +89,6 @@ void lose_uploads(std::string_view call);
 struct Live {
   int device_allocations = 0;
   std::int64_t device_bytes = 0;
-  int host_allocations = 0;
   int registrations = 0;
   int streams = 0;
   int events = 0;

@@ -8,7 +8,7 @@
 namespace convscale::standin {
 
 CUstream_st* Runtime::find(cudaStream_t handle) {
-  if (handle == nullptr || handle == cudaStreamLegacy) return device().legacy.get();
+  if (handle == nullptr) return device().legacy.get();
   for (const auto& stream : streams) {
     if (stream.get() == handle && !stream->destroyed) return stream.get();
   }
@@ -28,17 +28,6 @@ std::vector<CUstream_st*> Runtime::all_streams(int device) {
 
 MarkerPtr Runtime::enqueue(CUstream_st& stream, Work* work, std::function<void()> on_done,
                            std::vector<MarkerPtr> after) {
-  Device& device = devices[static_cast<std::size_t>(stream.device)];
-  if (&stream == device.legacy.get()) {
-    for (const auto& other : streams) {
-      if (other->device == stream.device && (other->flags & cudaStreamNonBlocking) == 0 &&
-          other->last != nullptr) {
-        after.push_back(other->last);
-      }
-    }
-  } else if ((stream.flags & cudaStreamNonBlocking) == 0 && device.legacy->last != nullptr) {
-    after.push_back(device.legacy->last);
-  }
   auto marker = std::make_shared<Marker>();
   marker->stream = &stream;
   const auto cost = options.costs_ms.find(current_call);
@@ -188,24 +177,6 @@ cudaError_t lost(Runtime& runtime, int device) {
   return runtime.devices[static_cast<std::size_t>(device)].lost;
 }
 
-cudaError_t make_stream(Runtime& runtime, cudaStream_t* stream, unsigned flags) {
-  if (stream == nullptr || flags > cudaStreamNonBlocking) return cudaErrorInvalidValue;
-  runtime.streams.push_back(std::make_unique<CUstream_st>(runtime.current_device(), flags));
-  *stream = runtime.streams.back().get();
-  return cudaSuccess;
-}
-
-cudaError_t make_event(Runtime& runtime, cudaEvent_t* event, unsigned flags) {
-  if (event == nullptr || flags > (cudaEventBlockingSync | cudaEventDisableTiming))
-    return cudaErrorInvalidValue;
-  auto made = std::make_unique<CUevent_st>();
-  made->device = runtime.current_device();
-  made->flags = flags;
-  *event = made.get();
-  runtime.events.emplace(made.get(), std::move(made));
-  return cudaSuccess;
-}
-
 }  // namespace
 }  // namespace convscale::standin
 
@@ -223,15 +194,13 @@ cudaError_t cudaDeviceSynchronize() {
   });
 }
 
-cudaError_t cudaStreamCreate(cudaStream_t* stream) {
-  return call("cudaStreamCreate", Needs::kDevice, [=](Runtime& runtime) {
-    return convscale::standin::make_stream(runtime, stream, cudaStreamDefault);
-  });
-}
-
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned int flags) {
   return call("cudaStreamCreateWithFlags", Needs::kDevice, [=](Runtime& runtime) {
-    return convscale::standin::make_stream(runtime, stream, flags);
+    // Others are in order with the default stream, which is not here.
+    if (flags != cudaStreamNonBlocking) return cudaErrorInvalidValue;
+    runtime.streams.push_back(std::make_unique<CUstream_st>(runtime.current_device()));
+    *stream = runtime.streams.back().get();
+    return cudaSuccess;
   });
 }
 
@@ -255,21 +224,10 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   });
 }
 
-cudaError_t cudaStreamQuery(cudaStream_t stream) {
-  return call("cudaStreamQuery", Needs::kDevice, [=](Runtime& runtime) {
-    CUstream_st* found = runtime.find(stream);
-    if (found == nullptr) return cudaErrorInvalidResourceHandle;
-    if (runtime.step(found->last)) return cudaErrorNotReady;
-    runtime.wait(*found);
-    return convscale::standin::lost(runtime, found->device);
-  });
-}
-
-cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned int flags) {
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned int /*flags*/) {
   return call("cudaStreamWaitEvent", Needs::kDevice, [=](Runtime& runtime) {
     CUstream_st* found = runtime.find(stream);
     if (found == nullptr || !runtime.events.contains(event)) return cudaErrorInvalidResourceHandle;
-    if (flags != cudaEventWaitDefault) return cudaErrorInvalidValue;
     if (event->marker != nullptr) runtime.enqueue(*found, nullptr, {}, {event->marker});
     return cudaSuccess;
   });
@@ -292,7 +250,6 @@ cudaError_t cudaLaunchHostFunc(cudaStream_t stream, cudaHostFn_t function, void*
   return call("cudaLaunchHostFunc", Needs::kDevice, [=](Runtime& runtime) {
     CUstream_st* found = runtime.find(stream);
     if (found == nullptr) return cudaErrorInvalidResourceHandle;
-    if (function == nullptr) return cudaErrorInvalidValue;
     runtime.enqueue(*found, new HostFunction(function, user_data));
     return cudaSuccess;
   });
@@ -300,13 +257,11 @@ cudaError_t cudaLaunchHostFunc(cudaStream_t stream, cudaHostFn_t function, void*
 
 cudaError_t cudaEventCreate(cudaEvent_t* event) {
   return call("cudaEventCreate", Needs::kDevice, [=](Runtime& runtime) {
-    return convscale::standin::make_event(runtime, event, cudaEventDefault);
-  });
-}
-
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned int flags) {
-  return call("cudaEventCreateWithFlags", Needs::kDevice, [=](Runtime& runtime) {
-    return convscale::standin::make_event(runtime, event, flags);
+    auto made = std::make_unique<CUevent_st>();
+    made->device = runtime.current_device();
+    *event = made.get();
+    runtime.events.emplace(made.get(), std::move(made));
+    return cudaSuccess;
   });
 }
 
@@ -345,12 +300,9 @@ cudaError_t cudaEventQuery(cudaEvent_t event) {
 
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t begin, cudaEvent_t end) {
   return call("cudaEventElapsedTime", Needs::kDevice, [=](Runtime& runtime) {
-    if (milliseconds == nullptr) return cudaErrorInvalidValue;
     for (const cudaEvent_t event : {begin, end}) {
-      if (!runtime.events.contains(event) || event->marker == nullptr ||
-          (event->flags & cudaEventDisableTiming) != 0) {
+      if (!runtime.events.contains(event) || event->marker == nullptr)
         return cudaErrorInvalidResourceHandle;
-      }
     }
     if (!begin->marker->done || !end->marker->done) return cudaErrorNotReady;
     const convscale::standin::Marker &from = *begin->marker, &to = *end->marker;

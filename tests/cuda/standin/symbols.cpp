@@ -15,22 +15,12 @@ namespace {
 
 using Names = std::map<std::uintptr_t, std::string>;
 
+/// "void convscale::cuda::kernel<double>(Work)"
 std::string demangled(const char* name) {
   int status = 0;
   const std::unique_ptr<char, decltype(&std::free)> text(
       abi::__cxa_demangle(name, nullptr, nullptr, &status), &std::free);
-  std::string result = status == 0 && text != nullptr ? text.get() : name;
-  // Of "void convscale::cuda::kernel<double>(Work)" the name is enough.
-  if (const auto parameters = result.find('('); parameters != std::string::npos) {
-    // "(anonymous namespace)::" is part of a name.
-    std::size_t end = parameters;
-    while (result.compare(end, 21, "(anonymous namespace)") == 0) {
-      end = result.find('(', end + 21);
-      if (end == std::string::npos) return result;
-    }
-    result.resize(end);
-  }
-  return result;
+  return status == 0 ? text.get() : name;
 }
 
 template <class T>

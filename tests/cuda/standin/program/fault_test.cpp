@@ -1,38 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 // The whole program when a device fails in the middle of a batch.
-#include "bench/program.hpp"
+#include "bench/outcome.hpp"
 #include "cuda/backend.hpp"
 #include "tests/cuda/standin/standin.hpp"
 
 #include <gmock/gmock.h>
 
 #include <algorithm>
-#include <sstream>
 #include <string>
 
 namespace convscale::cuda {
 namespace {
 
+using ::convscale::testing::Outcome;
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
 
 constexpr int kStreams = 3;
 
-struct Outcome {
-  int code;
-  std::string err;
-};
-
 /// One iteration of a batch that goes up, through a kernel and down again in each stream; nothing
 /// runs before it is waited for.
 Outcome run() {
-  std::ostringstream out, err;
-  const int code =
-      run_program({"convscale", "--backend", "cuda", "--kernel", "direct", "--method", "strided",
-                   "--size", "20x28", "--mem", "6720", "--num_workers", std::to_string(kStreams),
-                   "--iterations", "1", "--burns", "0", "--quiet", "--no-progress"},
-                  {cuda_backend()}, out, err);
-  return {code, err.str()};
+  return convscale::testing::run(
+      {"--backend", "cuda", "--kernel", "direct", "--method", "strided", "--size", "20x28", "--mem",
+       "6720", "--num_workers", std::to_string(kStreams), "--iterations", "1", "--burns", "0",
+       "--quiet", "--no-progress"},
+      {cuda_backend()});
 }
 
 /// A mended bug: the host's buffers went before the backend, whose end waits for what is under way

@@ -1,27 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // The whole program with rows that take turns on a device.
-#include "bench/program.hpp"
+#include "bench/outcome.hpp"
 #include "cuda/backend.hpp"
 #include "cuda/ceiling_meter.hpp"
 #include "tests/cuda/standin/standin.hpp"
 
 #include <gmock/gmock.h>
 
-#include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace convscale::cuda {
 namespace {
 
+using ::convscale::testing::Outcome;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
-
-struct Outcome {
-  int code;
-  std::string out, err;
-};
 
 /// Two rows of 4.2 MB of pixels on a device that has `memory_bytes` beside what ceilings take.
 Outcome run(std::size_t memory_bytes, const std::vector<std::string>& more) {
@@ -29,13 +25,11 @@ Outcome run(std::size_t memory_bytes, const std::vector<std::string>& more) {
   options.memory_bytes = static_cast<std::size_t>(CeilingMeter::device_bytes(0)) + memory_bytes;
   standin::reset(options);
   std::vector<std::string> args{
-      "convscale", "--backend", "cuda",  "--kernel", "direct",       "--method", "full,strided",
-      "--size",    "50x60",     "--mem", "525000",   "-w",           "2",        "--iterations",
-      "1",         "--burns",   "0",     "--quiet",  "--no-progress"};
+      "--backend",    "cuda",  "--kernel", "direct", "--method", "full,strided",
+      "--size",       "50x60", "--mem",    "525000", "-w",       "2",
+      "--iterations", "1",     "--burns",  "0",      "--quiet",  "--no-progress"};
   args.insert(args.end(), more.begin(), more.end());
-  std::ostringstream out, err;
-  const int code = run_program(args, {cuda_backend()}, out, err);
-  return {code, out.str(), err.str()};
+  return convscale::testing::run(std::move(args), {cuda_backend()});
 }
 
 TEST(ProgramInterleave, RowsTakeTurnsOnADevice) {
