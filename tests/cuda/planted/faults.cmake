@@ -23,7 +23,7 @@ convscale_planted(missing_barrier tsan "${race}")
 string(REPLACE missing_barrier missing_warp_barrier race "${race}")
 convscale_planted(missing_warp_barrier tsan "${race}")
 convscale_planted(blocks_that_race tsan "data race.*add_one<true>${at}.*add_one<true>${at}")
-convscale_planted(missing_event tsan "data race.*increment${at}.*increment${at}")
+convscale_planted(missing_event tsan "data race.*increment${at}.*Previous ")
 convscale_planted(missing_wait tsan "data race.*planted/faults.cu")
 convscale_planted(upload_under_way tsan "data race.*increment${at}")
 

@@ -54,7 +54,7 @@ enum class Progress {
 
 struct Options {
   int devices = 1;
-  std::size_t memory_bytes = std::size_t{1} << 27;  ///< of each device
+  std::size_t memory_bytes = std::size_t{1} << 26;  ///< of each device
   int l2_bytes = 50 << 20;
   Driver driver = Driver::kPresent;
   /// 0: threads, blocks and streams in their own order. Else in one that is drawn from it.
