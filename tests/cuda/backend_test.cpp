@@ -12,12 +12,12 @@ using ::testing::HasSubstr;
 class BackendTest : public DeviceTest {};
 
 template <class T>
-void expect_right(const Config& config) {
+void expect_right(const Config& config, std::int64_t first_image = 0) {
   SCOPED_TRACE(std::string(name_of(config.method)) + " " + std::string(name_of(config.scope)) +
                " " + std::string(name_of(config.dtype)) + " " +
                std::string(name_of(config.host_memory)) + ", workers " +
                std::to_string(config.num_workers));
-  Driven<T> driven(config);
+  Driven<T> driven(config, first_image);
   const Digest first = driven.iterate();
   expect_right(driven);
   EXPECT_EQ(driven.digest(), first);
@@ -49,9 +49,7 @@ TEST_F(BackendTest, AnyNumberOfStreams) {
 }
 
 TEST_F(BackendTest, ImagesThatBeginElsewhere) {
-  Config config = small(Scope::kResident);
-  config.first_image = 1000;
-  expect_right<double>(config);
+  expect_right<double>(small(Scope::kResident), 1000);
 }
 
 TEST_F(BackendTest, SameDigestInBothScopesAndForAnyStreams) {
@@ -71,10 +69,11 @@ TEST_F(BackendTest, RangesInAnyOrder) {
   for (const Scope scope : {Scope::kEndToEnd, Scope::kResident}) {
     Driven<double> driven(small(scope, Method::kFull));
     driven.poison();
-    for (const Range range : {Range{7, 9}, Range{0, 1}, Range{1, 7}}) driven.start(range);
-    driven.wait({0, 1});
-    driven.wait({1, 7});
-    driven.wait({7, 9});  // done with an earlier wait
+    const Backend::Ticket first = driven.start({7, 9}), second = driven.start({0, 1}),
+                          third = driven.start({1, 7});
+    driven.wait(second);
+    driven.wait(third);
+    driven.wait(first);  // done with an earlier wait
     expect_right_results(driven);
   }
 }
@@ -83,13 +82,14 @@ TEST_F(BackendTest, RangesInAnyOrder) {
 TEST_F(BackendTest, RangesThatAreDoneNeedNoWaiting) {
   Driven<double> driven(small(Scope::kEndToEnd, Method::kFull));
   driven.poison();
-  for (const Range range : {Range{0, 4}, Range{4, 5}, Range{5, 9}}) driven.start(range);
-  while (!driven.is_done({5, 9})) {
+  const Backend::Ticket first = driven.start({0, 4}), second = driven.start({4, 5}),
+                        third = driven.start({5, 9});
+  while (!driven.is_done(third)) {
   }
-  EXPECT_TRUE(driven.is_done({0, 4})) << "an earlier one";
-  driven.wait({4, 5});
-  EXPECT_TRUE(driven.is_done({4, 5})) << "waited for";
-  driven.wait({5, 9});
+  EXPECT_TRUE(driven.is_done(first)) << "an earlier one";
+  driven.wait(second);
+  EXPECT_TRUE(driven.is_done(second)) << "waited for";
+  driven.wait(third);
   expect_right_results(driven);
 }
 

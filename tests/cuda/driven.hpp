@@ -34,25 +34,28 @@ inline Config small(Scope scope = Scope::kEndToEnd, Method method = Method::kStr
   return config;
 }
 
-inline std::unique_ptr<Backend> made(const Config& config) { return cuda_backend().create(config); }
+inline std::unique_ptr<Backend> made(const Config& config, const Assignment& assignment = {}) {
+  return cuda_backend().create(config, assignment);
+}
 
 /// A backend with a workload.
 template <class T>
 class Driven {
  public:
-  explicit Driven(const Config& config)
+  explicit Driven(const Config& config, std::int64_t first_image = 0)
       : config_(config),
+        first_image_(first_image),
         images_(config.shape.images * config.shape.pixels() * size_of(config.dtype), "images"),
         filters_(config.shape.images * config.shape.taps() * size_of(config.dtype), "filters"),
         results_(config.shape.images * config.shape.outputs() * size_of(config.dtype), "results"),
-        backend_(made(config)) {
-    if (backend_->reads_inputs()) {
+        backend_(made(config, {.first_image = first_image, .stop = [this] { return stop_(); }})) {
+    if (backend_->needs().reads_inputs) {
       backend_->prepare({images_.data(), filters_.data(), results_.data()});
     } else {
       backend_->prepare({.results = results_.data()});
     }
     Workload(config.shape, config.fill, config.seed)
-        .fill(images_.as<T>().data(), filters_.as<T>().data(), team_, config.first_image);
+        .fill(images_.as<T>().data(), filters_.as<T>().data(), team_, first_image);
     backend_->load();
   }
 
@@ -60,32 +63,29 @@ class Driven {
   Range all() const { return {0, config_.shape.images}; }
 
   void poison() { backend_->poison(); }
-  void start(const Range& images) { backend_->start(images); }
-  void wait(const Range& images) { backend_->wait(images); }
-  bool is_done(const Range& images) { return backend_->is_done(images); }
-  void run(const Range& images) {
-    start(images);
-    wait(images);
-  }
-  void stop_when(const std::function<bool()>& stop) { backend_->stop_when(stop); }
+  Backend::Ticket start(const Range& images) { return backend_->start(images); }
+  void wait(Backend::Ticket ticket) { backend_->wait(ticket); }
+  bool is_done(Backend::Ticket ticket) { return backend_->is_done(ticket); }
+  void run(const Range& images) { wait(start(images)); }
+  void stop_when(std::function<bool()> stop) { stop_ = std::move(stop); }
   /// One iteration and the digest of its results.
   Digest iterate() {
     poison();
     run(all());
     return digest();
   }
-  void collect() { backend_->collect(); }
+  /// Results are in the host's buffer. What the iterations showed.
+  BackendFacts finish() { return backend_->finish(); }
   Ceilings measure_ceilings() { return backend_->measure_ceilings(); }
   // Of the last iteration.
-  Digest digest() { return backend_->digest(); }
-  Phases phases() { return backend_->phases().value(); }
-  std::vector<double> busy_s() { return backend_->busy_s(); }
-  BackendFacts facts() { return backend_->facts(); }
+  Digest digest() { return backend_->inspect().digest; }
+  Phases phases() { return backend_->inspect().phases.value(); }
+  std::vector<double> busy_s() { return backend_->inspect().busy_s; }
 
   /// Of the results in the host's buffer.
   Digest digest_of_results() const {
     return digest_of(std::span<const T>(results_.as<T>()),
-                     static_cast<std::uint64_t>(config_.first_image * config_.shape.outputs()));
+                     static_cast<std::uint64_t>(first_image_ * config_.shape.outputs()));
   }
   Verification verified() {
     return verify<T>(config_.shape, images_.as<T>().data(), filters_.as<T>().data(),
@@ -94,6 +94,8 @@ class Driven {
 
  private:
   Config config_;
+  std::int64_t first_image_;
+  std::function<bool()> stop_ = [] { return false; };
   ThreadTeam team_{1};
   PageBuffer images_, filters_, results_;  // before the backend, which may still copy to them
   std::unique_ptr<Backend> backend_;
@@ -114,7 +116,7 @@ template <class T>
 void expect_right_results(Driven<T>& driven) {
   const Digest digest = driven.digest();
   EXPECT_EQ(digest.unwritten, 0);
-  driven.collect();
+  driven.finish();
   EXPECT_EQ(digest, driven.digest_of_results());
   const Verification verification = driven.verified();
   EXPECT_EQ(verification.status, VerificationStatus::kPassed) << verification.failure;

@@ -90,7 +90,7 @@ TEST_F(CudnnBackendTest, TunesBeforeTheFirstIterationOnceForAllStreams) {
         config.method = method;
         const int planned = plans_of_cudnn();
         Driven<double> driven(config);
-        EXPECT_EQ(driven.facts().path, "eng2");
+        EXPECT_EQ(driven.finish().path, "eng2");
         const int made = plans_of_cudnn() - planned;
         EXPECT_LE(made, 2 * 8) << "eight may do, for two numbers of images; " << workers;
         const std::int64_t executed = standin::calls("cudaLaunchHostFunc");
@@ -120,7 +120,7 @@ TEST_F(CudnnBackendTest, TunesWhereTheBatchDoesNotFit) {
        .elapsed_ms = 1});
   // An odd number of pixels: behind one another, images would be aligned to one of them.
   Driven<double> driven(config_of("cudnn", {175, 51, 61, 4, 5}, Scope::kEndToEnd, 2));
-  EXPECT_EQ(driven.facts().path, "eng50");
+  EXPECT_EQ(driven.finish().path, "eng50");
   expect_right(driven);
 }
 

@@ -31,7 +31,7 @@ TEST_F(StandinBackend, SeveralDevicesShareTheImages) {
       config.devices = devices;
       Driven<double> driven(config);
       expect_right(driven);
-      const BackendFacts facts = driven.facts();
+      const BackendFacts facts = driven.finish();
       ASSERT_EQ(facts.devices.size(), devices.empty() ? 3u : 2u);
       EXPECT_EQ(facts.devices[0].index, devices.empty() ? 0 : 2);
       std::vector<int> launches(3);
@@ -60,10 +60,10 @@ TEST_F(StandinBackend, OnlyNeededRowsTravel) {
   driven.poison();
   const standin::Copied before = standin::copied();
   driven.run(driven.all());
-  const Transfer transfer = driven.facts().transfer;
+  const Transfer transfer = driven.finish().transfer;
   EXPECT_EQ(standin::copied().up - before.up, transfer.up_bytes);
   EXPECT_EQ(standin::copied().down - before.down, transfer.down_bytes);
-  EXPECT_EQ(driven.facts().path, "");
+  EXPECT_EQ(driven.finish().path, "");
   EXPECT_LT(transfer.up_bytes, 9 * (20 * 28 + 16) * 8);
 }
 
@@ -74,8 +74,8 @@ TEST_F(StandinBackend, AllRowsTravelWhereThatIsFaster) {
   const standin::Copied before = standin::copied();
   expect_right(driven);
   EXPECT_EQ(standin::copied().up - before.up, 9 * (20 * 28 + 16) * 8);
-  EXPECT_EQ(driven.facts().path, "all rows are sent");
-  EXPECT_LT(driven.facts().transfer.up_bytes, 9 * (20 * 28 + 16) * 8)
+  EXPECT_EQ(driven.finish().path, "all rows are sent");
+  EXPECT_LT(driven.finish().transfer.up_bytes, 9 * (20 * 28 + 16) * 8)
       << "what the method needs is what the bound is made of";
 }
 

@@ -247,7 +247,7 @@ TEST_F(StandinCeilings, LostUploadsAreFound) {
     }
     const standin::Copied before = standin::copied();
     driven.iterate();
-    EXPECT_LT(standin::copied().up - before.up, driven.facts().transfer.up_bytes);
+    EXPECT_LT(standin::copied().up - before.up, driven.finish().transfer.up_bytes);
     EXPECT_EQ(driven.verified().status, VerificationStatus::kFailed) << images;
   }
 }

@@ -32,7 +32,7 @@ struct RunThrough {
       Driven<double> driven(small(scope));
       if (with_ceilings) driven.measure_ceilings();
       driven.iterate();
-      driven.collect();
+      driven.finish();
       driven.phases();
       driven.busy_s();
       for (const char* call : kCalls) calls[call] = standin::calls(call);

@@ -172,29 +172,29 @@ TEST_F(StandinTimes, ResidentDataHaveNoHostMemory) {
   const Config config = small(Scope::kResident);
   Driven<double> driven(config);
   EXPECT_EQ(standin::live().registrations, 0);
-  EXPECT_FALSE(made(config)->reads_inputs());
+  EXPECT_FALSE(made(config)->needs().reads_inputs);
   driven.measure_ceilings();
   expect_right(driven);
 
   Config from_file = config;
   from_file.fill = Fill::kFile;
-  EXPECT_TRUE(made(from_file)->reads_inputs());
+  EXPECT_TRUE(made(from_file)->needs().reads_inputs);
   Config with_filters = config;
   with_filters.filters_from_file = true;
-  EXPECT_TRUE(made(with_filters)->reads_inputs());
-  EXPECT_TRUE(made(small(Scope::kEndToEnd))->reads_inputs());
+  EXPECT_TRUE(made(with_filters)->needs().reads_inputs);
+  EXPECT_TRUE(made(small(Scope::kEndToEnd))->needs().reads_inputs);
 }
 
 /// Data that one configuration made serve the next, unless both would register them at once.
 TEST_F(StandinTimes, HostDataStayFromOneConfigurationToTheNext) {
   Config config = small(Scope::kEndToEnd);
-  const auto placement = made(config)->placement();
+  const auto placement = made(config)->needs().placement;
   ASSERT_TRUE(placement);
-  EXPECT_EQ(made(small(Scope::kResident))->placement(), placement);
+  EXPECT_EQ(made(small(Scope::kResident))->needs().placement, placement);
   config.interleaved = true;
-  EXPECT_FALSE(made(config)->placement());
+  EXPECT_FALSE(made(config)->needs().placement);
   config.host_memory = HostMemory::kPageable;
-  EXPECT_EQ(made(config)->placement(), placement);
+  EXPECT_EQ(made(config)->needs().placement, placement);
 
   std::vector<double> images(9 * 20 * 28, 1.5), filters(9 * 16, 2.5), results(9 * 5 * 7);
   const auto backend = made(small(Scope::kEndToEnd));
