@@ -5,11 +5,11 @@
 #include "common/digest.hpp"
 #include "common/error.hpp"
 #include "common/host.hpp"
+#include "common/kernel_table.hpp"
 #include "common/limits.hpp"
 #include "common/thread_team.hpp"
 #include "common/topology.hpp"
 #include "cpu/ceilings.hpp"
-#include "cpu/convolve.hpp"
 #include "cpu/kernel_table.hpp"
 #include "cpu/placement.hpp"
 #include "cpu/plausible.hpp"
@@ -22,7 +22,6 @@
 #include <chrono>
 #include <cmath>
 #include <functional>
-#include <numeric>
 #include <optional>
 #include <utility>
 
@@ -47,8 +46,6 @@ class CpuBackend final : public Backend {
         kernel_(kernel),
         loops_(loops),
         cpus_(processors_of(topology_, config, assignment)),
-        scratch_shape_(config.method == Method::kFull ? full_scratch(config.shape, sizeof(T))
-                                                      : ScratchShape{}),
         workers_(static_cast<std::size_t>(config.num_workers)),
         team_(
             config.num_workers,
@@ -57,10 +54,10 @@ class CpuBackend final : public Backend {
             },
             /*spin=*/config.num_workers + (assignment.moves_messages ? 1 : 0) <=
                 own_share(topology_.threads())) {
+    for (Worker& worker : workers_) worker.plan = kernel.plan(Request(config));
     set_facts();
     needs_.images = {0, config.shape.images};
-    needs_.scratch_bytes =
-        config.num_workers * scratch_shape_.elements() * static_cast<std::int64_t>(sizeof(T));
+    needs_.scratch_bytes = config.num_workers * workers_.front().plan->scratch_bytes();
     needs_.placement = placement_of(topology_, config, cpus_);
   }
 
@@ -68,9 +65,8 @@ class CpuBackend final : public Backend {
     images_ = reinterpret_cast<T*>(buffers.images);
     filters_ = reinterpret_cast<T*>(buffers.filters);
     results_ = reinterpret_cast<T*>(buffers.results);
-    const std::int64_t scratch_bytes =
-        scratch_shape_.elements() * static_cast<std::int64_t>(sizeof(T));
-    for (Worker& worker : workers_) worker.scratch = PageBuffer(scratch_bytes, "scratch");
+    for (Worker& worker : workers_)
+      worker.scratch = PageBuffer(worker.plan->scratch_bytes(), "scratch");
     const Shape& s = config_.shape;
     team_.run([&](int worker) {
       for_each_own_band(worker, [&](const RowBand& band) {
@@ -164,6 +160,7 @@ class CpuBackend final : public Backend {
 
  private:
   struct alignas(64) Worker {  // a line each, so that workers do not share one
+    std::unique_ptr<Plan> plan;
     PageBuffer scratch;
     double busy_s = 0;
     Digest digest;
@@ -172,7 +169,10 @@ class CpuBackend final : public Backend {
   bool stop() const { return assignment_.stop(); }
 
   void set_facts() {
+    const Plan& plan = *workers_.front().plan;
     facts_.kernel = kernel_.name;
+    facts_.path = plan.path();
+    facts_.direct = plan.direct();
     if (!cpus_.empty()) {
       for (int worker = 0; worker < config_.num_workers; ++worker)
         facts_.cpus.push_back(cpu_of(worker));
@@ -229,10 +229,8 @@ class CpuBackend final : public Backend {
     constexpr std::int64_t kPieceFlops = std::int64_t{1} << 25;
     const Shape& s = config_.shape;
     const std::int64_t flops_of_row = flops(s, config_.method) / (s.images * s.out_height());
-    // Whole groups of rows, or bands of the scratch: what is left of one is slower.
-    const std::int64_t group = scratch_shape_.rows == 0
-                                   ? kRowGroup
-                                   : scratch_shape_.rows / std::gcd(scratch_shape_.rows, s.stride);
+    const std::int64_t of_plan = worker.plan->row_group();
+    const std::int64_t group = of_plan == 0 ? s.out_height() : of_plan;
     const std::int64_t groups = kPieceFlops / std::max<std::int64_t>(1, flops_of_row) / group;
     const std::int64_t rows = std::max<std::int64_t>(1, groups) * group;
     for_each_piece(band, rows, assignment_.stop,
@@ -241,20 +239,15 @@ class CpuBackend final : public Backend {
 
   void convolve_piece(const RowBand& band, const Worker& worker) const {
     const Shape& s = config_.shape;
-    const Image<T> image{.pixels = images_ + band.image * s.pixels(),
-                         .height = s.height,
-                         .width = s.width,
-                         .taps = filters_ + band.image * s.taps(),
-                         .filter_size = s.filter_size,
-                         .stride = s.stride};
-    T* out = results_ + band.image * s.outputs() + band.row_begin * s.out_width();
-    const Operations<T>& operations = kernel_.operations<T>();
-    if (config_.method == Method::kStrided) {
-      operations.strided_rows(image, band.row_begin, band.row_end, out);
-    } else {
-      convolve_full(operations, image, band.row_begin, band.row_end, scratch_shape_,
-                    reinterpret_cast<T*>(worker.scratch.data()), out);
-    }
+    T* const out = results_ + band.image * s.outputs() + band.row_begin * s.out_width();
+    worker.plan->run({
+        .pixels = reinterpret_cast<const std::byte*>(images_ + band.image * s.pixels()),
+        .taps = reinterpret_cast<const std::byte*>(filters_ + band.image * s.taps()),
+        .row_begin = band.row_begin,
+        .row_end = band.row_end,
+        .results = reinterpret_cast<std::byte*>(out),
+        .scratch = worker.scratch.data(),
+    });
   }
 
   const Config config_;
@@ -263,7 +256,6 @@ class CpuBackend final : public Backend {
   const CeilingLoops& loops_;
   const Topology topology_;
   const std::vector<int> cpus_;  // in the order in which workers take them
-  const ScratchShape scratch_shape_;
   std::vector<Worker> workers_;
   T* images_ = nullptr;
   T* filters_ = nullptr;
@@ -275,9 +267,9 @@ class CpuBackend final : public Backend {
 }  // namespace
 
 std::unique_ptr<Backend> make_cpu_backend(const Config& config, const Assignment& assignment,
-                                          std::span<const Kernel* const> kernels,
+                                          std::span<const Kernel> kernels,
                                           const CeilingLoops& loops) {
-  const Kernel& kernel = find_kernel(config.kernel, kernels, instruction_sets());
+  const Kernel& kernel = find_kernel("cpu", kernels, config.kernel, Request(config));
   if (config.scope == Scope::kResident) {
     throw UnsupportedError(
         "--scope resident: on backend cpu it is the same as end-to-end; --scope end-to-end would "
@@ -289,16 +281,6 @@ std::unique_ptr<Backend> make_cpu_backend(const Config& config, const Assignment
 }
 
 BackendEntry cpu_backend() {
-  const auto kernels = [] {
-    const auto available = instruction_sets();
-    std::vector<Listing> listings;
-    for (const Kernel* kernel : cpu_kernels()) {
-      const std::string missing = missing_isa(kernel->isa, available);
-      listings.push_back({kernel->name, kernel->description,
-                          missing.empty() ? "" : "this processor has no " + missing});
-    }
-    return listings;
-  };
   const auto devices = [] {
     const Topology topology;
     return std::vector<Listing>{
@@ -309,7 +291,7 @@ BackendEntry cpu_backend() {
          ""}};
   };
   return {.name = "cpu",
-          .kernels = kernels,
+          .kernels = [] { return list_kernels(cpu_kernels()); },
           .devices = devices,
           .create = [](const Config& config, const Assignment& assignment) {
             return make_cpu_backend(config, assignment, cpu_kernels());

@@ -17,7 +17,7 @@ BackendEntry cpu_backend();
 /// A CPU backend that takes its kernel from `kernels` and measures ceilings with `loops`, both of
 /// which outlive it; `cpu_backend` is this with `cpu_kernels()`.
 std::unique_ptr<Backend> make_cpu_backend(const Config& config, const Assignment& assignment,
-                                          std::span<const Kernel* const> kernels,
+                                          std::span<const Kernel> kernels,
                                           const CeilingLoops& loops = supported_ceiling_loops());
 
 }  // namespace convscale

@@ -4,7 +4,7 @@
 #include "common/bound.hpp"
 #include "common/thread_team.hpp"
 #include "common/vocabulary.hpp"
-#include "cpu/kernel.hpp"
+#include "cpu/row_kernel.hpp"
 
 #include <chrono>
 #include <cstddef>

@@ -1,83 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "common/kernel.hpp"
+#include "cpu/row_kernel.hpp"
+
+#include <cstddef>
 #include <cstdint>
 
-/// What a CPU kernel is. Plain data and functions, nothing of the standard library: files compiled
-/// for a newer instruction set include this, and an inline function that they compiled could
-/// otherwise be linked into code for every processor.
 namespace convscale {
 
-/// Rows that kernels sum together: bands of rows are a multiple of it where they can be.
-inline constexpr std::int64_t kRowGroup = 5;
-
-/// One image with its filter, row-major and contiguous; the pixels stand as the user has them, with
-/// no padding.
-template <class T>
-struct Image {
-  const T* pixels;  ///< (height, width)
-  std::int64_t height;
-  std::int64_t width;
-  const T* taps;  ///< (filter_size, filter_size), not flipped
-  std::int64_t filter_size;
-  std::int64_t stride;
-
-  constexpr std::int64_t full_height() const { return height + filter_size - 1; }
-  constexpr std::int64_t full_width() const { return width + filter_size - 1; }
-  constexpr std::int64_t out_width() const { return (full_width() + stride - 1) / stride; }
+/// Kept rows row_begin..row_end of one image, and where they go: row-major and contiguous, elements
+/// of the request's dtype; the pixels stand as the user has them, with no padding.
+struct Piece {
+  const std::byte* pixels = nullptr;  ///< (height, width), the whole image
+  const std::byte* taps = nullptr;    ///< (filter_height, filter_width), not flipped
+  std::int64_t row_begin = 0;
+  std::int64_t row_end = 0;
+  std::byte* results = nullptr;  ///< (row_end - row_begin, out_width)
+  std::byte* scratch = nullptr;  ///< BasicPlan::scratch_bytes(), from a page on; the worker's own
 };
 
-/// Instruction sets that a kernel needs, as bits.
-enum Isa : unsigned {
-  kIsaBaseline = 0,
-  kIsaAvx2 = 1u << 0,    ///< AVX2 and FMA
-  kIsaAvx512 = 1u << 1,  ///< AVX-512 F, DQ, BW, VL
+/// A kernel set up for one request and one thread.
+class Plan : public BasicPlan {
+ public:
+  /// What is left of such a group of rows is slower: pieces of an image should be whole groups. 0:
+  /// it does whole images only.
+  virtual std::int64_t row_group() const { return 0; }
+  /// Method `full` computes and stores every output of the full rows row_begin * stride .. row_end
+  /// * stride; `strided` the kept ones alone.
+  virtual void run(const Piece& piece) = 0;
 };
 
-/// The operations of a kernel on elements of type T. All are pure functions that may run on any
-/// number of threads at once.
-template <class T>
-struct Operations {
-  /// Rows row_begin..row_end of the full convolution, full_width() elements each, `pitch` elements
-  /// apart, all of them stored:
-  ///     out[y - row_begin][x] = sum over a, b with 0 <= y-a < height, 0 <= x-b < width of
-  ///     taps[a][b] * pixels[y-a][x-b]
-  void (*full_rows)(const Image<T>& image, std::int64_t row_begin, std::int64_t row_end, T* out,
-                    std::int64_t pitch);
-  /// Kept rows row_begin..row_end, out_width() elements each, contiguous: the sum above at (y, x) =
-  /// (i stride, j stride) only.
-  void (*strided_rows)(const Image<T>& image, std::int64_t row_begin, std::int64_t row_end, T* out);
-};
+using Kernel = BasicKernel<Plan, Request>;
 
-/// One kernel of the table.
-struct Kernel {
-  const char* name;
-  const char* description;
-  unsigned isa;  ///< Isa bits
-  Operations<double> float64;
-  Operations<float> float32;
-
-  template <class T>
-  const Operations<T>& operations() const {
-    if constexpr (sizeof(T) == sizeof(double)) {
-      return float64;
-    } else {
-      return float32;
-    }
-  }
-};
-
-/// The loops that measure what the hardware can do, one set for each instruction set.
-struct CeilingLoops {
-  const char* name;
-  unsigned isa;
-  int vector_bytes;  ///< of the registers that they use
-  /// Reads `bytes` (a multiple of 64, at a multiple of 64) once, as `streams` (1, 2, 4 or 8)
-  /// sequences of 8 KiB side by side, and returns a sum of them that keeps the loads alive.
-  double (*read)(const void* data, std::int64_t bytes, int streams);
-  /// `count` rounds of independent fused multiply-adds; returns the number of FLOPs.
-  double (*fma_float64)(std::int64_t count);
-  double (*fma_float32)(std::int64_t count);
-};
+/// The kernel that row functions make; they outlive it.
+Kernel as_kernel(const RowKernel& rows);
+inline const Kernel& as_kernel(const Kernel& kernel) { return kernel; }
 
 }  // namespace convscale

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cpu/kernel_table.hpp"
 
-#include "common/error.hpp"
-
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -10,11 +8,12 @@
 
 namespace convscale {
 
-// A kernel's line. Each names the kernel that a file of kernels/ defines, fastest first.
+// A kernel's line. Each names the kernel that a file of kernels/ defines, fastest first, and what
+// it is made of.
 #if defined(__x86_64__)
 #define CONVSCALE_X86_KERNELS(X) \
-  X(avx512)                      \
-  X(avx2)
+  X(RowKernel, avx512)           \
+  X(RowKernel, avx2)
 #define CONVSCALE_X86_CEILINGS(X) \
   X(avx512)                       \
   X(avx2)
@@ -24,21 +23,21 @@ namespace convscale {
 #endif
 #define CONVSCALE_KERNELS(X) \
   CONVSCALE_X86_KERNELS(X)   \
-  X(scalar)                  \
-  X(eigen)
+  X(RowKernel, scalar)       \
+  X(RowKernel, eigen)
 #define CONVSCALE_CEILINGS(X) \
   CONVSCALE_X86_CEILINGS(X)   \
   X(portable)
 
-#define CONVSCALE_DECLARE(kernel) extern const Kernel kernel##_kernel;
-#define CONVSCALE_ADDRESS(kernel) &kernel##_kernel,
+#define CONVSCALE_DECLARE(type, kernel) extern const type kernel##_kernel;
+#define CONVSCALE_ENTRY(type, kernel) as_kernel(kernel##_kernel),
 CONVSCALE_KERNELS(CONVSCALE_DECLARE)
 #define CONVSCALE_DECLARE_CEILING(set) extern const CeilingLoops set##_ceiling_loops;
 #define CONVSCALE_CEILING_ADDRESS(set) &set##_ceiling_loops,
 CONVSCALE_CEILINGS(CONVSCALE_DECLARE_CEILING)
 
-std::span<const Kernel* const> cpu_kernels() {
-  static constexpr const Kernel* kTable[] = {CONVSCALE_KERNELS(CONVSCALE_ADDRESS)};
+std::span<const Kernel> cpu_kernels() {
+  static const Kernel kTable[] = {CONVSCALE_KERNELS(CONVSCALE_ENTRY)};
   return kTable;
 }
 
@@ -62,30 +61,6 @@ std::string missing_isa(unsigned needed, std::span<const std::string> available)
     }
   }
   return fmt::format("{}", fmt::join(missing, ", "));
-}
-
-const Kernel& find_kernel(std::string_view name, std::span<const Kernel* const> kernels,
-                          std::span<const std::string> available) {
-  std::vector<std::string_view> names, supported;
-  const Kernel* named = nullptr;
-  for (const Kernel* kernel : kernels) {
-    names.emplace_back(kernel->name);
-    if (name == kernel->name) named = kernel;
-    if (missing_isa(kernel->isa, available).empty()) {
-      supported.emplace_back(kernel->name);
-      if (name == "auto" && named == nullptr) named = kernel;
-    }
-  }
-  if (named == nullptr) {
-    throw UsageError(fmt::format("--kernel {}: no such kernel of backend cpu; expected auto, {}",
-                                 name, fmt::join(names, ", ")));
-  }
-  if (const std::string missing = missing_isa(named->isa, available); !missing.empty()) {
-    throw UnsupportedError(
-        fmt::format("--kernel {}: this processor has no {}; supported here: auto, {}", name,
-                    missing, fmt::join(supported, ", ")));
-  }
-  return *named;
 }
 
 }  // namespace convscale

@@ -5,13 +5,12 @@
 
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace convscale {
 
-/// All kernels of this build, fastest first: `auto` takes the first that the machine supports.
-std::span<const Kernel* const> cpu_kernels();
+/// All kernels, fastest first: `auto` takes the first that this machine supports.
+std::span<const Kernel> cpu_kernels();
 
 /// The ceiling loops of this build, widest first; the last runs everywhere.
 std::span<const CeilingLoops* const> cpu_ceiling_loops();
@@ -19,10 +18,5 @@ std::span<const CeilingLoops* const> cpu_ceiling_loops();
 /// Isa bits of `needed` that a machine with the instruction sets `available` (see
 /// instruction_sets()) lacks, as the names of the missing sets; empty if it can run them.
 std::string missing_isa(unsigned needed, std::span<const std::string> available);
-
-/// The kernel called `name`, or for "auto" the first supported one. Throws UsageError for an
-/// unknown name and UnsupportedError for one that needs an instruction set that `available` lacks.
-const Kernel& find_kernel(std::string_view name, std::span<const Kernel* const> kernels,
-                          std::span<const std::string> available);
 
 }  // namespace convscale

@@ -3,7 +3,7 @@
 
 #include "common/limits.hpp"
 #include "common/vocabulary.hpp"
-#include "cpu/kernel.hpp"
+#include "cpu/row_kernel.hpp"
 
 #include <optional>
 #include <span>

@@ -15,12 +15,14 @@
 
 namespace convscale {
 
-extern const Kernel avx2_kernel = {
+extern const RowKernel avx2_kernel = {
     .name = "avx2",
     .description = "register blocks of 5 rows; gathered lanes for strided",
     .isa = kIsaAvx2,
     .float64 = {full_rows<Avx2Float64>, strided_rows<Avx2Float64>},
     .float32 = {full_rows<Avx2Float32>, strided_rows<Avx2Float32>},
+    .full_path = full_path,
+    .strided_path = strided_path,
 };
 
 extern const CeilingLoops avx2_ceiling_loops =

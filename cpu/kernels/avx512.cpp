@@ -154,10 +154,18 @@ inline void strided_row(const Image<typename V::Element>& image, const Pattern<V
   }
 }
 
+constexpr bool is_own(std::int64_t filter_size, std::int64_t stride) {
+  return filter_size == kSize && stride == kStride;
+}
+
+const char* strided_path_any(std::int64_t filter_size, std::int64_t stride) {
+  return is_own(filter_size, stride) ? "4x4 by 5" : strided_path(filter_size, stride);
+}
+
 template <class V>
 void strided_rows_any(const Image<typename V::Element>& image, std::int64_t row_begin,
                       std::int64_t row_end, typename V::Element* out) {
-  if (image.filter_size != kSize || image.stride != kStride)
+  if (!is_own(image.filter_size, image.stride))
     return strided_rows<V>(image, row_begin, row_end, out);
   const Pattern<V> pattern(image.taps);
   for (std::int64_t i = row_begin; i < row_end; ++i, out += image.out_width()) {
@@ -170,12 +178,14 @@ void strided_rows_any(const Image<typename V::Element>& image, std::int64_t row_
 
 }  // namespace
 
-extern const Kernel avx512_kernel = {
+extern const RowKernel avx512_kernel = {
     .name = "avx512",
     .description = "register blocks of 5 rows; strided 4 x 4 by 5 at memory speed",
     .isa = kIsaAvx512,
     .float64 = {full_rows<Avx512Float64>, strided_rows_any<Avx512Float64>},
     .float32 = {full_rows<Avx512Float32>, strided_rows_any<Avx512Float32>},
+    .full_path = full_path,
+    .strided_path = strided_path_any,
 };
 
 extern const CeilingLoops avx512_ceiling_loops =

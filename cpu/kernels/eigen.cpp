@@ -9,7 +9,7 @@
 //
 // Measured with 33 x 1000^2 float64, K 4, S 5, two cores of a Xeon at 33 GB/s, 2026-11-22:
 // full 0.11 of the bound, strided 0.30.
-#include "cpu/kernel.hpp"
+#include "cpu/row_kernel.hpp"
 
 #include <Eigen/Core>
 
@@ -70,7 +70,7 @@ void strided_rows(const Image<T>& image, std::int64_t row_begin, std::int64_t ro
 
 }  // namespace
 
-extern const Kernel eigen_kernel = {
+extern const RowKernel eigen_kernel = {
     .name = "eigen",
     .description = "Eigen array expressions, one for each tap",
     .isa = kIsaBaseline,

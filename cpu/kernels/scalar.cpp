@@ -43,7 +43,7 @@ void strided_rows(const Image<T>& image, std::int64_t row_begin, std::int64_t ro
 
 }  // namespace
 
-extern const Kernel scalar_kernel = {
+extern const RowKernel scalar_kernel = {
     .name = "scalar",
     .description = "portable C++, one pass for each tap",
     .isa = kIsaBaseline,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "cpu/kernel.hpp"
+#include "cpu/row_kernel.hpp"
 
 #include <immintrin.h>
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "cpu/kernel.hpp"
 #include "cpu/kernels/scalar.hpp"
+#include "cpu/row_kernel.hpp"
 
 /// The vector kernel family, written once over a vector type V (vector_avx2.hpp, vector_avx512.hpp)
 /// and compiled by one file for each instruction set.
@@ -184,6 +184,23 @@ void full_rows(const Image<ElementOf<V>>& image, std::int64_t row_begin, std::in
     default:
       return full_rows_of<V, 0, V::kColumns>(image, row_begin, row_end, out, pitch);
   }
+}
+
+inline const char* full_path(std::int64_t filter_size) {
+  switch (filter_size) {
+    case 3:
+      return "3x3";
+    case 4:
+      return "4x4";
+    case 5:
+      return "5x5";
+    default:
+      return "any size";
+  }
+}
+
+inline const char* strided_path(std::int64_t filter_size, std::int64_t stride) {
+  return stride == 1 ? full_path(filter_size) : "gather";
 }
 
 template <class V>

@@ -4,6 +4,7 @@
 #include "bench/data/workload.hpp"
 #include "bench/measure/verify.hpp"
 #include "common/buffer.hpp"
+#include "common/error.hpp"
 #include "common/host.hpp"
 #include "common/thread_team.hpp"
 #include "common/topology.hpp"
@@ -74,8 +75,8 @@ Config small_config() {
 
 std::vector<std::string> supported_kernels() {
   std::vector<std::string> names;
-  for (const Kernel* kernel : cpu_kernels()) {
-    if (missing_isa(kernel->isa, instruction_sets()).empty()) names.emplace_back(kernel->name);
+  for (const Listing& kernel : cpu_backend().kernels()) {
+    if (kernel.unsupported.empty()) names.push_back(kernel.name);
   }
   return names;
 }

@@ -76,11 +76,11 @@ void record_strided_rows(const Image<T>& image, std::int64_t row_begin, std::int
   }
 }
 
-constexpr Kernel kRecorder = {.name = "recorder",
-                              .description = "writes down its calls",
-                              .isa = kIsaBaseline,
-                              .float64 = {record_full_rows<double>, record_strided_rows<double>},
-                              .float32 = {record_full_rows<float>, record_strided_rows<float>}};
+constexpr RowKernel kRecorder = {.name = "recorder",
+                                 .description = "writes down its calls",
+                                 .isa = kIsaBaseline,
+                                 .float64 = {record_full_rows<double>, record_strided_rows<double>},
+                                 .float32 = {record_full_rows<float>, record_strided_rows<float>}};
 
 /// One iteration with the recorder, and what it saw.
 template <class T>
@@ -91,7 +91,7 @@ class Recording {
         images_(bytes(shape_.pixels()), "images"),
         filters_(bytes(shape_.taps()), "filters"),
         results_(bytes(shape_.outputs()), "results") {
-    static constexpr const Kernel* kTable[] = {&kRecorder};
+    const Kernel kTable[] = {as_kernel(kRecorder)};
     config.dtype = sizeof(T) == sizeof(double) ? Dtype::kFloat64 : Dtype::kFloat32;
     const auto backend = make_cpu_backend(config, {}, kTable);
     log_of<T>.calls.clear();

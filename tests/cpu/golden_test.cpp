@@ -3,10 +3,10 @@
 #include "bench/data/npy.hpp"
 #include "bench/measure/reference.hpp"
 #include "bench/measure/verify.hpp"
+#include "common/buffer.hpp"
 #include "common/digest.hpp"
-#include "common/host.hpp"
+#include "common/kernel_table.hpp"
 #include "common/thread_team.hpp"
-#include "cpu/convolve.hpp"
 #include "cpu/kernel_table.hpp"
 #include "cpu/naive.hpp"
 
@@ -18,6 +18,7 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -85,11 +86,6 @@ struct Case {
     }
   }
 
-  Image<T> image(std::int64_t index) const {
-    return {images.data() + index * shape.pixels(), shape.height,      shape.width,
-            filters.data() + index * shape.taps(),  shape.filter_size, shape.stride};
-  }
-
   /// Compares one image's `got` (out_height, out_width) with SciPy's.
   template <class Got>
   void compare(std::int64_t index, const Got* got) const {
@@ -129,51 +125,50 @@ void for_each_case(Body&& body) {
   }
 }
 
-class GoldenKernelTest : public ::testing::TestWithParam<const Kernel*> {
+class GoldenKernelTest : public ::testing::TestWithParam<Kernel> {
  protected:
   void SetUp() override {
-    const std::string missing = missing_isa(GetParam()->isa, instruction_sets());
-    if (!missing.empty()) GTEST_SKIP() << "this processor has no " << missing;
+    const std::string missing = GetParam().missing ? GetParam().missing() : "";
+    if (!missing.empty()) GTEST_SKIP() << missing;
   }
 
-  /// Runs `rows(image, row_begin, row_end, out)` over each image, in one piece and in two.
-  template <class T, class Rows>
-  static void check(const Case<T>& golden, Rows&& rows) {
-    const Shape& s = golden.shape;
-    for (std::int64_t i = 0; i < s.images; ++i) {
-      for (const std::int64_t cut : {std::int64_t{0}, s.out_height() / 3}) {
-        std::vector<T> out(static_cast<std::size_t>(s.outputs()), poison_value<T>());
-        if (cut > 0) rows(golden.image(i), 0, cut, out.data());
-        rows(golden.image(i), cut, s.out_height(), out.data() + cut * s.out_width());
-        for (const T value : out) ASSERT_NE(bits_of(value), kPoisonBits<T>) << "never written";
-        golden.compare(i, out.data());
+  /// Runs each image of each case, in one piece and in two; unless the kernel refuses.
+  static void check(Method method) {
+    for_each_case([&]<class T>(const Case<T>& golden) {
+      const Shape& s = golden.shape;
+      Request request(s, method, sizeof(T) == sizeof(double) ? Dtype::kFloat64 : Dtype::kFloat32);
+      request.whole_images = false;
+      if (!why_not(GetParam(), request).empty()) return;
+      const std::unique_ptr<Plan> plan = GetParam().plan(request);
+      const PageBuffer scratch(plan->scratch_bytes(), "scratch");
+      const auto bytes = [](const T* data) { return reinterpret_cast<const std::byte*>(data); };
+      for (std::int64_t i = 0; i < s.images; ++i) {
+        for (const std::int64_t cut : {std::int64_t{0}, s.out_height() / 3}) {
+          std::vector<T> out(static_cast<std::size_t>(s.outputs()), poison_value<T>());
+          const auto run = [&](std::int64_t begin, std::int64_t end) {
+            plan->run({.pixels = bytes(golden.images.data() + i * s.pixels()),
+                       .taps = bytes(golden.filters.data() + i * s.taps()),
+                       .row_begin = begin,
+                       .row_end = end,
+                       .results = reinterpret_cast<std::byte*>(out.data() + begin * s.out_width()),
+                       .scratch = scratch.data()});
+          };
+          if (cut > 0) run(0, cut);
+          run(cut, s.out_height());
+          for (const T value : out) ASSERT_NE(bits_of(value), kPoisonBits<T>) << "never written";
+          golden.compare(i, out.data());
+        }
       }
-    }
+    });
   }
 };
 
 INSTANTIATE_TEST_SUITE_P(Cpu, GoldenKernelTest,
                          ::testing::ValuesIn(cpu_kernels().begin(), cpu_kernels().end()),
-                         [](const auto& test) { return std::string(test.param->name); });
+                         [](const auto& test) { return std::string(test.param.name); });
 
-TEST_P(GoldenKernelTest, Full) {
-  for_each_case([&]<class T>(const Case<T>& golden) {
-    const ScratchShape scratch_shape = full_scratch(golden.shape, sizeof(T));
-    std::vector<T> scratch(static_cast<std::size_t>(scratch_shape.elements()));
-    check(golden, [&](const Image<T>& image, std::int64_t begin, std::int64_t end, T* out) {
-      convolve_full(GetParam()->template operations<T>(), image, begin, end, scratch_shape,
-                    scratch.data(), out);
-    });
-  });
-}
-
-TEST_P(GoldenKernelTest, Strided) {
-  for_each_case([&]<class T>(const Case<T>& golden) {
-    check(golden, [&](const Image<T>& image, std::int64_t begin, std::int64_t end, T* out) {
-      GetParam()->template operations<T>().strided_rows(image, begin, end, out);
-    });
-  });
-}
+TEST_P(GoldenKernelTest, Full) { check(Method::kFull); }
+TEST_P(GoldenKernelTest, Strided) { check(Method::kStrided); }
 
 TEST(GoldenTest, IndexHoldsTheCases) {
   int special = 0, exact = 0;

@@ -34,15 +34,15 @@ void count_strided_rows(const Image<T>&, std::int64_t begin, std::int64_t end, T
   if ((end - begin) % kRowGroup != 0) ++odd_calls;
 }
 
-constexpr Kernel kCounting{"counting",
-                           "counts its rows",
-                           kIsaBaseline,
-                           {count_full_rows<double>, count_strided_rows<double>},
-                           {count_full_rows<float>, count_strided_rows<float>}};
+constexpr RowKernel kCounting{"counting",
+                              "counts its rows",
+                              kIsaBaseline,
+                              {count_full_rows<double>, count_strided_rows<double>},
+                              {count_full_rows<float>, count_strided_rows<float>}};
 
 /// The rows that are computed in one iteration where a stop is asked for after `until` of them.
 std::int64_t rows_of_iteration(const Config& config, std::int64_t until) {
-  const std::array<const Kernel*, 1> kernels{&kCounting};
+  const std::array<Kernel, 1> kernels{as_kernel(kCounting)};
   const auto backend = make_cpu_backend(config, {.stop = is_to_stop}, kernels);
   const auto buffer = [&](std::int64_t elements) {
     return PageBuffer(config.shape.images * elements * size_of(config.dtype), "test");

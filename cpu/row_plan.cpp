@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/host.hpp"
+#include "cpu/full_method.hpp"
+#include "cpu/kernel_table.hpp"
+
+namespace convscale {
+namespace {
+
+template <class T>
+class RowPlan final : public Plan {
+ public:
+  RowPlan(const RowKernel& kernel, const Request& request)
+      : kernel_(kernel), method_(request.method), shape_(request.shape), full_(request) {}
+
+  std::int64_t scratch_bytes() const override {
+    return method_ == Method::kFull ? full_.scratch_bytes() : 0;
+  }
+  std::int64_t row_group() const override {
+    return method_ == Method::kFull ? full_.row_group() : kRowGroup;
+  }
+  std::string path() const override {
+    const std::int64_t k = shape_.filter_size;
+    if (method_ == Method::kFull) return kernel_.full_path != nullptr ? kernel_.full_path(k) : "";
+    return kernel_.strided_path != nullptr ? kernel_.strided_path(k, shape_.stride) : "";
+  }
+
+  void run(const Piece& piece) override {
+    const Operations<T>& operations = kernel_.operations<T>();
+    const Image<T> image{.pixels = reinterpret_cast<const T*>(piece.pixels),
+                         .height = shape_.height,
+                         .width = shape_.width,
+                         .taps = reinterpret_cast<const T*>(piece.taps),
+                         .filter_size = shape_.filter_size,
+                         .stride = shape_.stride};
+    if (method_ == Method::kStrided) {
+      operations.strided_rows(image, piece.row_begin, piece.row_end,
+                              reinterpret_cast<T*>(piece.results));
+    } else {
+      full_.template run<T>(
+          piece, [&](std::int64_t row_begin, std::int64_t row_end, T* out, std::int64_t pitch) {
+            operations.full_rows(image, row_begin, row_end, out, pitch);
+          });
+    }
+  }
+
+ private:
+  const RowKernel& kernel_;
+  const Method method_;
+  const Shape shape_;
+  const FullMethod full_;
+};
+
+std::string missing_here(unsigned isa) {
+  static const std::vector<std::string> available = instruction_sets();
+  const std::string missing = missing_isa(isa, available);
+  return missing.empty() ? "" : "this processor has no " + missing;
+}
+
+}  // namespace
+
+Kernel as_kernel(const RowKernel& rows) {
+  return {.name = rows.name,
+          .description = rows.description,
+          .missing = [&rows] { return missing_here(rows.isa); },
+          .plan =
+              [&rows](const Request& request) {
+                return dispatch(request.dtype, [&]<class T>() -> std::unique_ptr<Plan> {
+                  return std::make_unique<RowPlan<T>>(rows, request);
+                });
+              }};
+}
+
+}  // namespace convscale
