@@ -3,6 +3,7 @@
 
 #include "common/digest.hpp"
 #include "common/error.hpp"
+#include "common/kernel_table.hpp"
 #include "common/limits.hpp"
 #include "common/thread_team.hpp"
 #include "common/topology.hpp"
@@ -143,7 +144,7 @@ BackendFacts CudaBackend::current_facts() const {
   BackendFacts facts;
   facts.kernel = shares_.front()->kernel().name;
   facts.line_bytes = 32;  // a sector
-  facts.direct = shares_.front()->kernel().direct;
+  facts.direct = shares_.front()->direct();
   facts.quantised = false;
   std::vector<std::string> names;
   for (std::size_t i = 0; i < shares_.size(); ++i) {
@@ -298,27 +299,13 @@ Digest CudaBackend::digest_of_host() {
   return sum;
 }
 
-std::vector<Listing> list_kernels() {
-  const std::string no_device = why_no_device();
-  std::vector<Listing> listings;
-  for (const Kernel* kernel : kernels()) {
-    const std::string missing = kernel->missing == nullptr ? "" : kernel->missing();
-    std::string description = kernel->description;
-    if (kernel->uses != nullptr && missing.empty())
-      description += fmt::format(": {}", kernel->uses());
-    listings.push_back(
-        {kernel->name, std::move(description), missing.empty() ? no_device : missing});
-  }
-  return listings;
-}
-
 }  // namespace
 }  // namespace cuda
 
 BackendEntry cuda_backend() {
   return {
       .name = "cuda",
-      .kernels = cuda::list_kernels,
+      .kernels = [] { return list_kernels(cuda::kernels(), cuda::why_no_device()); },
       .devices = cuda::list_devices,
       .device_count = cuda::device_count,
       .create = [](const Config& config, const Assignment& assignment) -> std::unique_ptr<Backend> {

@@ -2,6 +2,7 @@
 #include "cuda/share.hpp"
 
 #include "common/error.hpp"
+#include "common/kernel_table.hpp"
 #include "common/thread_team.hpp"
 #include "cuda/data.hpp"
 #include "cuda/device.hpp"
@@ -40,15 +41,14 @@ struct Bytes {
 std::size_t size(std::int64_t bytes) { return static_cast<std::size_t>(bytes); }
 
 Request request_of(const Config& config, const DeviceLimits& limits, std::int64_t images) {
-  Request request{
-      .shape = config.shape, .method = config.method, .dtype = config.dtype, .device = limits};
+  Request request{convscale::Request(config), limits};
   request.shape.images = images;
   return request;
 }
 
 const Kernel& kernel_of(const Config& config, const DeviceLimits& limits, Range images) {
   const Request request = request_of(config, limits, images.end - images.begin);
-  return find_kernel(config.kernel, request, kernels());
+  return find_kernel("cuda", kernels(), config.kernel, request);
 }
 
 }  // namespace
@@ -62,8 +62,7 @@ Share::Share(const Config& config, const Assignment& assignment, int device, Ran
       info_(describe(device)),
       limits_(limits_of(device)),
       kernel_(kernel_of(config, limits_, images)),
-      all_rows_(kernel_.reads_all_pixels ||
-                all_rows_travel(config.shape, config.method, config.dtype)) {
+      all_rows_(all_rows_travel(config.shape, config.method, config.dtype)) {
   select();
   workers_.resize(static_cast<std::size_t>(streams));
 }
@@ -120,6 +119,7 @@ void Share::make_plans(std::int64_t chunk_images) {
     if (!worker.plan) worker.plan = kernel_.plan(request);
     plan = worker.plan.get();
   }
+  if (plan->reads_all_pixels()) all_rows_ = true;
 }
 
 std::int64_t Share::scratch_bytes() const {
@@ -242,7 +242,7 @@ void Share::load() {
   } else {
     choose_rows();
   }
-  if (kernel_.tunes) tune();
+  if (workers_.front().plan->tunes()) tune();
 }
 
 void Share::fill() {

@@ -32,6 +32,8 @@ class Share {
   const DeviceInfo& device() const { return info_; }
   const DeviceLimits& limits() const { return limits_; }
   Range images() const { return images_; }
+  /// Whether the kernel sums directly; known once it is planned.
+  bool direct() const { return !workers_.front().plan || workers_.front().plan->direct(); }
   /// The way that the kernel takes inside, and that data take to the device where that was chosen
   /// by trying; empty if there is but one, or none yet.
   std::string path() const;

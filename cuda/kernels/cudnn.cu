@@ -161,11 +161,13 @@ class CudnnStreamPlan final : public Plan {
       : convolutions_(std::move(convolutions)) {}
 
   std::int64_t scratch_bytes() const override { return convolutions_->scratch_bytes(); }
+  bool reads_all_pixels() const override { return true; }
   std::string path() const override { return convolutions_->engines(); }
   std::unique_ptr<Plan> for_another_stream() const override {
     return std::make_unique<CudnnStreamPlan>(convolutions_);
   }
 
+  bool tunes() const override { return true; }
   void tune(const Batch& batch, cudaStream_t stream) override {
     convolutions_->for_each_part(
         batch, stream,
@@ -208,13 +210,10 @@ const Kernel cudnn_kernel{
     .name = "cudnn",
     .description = "cuDNN's grouped convolution, its fastest engine in full precision",
     .missing = [] { return cudnn_library().missing; },
+    .uses = [] { return *cudnn_version() + ", " + cudnn_library().file; },
     // What cuDNN cannot do it says when a plan is made, which needs the device.
-    .refuses = [](const Request&) { return std::string(); },
     .plan = [](const Request& request) -> std::unique_ptr<Plan> {
       return std::make_unique<CudnnStreamPlan>(std::make_shared<Convolutions>(request));
-    },
-    .tunes = true,
-    .uses = [] { return *cudnn_version() + ", " + cudnn_library().file; },
-    .reads_all_pixels = true};
+    }};
 
 }  // namespace convscale::cuda

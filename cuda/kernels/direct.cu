@@ -10,8 +10,6 @@
 #include "cuda/kernels/pointwise_plan.hpp"
 #include "cuda/launch.hpp"
 
-#include <string>
-
 namespace convscale::cuda {
 namespace {
 
@@ -42,8 +40,6 @@ using DirectPlan = PointwisePlan<T, WriteEach>;
 extern const Kernel direct_kernel;
 const Kernel direct_kernel{.name = "direct",
                            .description = "one thread an output",
-                           .missing = nullptr,
-                           .refuses = [](const Request&) { return std::string(); },
-                           .plan = &make_plan<DirectPlan>};
+                           .plan = &make_plan<Plan, DirectPlan, Request>};
 
 }  // namespace convscale::cuda

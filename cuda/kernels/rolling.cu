@@ -273,8 +273,7 @@ std::string refusal(const Request& request) {
 extern const Kernel rolling_kernel;
 const Kernel rolling_kernel{.name = "rolling",
                             .description = "full: a warp walks down the rows, sums in registers",
-                            .missing = nullptr,
                             .refuses = &refusal,
-                            .plan = &make_plan<RollingPlan>};
+                            .plan = &make_plan<Plan, RollingPlan, Request>};
 
 }  // namespace convscale::cuda

@@ -13,8 +13,6 @@
 #include <thrust/system/cuda/execution_policy.h>
 #include <thrust/tabulate.h>
 
-#include <string>
-
 namespace convscale::cuda {
 namespace {
 
@@ -35,8 +33,6 @@ using ThrustPlan = PointwisePlan<T, Tabulate>;
 extern const Kernel thrust_kernel;
 const Kernel thrust_kernel{.name = "thrust",
                            .description = "thrust::tabulate over the outputs",
-                           .missing = nullptr,
-                           .refuses = [](const Request&) { return std::string(); },
-                           .plan = &make_plan<ThrustPlan>};
+                           .plan = &make_plan<Plan, ThrustPlan, Request>};
 
 }  // namespace convscale::cuda

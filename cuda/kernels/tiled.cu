@@ -316,8 +316,7 @@ std::string refusal(const Request& request) {
 extern const Kernel tiled_kernel;
 const Kernel tiled_kernel{.name = "tiled",
                           .description = "tiles of pixels in shared memory, copied asynchronously",
-                          .missing = nullptr,
                           .refuses = &refusal,
-                          .plan = &make_plan<TiledPlan>};
+                          .plan = &make_plan<Plan, TiledPlan, Request>};
 
 }  // namespace convscale::cuda

@@ -163,8 +163,7 @@ std::string refusal(const Request& request) {
 extern const Kernel vector_kernel;
 const Kernel vector_kernel{.name = "vector",
                            .description = "strided: a few outputs a thread from 16-byte loads",
-                           .missing = nullptr,
                            .refuses = &refusal,
-                           .plan = &make_plan<VectorPlan>};
+                           .plan = &make_plan<Plan, VectorPlan, Request>};
 
 }  // namespace convscale::cuda

@@ -3,21 +3,17 @@
 // as long as their data, so that what watches memory sees an access beyond.
 #include "common/digest.hpp"
 #include "common/error.hpp"
+#include "common/kernel_table.hpp"
 #include "cpu/naive.hpp"
 #include "cuda/device_test.hpp"
 #include "cuda/kernel_table.hpp"
 
 #include <gmock/gmock.h>
 
-#include <ostream>
 #include <string>
 #include <vector>
 
 namespace convscale::cuda {
-
-/// What a test's name shows of its kernel.
-// NOLINTNEXTLINE(readability-identifier-naming): GoogleTest looks for this name
-void PrintTo(const Kernel* kernel, std::ostream* out) { *out << kernel->name; }
 
 namespace {
 
@@ -129,13 +125,13 @@ void check(const Kernel& kernel, const Request& request) {
             data.filters);
 }
 
-class EveryKernel : public DeviceTest, public ::testing::WithParamInterface<const Kernel*> {
+class EveryKernel : public DeviceTest, public ::testing::WithParamInterface<Kernel> {
  protected:
   /// Why this test cannot run the kernel; empty if it can.
   void SetUp() override {
     DeviceTest::SetUp();
     if (IsSkipped()) return;
-    const std::string missing = GetParam()->missing == nullptr ? "" : GetParam()->missing();
+    const std::string missing = GetParam().missing ? GetParam().missing() : "";
     if (!missing.empty()) GTEST_SKIP() << missing;
   }
 
@@ -145,8 +141,8 @@ class EveryKernel : public DeviceTest, public ::testing::WithParamInterface<cons
   void for_each_request(Method method, Dtype dtype, Body&& body) {
     int count = 0;
     for (const Shape& shape : kShapes) {
-      const Request request{shape, method, dtype, limits_of(0)};
-      const std::string why = GetParam()->refuses(request);
+      const Request request{{shape, method, dtype}, limits_of(0)};
+      const std::string why = why_not(GetParam(), request);
       if (why.find("it does method") == 0) return;
       if (!why.empty()) continue;
       try {
@@ -162,28 +158,28 @@ class EveryKernel : public DeviceTest, public ::testing::WithParamInterface<cons
 
 TEST_P(EveryKernel, FullFloat64) {
   for_each_request(Method::kFull, Dtype::kFloat64,
-                   [](const Request& r) { check<double>(*GetParam(), r); });
+                   [](const Request& r) { check<double>(GetParam(), r); });
 }
 TEST_P(EveryKernel, FullFloat32) {
   for_each_request(Method::kFull, Dtype::kFloat32,
-                   [](const Request& r) { check<float>(*GetParam(), r); });
+                   [](const Request& r) { check<float>(GetParam(), r); });
 }
 TEST_P(EveryKernel, StridedFloat64) {
   for_each_request(Method::kStrided, Dtype::kFloat64,
-                   [](const Request& r) { check<double>(*GetParam(), r); });
+                   [](const Request& r) { check<double>(GetParam(), r); });
 }
 TEST_P(EveryKernel, StridedFloat32) {
   for_each_request(Method::kStrided, Dtype::kFloat32,
-                   [](const Request& r) { check<float>(*GetParam(), r); });
+                   [](const Request& r) { check<float>(GetParam(), r); });
 }
 
 /// A plan is made for the largest batch and gets smaller ones too.
 TEST_P(EveryKernel, TakesFewerImagesThanPlanned) {
   for (const Method method : {Method::kFull, Method::kStrided}) {
-    Request request{{5, 12, 16, 4, 5}, method, Dtype::kFloat64, limits_of(0)};
+    Request request{{{5, 12, 16, 4, 5}, method, Dtype::kFloat64}, limits_of(0)};
     request.device.l2_bytes = 64 << 10;  // so that scratch holds less than two images
-    if (!GetParam()->refuses(request).empty()) continue;
-    const std::unique_ptr<Plan> plan = GetParam()->plan(request);
+    if (!why_not(GetParam(), request).empty()) continue;
+    const std::unique_ptr<Plan> plan = GetParam().plan(request);
     const HostWorkload<double> data(request.shape);
     const DeviceBuffer images = on_device(data.images), filters = on_device(data.filters);
     const std::vector<double> poison(Launched<double>::outputs(request), poison_value<double>());
@@ -205,14 +201,14 @@ TEST_P(EveryKernel, TakesFewerImagesThanPlanned) {
 /// Method `full` computes every output of the full convolution. What goes to scratch is looked at
 /// there; of what goes to shared memory a stride of 1 keeps all.
 TEST_P(EveryKernel, UndecimatedOutputs) {
-  Request request{{2, 21, 36, 4, 5}, Method::kFull, Dtype::kFloat64, limits_of(0)};
-  if (!GetParam()->refuses(request).empty()) return;
+  Request request{{{2, 21, 36, 4, 5}, Method::kFull, Dtype::kFloat64}, limits_of(0)};
+  if (!why_not(GetParam(), request).empty()) return;
   const HostWorkload<double> data(request.shape);
   Shape full = request.shape;
   full.stride = 1;
   const std::int64_t count = full.images * full.outputs();
-  if (GetParam()->plan(request)->scratch_bytes() == 0) request.shape = full;
-  const Launched<double> launched(*GetParam(), request, data);
+  if (GetParam().plan(request)->scratch_bytes() == 0) request.shape = full;
+  const Launched<double> launched(GetParam(), request, data);
   const bool in_scratch = launched.scratch.bytes() > 0;
   ASSERT_TRUE(!in_scratch || launched.scratch.bytes() >= count * 8) << "all in one part";
   const DeviceBuffer& outputs = in_scratch ? launched.scratch : launched.results;
@@ -220,47 +216,43 @@ TEST_P(EveryKernel, UndecimatedOutputs) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Cuda, EveryKernel, ::testing::ValuesIn(kernels().begin(), kernels().end()),
-                         [](const ::testing::TestParamInfo<const Kernel*>& kernel) {
-                           return std::string(kernel.param->name);
-                         });
+                         [](const auto& test) { return std::string(test.param.name); });
 
 class KernelTable : public DeviceTest {};
 
 TEST_F(KernelTable, AutoTakesAKernelForEverything) {
   for (const Shape& shape : kShapes) {
     for (const Method method : {Method::kFull, Method::kStrided}) {
-      const Request request{shape, method, Dtype::kFloat64, limits_of(0)};
-      const Kernel& kernel = find_kernel("auto", request, kernels());
-      EXPECT_EQ(kernel.refuses(request), "");
+      const Request request{{shape, method, Dtype::kFloat64}, limits_of(0)};
+      EXPECT_EQ(why_not(find_kernel("cuda", kernels(), "auto", request), request), "");
     }
   }
 }
 
+/// Of the benchmark's own K and S, kernels of one method only are the fast ones.
 TEST_F(KernelTable, AutoTakesTheFastOnesForTheBenchmark) {
-  Request request{{33, 1000, 1000, 4, 5}, Method::kFull, Dtype::kFloat64, limits_of(0)};
-  EXPECT_STREQ(find_kernel("auto", request, kernels()).name, "rolling");
-  request.method = Method::kStrided;
-  EXPECT_STREQ(find_kernel("auto", request, kernels()).name, "vector");
+  for (const auto& [method, other] :
+       {std::pair(Method::kFull, Method::kStrided), std::pair(Method::kStrided, Method::kFull)}) {
+    Request request{{{33, 1000, 1000, 4, 5}, method, Dtype::kFloat64}, limits_of(0)};
+    const Kernel& kernel = find_kernel("cuda", kernels(), "auto", request);
+    request.method = other;
+    EXPECT_NE(why_not(kernel, request), "") << kernel.name;
+  }
 }
 
-TEST_F(KernelTable, RefusalsSayWhyAndWhatCan) {
-  Request request{{1, 10, 10, 6, 5}, Method::kFull, Dtype::kFloat64, limits_of(0)};
+TEST_F(KernelTable, RefusalsSayWhy) {
+  Request request{{{1, 10, 10, 6, 5}, Method::kFull, Dtype::kFloat64}, limits_of(0)};
   const auto message = [&](std::string_view name) {
     try {
-      find_kernel(name, request, kernels());
-    } catch (const Error& error) {
-      return std::to_string(static_cast<int>(error.code())) + " " + error.what();
+      find_kernel("cuda", kernels(), name, request);
+    } catch (const UnsupportedError& error) {
+      return std::string(error.what());
     }
     return std::string("found");
   };
   EXPECT_THAT(message("rolling"),
-              ::testing::StartsWith("3 --kernel rolling: it does filters of 2, 3, 4, 5 and 7 a "
-                                    "side, not 6; these can: auto, tiled, direct"));
-  EXPECT_THAT(message("vector"),
-              ::testing::StartsWith("3 --kernel vector: it does method strided only"));
-  EXPECT_THAT(
-      message("fast"),
-      ::testing::StartsWith("2 --kernel fast: no such kernel of backend cuda; expected auto"));
+              ::testing::HasSubstr("it does filters of 2, 3, 4, 5 and 7 a side, not 6; these"));
+  EXPECT_THAT(message("vector"), ::testing::HasSubstr("it does method strided only"));
   request.method = Method::kStrided;
   request.shape = {1, 6000, 6000, 6, 5000};
   EXPECT_THAT(message("tiled"), ::testing::HasSubstr("of shared memory, a block of this device"));

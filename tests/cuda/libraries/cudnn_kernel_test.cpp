@@ -38,7 +38,7 @@ constexpr std::int64_t kFakeWorkspaceBytes = 1000;
 std::int64_t executions() { return standin::calls("cudaLaunchHostFunc"); }
 
 Request request_of(const Shape& shape, Method method, Dtype dtype) {
-  Request request{.shape = shape, .method = method, .dtype = dtype, .device = {}};
+  Request request{{shape, method, dtype}};
   request.device.compute_capability = 90;
   request.device.l2_bytes = 50 << 20;
   return request;

@@ -50,11 +50,7 @@ class CudnnTuningTest : public ::testing::Test {
 };
 
 Request request_of(Dtype dtype, const Alignment& alignment = {}) {
-  Request request{.shape = kShape,
-                  .method = Method::kStrided,
-                  .dtype = dtype,
-                  .device = {},
-                  .alignment = alignment};
+  Request request{{kShape, Method::kStrided, dtype}, {}, alignment};
   request.device.l2_bytes = 50 << 20;
   return request;
 }
