@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# What the build can do without: MPI, CUDA, cuDNN. Sets with_mpi and with_cuda; for each that is left
+# What the build can do without: MPI, CUDA, cuDNN, libraries of CPU kernels. Sets with_mpi and with_cuda; for each that is left
 # out, CONVSCALE_NO_MPI, CONVSCALE_NO_CUDA and CONVSCALE_NO_CUDNN say in one line why, and what
 # brings it. The program repeats these lines (--version, --list).
 
@@ -173,3 +173,45 @@ foreach(name IN ITEMS MPI CUDA CUDNN)
     message(STATUS "Without ${name}: ${CONVSCALE_NO_${name}}")
   endif()
 endforeach()
+
+# --- Libraries that are kernels of the CPU ---
+
+# convscale_kernel_library(KERNEL PACKAGE HEADER FOLDER LIBRARY...): the library of cpu/kernels/KERNEL.cpp,
+# whose HEADER lies in an include folder or its FOLDER: the target convscale_with_KERNEL; or
+# CONVSCALE_NO_KERNEL says why not, and names the Debian PACKAGE.
+function(convscale_kernel_library kernel package header folder)
+  string(TOUPPER ${kernel} name)
+  set(wanted CONVSCALE_${name})
+  set(${wanted} AUTO CACHE STRING "The CPU kernel ${kernel}: ON, OFF, or AUTO: if there is its library")
+  set_property(CACHE ${wanted} PROPERTY STRINGS AUTO ON OFF)
+  set(why "")
+  if(NOT ${wanted})
+    set(why "${wanted} was OFF")
+  elseif(${wanted} STREQUAL "AUTO" AND CONVSCALE_STATIC)
+    set(why "this program is to run where its library is not")
+  else()
+    # Not cached: what an earlier configuration found may be gone.
+    find_path(include ${header} PATH_SUFFIXES ${folder} NO_CACHE)
+    set(files)
+    foreach(library IN LISTS ARGN)
+      unset(file)
+      find_library(file ${library} NO_CACHE)
+      list(APPEND files ${file})
+    endforeach()
+    if(NOT include OR files MATCHES "NOTFOUND")
+      set(why "its library was not found; on Debian: apt install ${package}")
+    endif()
+  endif()
+  if(NOT why)
+    add_library(convscale_with_${kernel} INTERFACE)
+    target_include_directories(convscale_with_${kernel} SYSTEM INTERFACE ${include})
+    target_link_libraries(convscale_with_${kernel} INTERFACE ${files})
+  elseif(${wanted} AND NOT ${wanted} STREQUAL "AUTO")
+    message(FATAL_ERROR "${wanted} is ON, but ${why}")
+  else()
+    message(STATUS "Without ${kernel}: ${why}")
+  endif()
+  set(CONVSCALE_NO_${name} "${why}" PARENT_SCOPE)
+endfunction()
+
+convscale_kernel_library(opencv libopencv-imgproc-dev opencv2/imgproc.hpp opencv4 opencv_imgproc opencv_core)

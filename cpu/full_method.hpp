@@ -14,24 +14,25 @@ namespace convscale {
 /// stride of 1 every output is kept, and rows go straight to the results.
 class FullMethod {
  public:
-  explicit FullMethod(const Request& request) : shape_(request.shape) {
-    if (shape_.stride == 1) return;
+  /// A band takes `band_bytes`, if that is a group of rows.
+  explicit FullMethod(const Request& request, std::int64_t band_bytes = kBandBytes)
+      : shape_(request.shape) {
     constexpr std::int64_t kLine = 64;
     const std::int64_t element_bytes = size_of(request.dtype);
     const std::int64_t row_bytes =
         (shape_.full_width() * element_bytes + kLine - 1) / kLine * kLine;
-    const std::int64_t groups = std::max<std::int64_t>(kBandBytes / (kRowGroup * row_bytes), 1);
+    const std::int64_t groups = std::max<std::int64_t>(band_bytes / (kRowGroup * row_bytes), 1);
     rows_ = std::min(groups * kRowGroup, shape_.full_height());
     pitch_ = row_bytes / element_bytes;
-    scratch_bytes_ = rows_ * row_bytes;
+    if (shape_.stride > 1) scratch_bytes_ = rows_ * row_bytes;
   }
 
   std::int64_t scratch_bytes() const { return scratch_bytes_; }
   /// Of kept rows: whole bands.
   std::int64_t row_group() const {
-    return rows_ == 0 ? kRowGroup : rows_ / std::gcd(rows_, shape_.stride);
+    return shape_.stride == 1 ? kRowGroup : rows_ / std::gcd(rows_, shape_.stride);
   }
-  /// The most rows that run() asks for at once where results pass through the scratch; else 0.
+  /// The most rows that run() asks for at once where results pass through the scratch.
   std::int64_t band_rows() const { return rows_; }
 
   /// Calls `full_rows(row_begin, row_end, out, pitch)`, which stores these rows of the full
@@ -61,7 +62,7 @@ class FullMethod {
   static constexpr std::int64_t kBandBytes = 40 << 10;
 
   Shape shape_;
-  std::int64_t rows_ = 0;   // of a band; 0: no scratch
+  std::int64_t rows_ = 0;   // of a band
   std::int64_t pitch_ = 0;  // elements from row to row
   std::int64_t scratch_bytes_ = 0;
 };

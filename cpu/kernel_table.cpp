@@ -24,7 +24,8 @@ namespace convscale {
 #define CONVSCALE_KERNELS(X) \
   CONVSCALE_X86_KERNELS(X)   \
   X(RowKernel, scalar)       \
-  X(RowKernel, eigen)
+  X(RowKernel, eigen)        \
+  X(Kernel, opencv)
 #define CONVSCALE_CEILINGS(X) \
   CONVSCALE_X86_CEILINGS(X)   \
   X(portable)

@@ -5,8 +5,8 @@
 # The same names on Debian 12 and newer, and on Ubuntu 24.04 and newer.
 build_packages=(g++ cmake ninja-build pkg-config git
   libfmt-dev libcli11-dev nlohmann-json3-dev libhwloc-dev libeigen3-dev)
-test_packages=(debootstrap libgtest-dev libgmock-dev libthrust-dev binutils python3
-  python3-numpy python3-scipy python3-matplotlib python3-pytest mypy shellcheck
+test_packages=(debootstrap libgtest-dev libgmock-dev libthrust-dev libopencv-imgproc-dev binutils
+  python3 python3-numpy python3-scipy python3-matplotlib python3-pytest mypy shellcheck
   openmpi-bin libopenmpi-dev iproute2 procps slurm-wlm munge)
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)

@@ -30,6 +30,9 @@ says_what_it_lacks() {
 }
 check "--version says what it lacks" says_what_it_lacks --version
 check "--list says what it lacks" says_what_it_lacks --list
+remedy='not built: .* apt install libopencv-imgproc-dev'
+check "and names the kernel of a library that is not there" has "$out" "opencv +not supported: $remedy"
+check "which ends with 3, and not with a crash" ends_with 3 ./scripts/run.sh --no-install --kernel opencv
 useradd --create-home stranger
 check "another user gets one line" ends_with 5 runuser -u stranger -- ./scripts/run.sh
 finish

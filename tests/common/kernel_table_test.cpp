@@ -63,6 +63,23 @@ TEST(FindKernel, NobodyDoesYetWhatTheContractSpeaksOf) {
   EXPECT_THAT(found("auto", cropped), ::testing::HasSubstr("from the first row and column on"));
 }
 
+TEST(RequestOfAConfig, SaysWhatTheScheduleGives) {
+  Config config;
+  config.shape = {.images = 3, .height = 9, .width = 8, .filter_size = 7, .stride = 2};
+  config.method = Method::kStrided;
+  config.dtype = Dtype::kFloat32;
+  const Request request(config);
+  EXPECT_EQ(request.shape, config.shape);
+  EXPECT_EQ(request.method, Method::kStrided);
+  EXPECT_EQ(request.dtype, Dtype::kFloat32);
+  EXPECT_EQ(request.filter_height, 7);
+  EXPECT_EQ(request.filter_width, 7);
+  for (const Schedule schedule : {Schedule::kStatic, Schedule::kDynamic, Schedule::kSplit}) {
+    config.schedule = schedule;
+    EXPECT_EQ(Request(config).whole_images, schedule != Schedule::kSplit);
+  }
+}
+
 /// To ask a kernel may load a library.
 TEST(FindKernel, AsksNoFurtherThanItMustTo) {
   std::vector<Choice> choices{{"a", [] { return ""; }},

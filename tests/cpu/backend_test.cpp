@@ -6,6 +6,7 @@
 #include "common/buffer.hpp"
 #include "common/error.hpp"
 #include "common/host.hpp"
+#include "common/kernel_table.hpp"
 #include "common/thread_team.hpp"
 #include "common/topology.hpp"
 #include "cpu/kernel_table.hpp"
@@ -73,28 +74,29 @@ Config small_config() {
   return config;
 }
 
-std::vector<std::string> supported_kernels() {
+/// The kernels that can do it, in the order of the table.
+std::vector<std::string> kernels_for(const Config& config) {
   std::vector<std::string> names;
-  for (const Listing& kernel : cpu_backend().kernels()) {
-    if (kernel.unsupported.empty()) names.push_back(kernel.name);
+  for (const Kernel& kernel : cpu_kernels()) {
+    if (why_not(kernel, Request(config)).empty()) names.emplace_back(kernel.name);
   }
   return names;
 }
 
 TEST(CpuBackend, IntegerDigestIsTheSameForEveryKernelScheduleWorkersMethodAndDtype) {
   std::set<std::uint64_t> digests;
-  for (const std::string& kernel : supported_kernels()) {
-    for (const Schedule schedule : {Schedule::kStatic, Schedule::kDynamic, Schedule::kSplit}) {
-      for (const int workers : {1, 3}) {
-        for (const Method method : {Method::kFull, Method::kStrided}) {
-          for (const Dtype dtype : {Dtype::kFloat64, Dtype::kFloat32}) {
-            Config config = small_config();
-            config.fill = Fill::kIntegers;
+  Config config = small_config();
+  config.fill = Fill::kIntegers;
+  for (const Schedule schedule : {Schedule::kStatic, Schedule::kDynamic, Schedule::kSplit}) {
+    for (const int workers : {1, 3}) {
+      for (const Method method : {Method::kFull, Method::kStrided}) {
+        for (const Dtype dtype : {Dtype::kFloat64, Dtype::kFloat32}) {
+          config.schedule = schedule;
+          config.num_workers = workers;
+          config.method = method;
+          config.dtype = dtype;
+          for (const std::string& kernel : kernels_for(config)) {
             config.kernel = kernel;
-            config.schedule = schedule;
-            config.num_workers = workers;
-            config.method = method;
-            config.dtype = dtype;
             Session session(config);
             const Digest digest = session.iterate();
             EXPECT_EQ(digest.unwritten, 0);
@@ -108,16 +110,16 @@ TEST(CpuBackend, IntegerDigestIsTheSameForEveryKernelScheduleWorkersMethodAndDty
 }
 
 TEST(CpuBackend, RandomDataVerifiesForEveryScheduleAndMoreWorkersThanRows) {
-  for (const std::string& kernel : supported_kernels()) {
-    for (const Schedule schedule : {Schedule::kStatic, Schedule::kDynamic, Schedule::kSplit}) {
-      for (const int workers : {1, 3, 30}) {
-        for (const Method method : {Method::kFull, Method::kStrided}) {
-          Config config = small_config();
-          config.shape = {.images = 5, .height = 9, .width = 70, .filter_size = 6, .stride = 3};
+  Config config = small_config();
+  config.shape = {.images = 5, .height = 9, .width = 70, .filter_size = 6, .stride = 3};
+  for (const Schedule schedule : {Schedule::kStatic, Schedule::kDynamic, Schedule::kSplit}) {
+    for (const int workers : {1, 3, 30}) {
+      for (const Method method : {Method::kFull, Method::kStrided}) {
+        config.schedule = schedule;
+        config.num_workers = workers;
+        config.method = method;
+        for (const std::string& kernel : kernels_for(config)) {
           config.kernel = kernel;
-          config.schedule = schedule;
-          config.num_workers = workers;
-          config.method = method;
           Session session(config);
           EXPECT_EQ(session.iterate().unwritten, 0);
           const Verification verification = session.verified();
@@ -230,7 +232,7 @@ TEST(CpuBackend, FactsNameTheKernelAndTheProcessors) {
   const std::vector<int> order = Topology().order(Bind::kSpread);
   config.num_workers = static_cast<int>(order.size()) + 1;
   const BackendFacts facts = make_cpu_backend(config, {}, cpu_kernels())->facts();
-  EXPECT_EQ(facts.kernel, supported_kernels().front());
+  EXPECT_EQ(facts.kernel, kernels_for(config).front());
   ASSERT_EQ(facts.cpus.size(), order.size() + 1);
   EXPECT_EQ(facts.cpus.front(), order.front());
   EXPECT_EQ(facts.cpus.back(), order.front());  // the extra worker starts again from the first

@@ -277,6 +277,8 @@ TEST_P(KernelTest, SaysWhichWayItTakes) {
   const auto path = [&](Method method, std::int64_t k, std::int64_t stride) {
     return GetParam().plan(Request({1, 9, 9, k, stride}, method, Dtype::kFloat64))->path();
   };
+  if (!why_not(GetParam(), Request({1, 9, 9, 4, 5}, Method::kStrided, Dtype::kFloat64)).empty())
+    return;
   const bool is_vector = name == "avx512" || name == "avx2";
   EXPECT_EQ(path(Method::kFull, 4, 5), is_vector ? "4x4" : "");
   EXPECT_EQ(path(Method::kFull, 7, 5), is_vector ? "any size" : "");

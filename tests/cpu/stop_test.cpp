@@ -2,6 +2,7 @@
 // Workers look between images and bands whether they are to stop: an interrupt does not wait for
 // the end of an iteration.
 #include "common/buffer.hpp"
+#include "common/error.hpp"
 #include "common/thread_team.hpp"
 #include "cpu/backend.hpp"
 #include "cpu/ceilings.hpp"
@@ -12,6 +13,9 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cstddef>
+#include <memory>
+#include <string>
 
 namespace convscale {
 namespace {
@@ -41,8 +45,8 @@ constexpr RowKernel kCounting{"counting",
                               {count_full_rows<float>, count_strided_rows<float>}};
 
 /// The rows that are computed in one iteration where a stop is asked for after `until` of them.
-std::int64_t rows_of_iteration(const Config& config, std::int64_t until) {
-  const std::array<Kernel, 1> kernels{as_kernel(kCounting)};
+std::int64_t rows_of_iteration(const Config& config, std::int64_t until,
+                               const std::array<Kernel, 1>& kernels = {as_kernel(kCounting)}) {
   const auto backend = make_cpu_backend(config, {.stop = is_to_stop}, kernels);
   const auto buffer = [&](std::int64_t elements) {
     return PageBuffer(config.shape.images * elements * size_of(config.dtype), "test");
@@ -111,6 +115,41 @@ TEST(Stop, PiecesAreWholeGroupsOfRows) {
       }
     }
   }
+}
+
+/// Some libraries do whole images only, and transform them.
+class WholeImages final : public Plan {
+ public:
+  explicit WholeImages(const Request& request) : rows_(request.shape.out_height()) {}
+  std::int64_t scratch_bytes() const override { return 5; }
+  bool direct() const override { return false; }
+  std::string path() const override { return "dft"; }
+  void run(const Piece& piece) override {
+    EXPECT_EQ(piece.row_begin, 0);
+    EXPECT_EQ(piece.row_end, rows_);
+    *piece.scratch = std::byte{1};
+    ++rows_computed;
+  }
+
+ private:
+  std::int64_t rows_;
+};
+
+TEST(WholeImageKernel, GetsWholeImagesAndItsFactsAreThoseOfItsPlan) {
+  const std::array<Kernel, 1> kernels{Kernel{
+      .name = "counting",
+      .description = "counts its images",
+      .refuses = [](const Request& r) { return r.whole_images ? "" : "it does whole images only"; },
+      .plan = [](const Request& r) { return std::make_unique<WholeImages>(r); }}};
+  Config config = config_of(Schedule::kStatic, Method::kFull);
+  config.shape = {.images = 3, .height = 2000, .width = 300, .filter_size = 31, .stride = 3};
+  EXPECT_EQ(rows_of_iteration(config, std::int64_t{1} << 40, kernels), 3) << "images";
+  const auto backend = make_cpu_backend(config, {.stop = is_to_stop}, kernels);
+  EXPECT_EQ(backend->scratch_bytes(), 2 * 5);
+  EXPECT_FALSE(backend->facts().direct);
+  EXPECT_EQ(backend->facts().path, "dft");
+  config.schedule = Schedule::kSplit;
+  EXPECT_THROW(make_cpu_backend(config, {.stop = is_to_stop}, kernels), UnsupportedError);
 }
 
 TEST(Stop, EndsTheRepeatsOfAWorkTime) {

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// opencv: cv::filter2D of OpenCV, what many a C++ program calls for this.
+//
+//     padded = band of the image, the K - 1 rows above it, K - 1 columns of zeros behind it
+//     for y, x:  out[y][x] = sum over a, b of flipped[a][b] * padded[y + a][x + b - (K - 1)]
+//
+// filter2D correlates, so the filter is turned around; its anchor is the filter's last tap, so that
+// a window ends at its output. It makes as many outputs as it gets pixels: the rows and columns of
+// the full convolution that lie beyond the image are those of zeros. 2 K^2 FLOPs an output; each
+// pixel is read from memory once.
+//
+// Of a whole matrix, filter2D takes a DFT once the filter has 50 taps (float32 with SSE3: 130), as
+// modules/imgproc/src/filter.dispatch.cpp says. Measured with 4.6 and one image of 1000^2: a NaN
+// then spreads to 60,000 outputs, and the error of small outputs at the border is up to 30 times
+// the verification's bound (float64, K 11). Of a band inside a larger matrix it always sums
+// directly, which is what this kernel gives it. With float64 and K 31 the DFT would be 16 times as
+// fast.
+#include "cpu/full_method.hpp"
+
+#include <opencv2/imgproc.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace convscale {
+namespace {
+
+/// Of outputs, and as much of pixels: 4 % faster than 160 KiB and 24 % than 40 KiB (float64, K 4, 1
+/// MiB of second-level cache); larger ones gained nothing.
+constexpr std::int64_t kBandBytes = 320 << 10;
+
+template <class T>
+class OpencvPlan final : public Plan {
+ public:
+  explicit OpencvPlan(const Request& request)
+      : shape_(request.shape),
+        full_(request, kBandBytes),
+        flipped_(static_cast<int>(above_ + 1), static_cast<int>(above_ + 1), kType) {
+    cv::setNumThreads(1);  // workers are ours
+  }
+
+  std::int64_t scratch_bytes() const override {
+    return full_.scratch_bytes() + (above_ + full_.band_rows()) * shape_.full_width() *
+                                       static_cast<std::int64_t>(sizeof(T));
+  }
+  std::int64_t row_group() const override { return full_.row_group(); }
+
+  void run(const Piece& piece) override {
+    const T* taps = reinterpret_cast<const T*>(piece.taps);
+    std::reverse_copy(taps, taps + shape_.taps(), flipped_.ptr<T>());
+    const std::int64_t rows = full_.band_rows();
+    full_.template run<T>(
+        piece, [&](std::int64_t row_begin, std::int64_t row_end, T* out, std::int64_t pitch) {
+          for (std::int64_t y = row_begin; y < row_end; y += rows)
+            filter(piece, y, std::min(y + rows, row_end), out + (y - row_begin) * pitch, pitch);
+        });
+  }
+
+ private:
+  static constexpr int kType = sizeof(T) == sizeof(double) ? CV_64F : CV_32F;
+
+  /// Rows y_begin..y_end of the full convolution, of a band at most.
+  void filter(const Piece& piece, std::int64_t y_begin, std::int64_t y_end, T* out,
+              std::int64_t pitch) {
+    const T* pixels = reinterpret_cast<const T*>(piece.pixels);
+    T* const padded = reinterpret_cast<T*>(piece.scratch + full_.scratch_bytes());
+    const std::int64_t columns = shape_.full_width(), rows = y_end - y_begin;
+    for (std::int64_t r = 0; r < above_ + rows; ++r) {
+      const std::int64_t y = y_begin - above_ + r;
+      T* row = padded + r * columns;
+      T* end = row;
+      if (y >= 0 && y < shape_.height)
+        end = std::copy_n(pixels + y * shape_.width, shape_.width, row);
+      std::fill(end, row + columns, T(0));
+    }
+    const auto above = static_cast<int>(above_), width = static_cast<int>(columns);
+    const cv::Mat whole(static_cast<int>(above_ + rows), width, kType, padded);
+    cv::Mat band(static_cast<int>(rows), width, kType, out,
+                 static_cast<std::size_t>(pitch) * sizeof(T));
+    cv::filter2D(whole.rowRange(above, whole.rows), band, -1, flipped_, {above, above}, 0,
+                 cv::BORDER_CONSTANT);
+    add_zero_taps(padded, rows, out, pitch);
+  }
+
+  /// filter2D leaves out taps that are zero; but zero times NaN or infinity is NaN.
+  void add_zero_taps(const T* padded, std::int64_t rows, T* out, std::int64_t pitch) const {
+    const T* taps = flipped_.ptr<T>();
+    if (std::find(taps, taps + shape_.taps(), T(0)) == taps + shape_.taps()) return;
+    const std::int64_t columns = shape_.full_width();
+    const auto is_finite = [](T pixel) { return std::isfinite(pixel); };
+    if (std::all_of(padded, padded + (above_ + rows) * columns, is_finite)) return;
+    for (std::int64_t tap = 0; tap < shape_.taps(); ++tap) {
+      if (taps[tap] != 0) continue;
+      const std::int64_t a = tap / (above_ + 1), left = above_ - tap % (above_ + 1);
+      for (std::int64_t y = 0; y < rows; ++y) {
+        const T* row = padded + (y + a) * columns;
+        for (std::int64_t x = left; x < columns; ++x) out[y * pitch + x] += T(0) * row[x - left];
+      }
+    }
+  }
+
+  const Shape shape_;
+  const std::int64_t above_ = shape_.filter_size - 1;  // rows that a window reaches up
+  const FullMethod full_;
+  cv::Mat flipped_;
+};
+
+std::string refusal(const Request& request) {
+  if (request.method == Method::kStrided) {
+    return "it does method full only: cv::filter2D computes every output";
+  }
+  return request.shape.full_width() <= std::numeric_limits<int>::max()
+             ? ""
+             : "it counts columns in 32 bits";
+}
+
+}  // namespace
+
+extern const Kernel opencv_kernel;
+const Kernel opencv_kernel{.name = "opencv",
+                           .description = "cv::filter2D, band of rows by band of rows",
+                           .uses = [] { return "OpenCV " + cv::getVersionString(); },
+                           .refuses = &refusal,
+                           .plan = &make_plan<Plan, OpencvPlan, Request>};
+
+}  // namespace convscale
