@@ -5,7 +5,6 @@
 #include "bench/measure/verify.hpp"
 #include "common/buffer.hpp"
 #include "common/error.hpp"
-#include "common/host.hpp"
 #include "common/kernel_table.hpp"
 #include "common/thread_team.hpp"
 #include "common/topology.hpp"
