@@ -58,6 +58,8 @@ def _become(path: Path, args: Sequence[str], environment: Mapping[str, str],
             code = 0
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+            if isinstance(end.code, str):
+                print(end.code, file=sys.stderr)
         threading._shutdown()  # type: ignore[attr-defined]
         multiprocessing.util._exit_function()  # type: ignore[attr-defined]
         sys.stdout.flush()
@@ -69,11 +71,11 @@ def _become(path: Path, args: Sequence[str], environment: Mapping[str, str],
 
 
 class Script:
-    """One of scripts/, by the function that is its body."""
+    """One of scripts/, or another `path`, by the function that is its body."""
 
-    def __init__(self, name: str, main: Callable[[Sequence[str]], int]) -> None:
-        self.path = SCRIPTS / name
-        self.main = main
+    def __init__(self, name: str, main: Callable[[Sequence[str]], int],
+                 path: Optional[Path] = None) -> None:
+        self.name, self.main, self.path = name, main, path or SCRIPTS / name
 
     def start(self, *options: object, env: Optional[Mapping[str, str]] = None,
               **more: Any) -> "subprocess.Popen[str]":
@@ -82,7 +84,7 @@ class Script:
         more = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True,
                 "start_new_session": True, **more}
         environment = dict(os.environ if env is None else env)
-        body = functools.partial(run_script, self.path.name, self.main)
+        body = functools.partial(run_script, self.name, self.main)
         return subprocess.Popen(
             [str(self.path), *args], **_INSTEAD, **more,
             preexec_fn=lambda: _become(self.path, args, environment, body))

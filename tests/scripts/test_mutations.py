@@ -12,9 +12,14 @@ import time
 from pathlib import Path
 
 import pytest
+from forked import MadeUp, Script
 
 HERE = Path(__file__).resolve().parent
 RUN = HERE.parent / "mutations" / "run.py"
+sys.path.append(str(RUN.parent))
+import plant  # noqa: E402
+
+RUNNER = Script("mutations", plant.main, RUN)
 # Looks like a GoogleTest executable; its cases are shell functions that the sources define.
 CALC_TEST = r"""# static_assert # nothing
 for option; do
@@ -71,7 +76,7 @@ def entry(what: str, before: str, after: str, check: str) -> str:
 class Bench:
     """A made-up clone with tables of lies, and a made-up cmake."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, programs: MadeUp) -> None:
         self.root, self.tables, self.notes = folder / "root", folder / "tables", folder / "notes"
         tools = folder / "tools"
         for path, text in TEXTS.items():
@@ -79,23 +84,25 @@ class Bench:
             (self.root / path).write_text(text)
         self.tables.mkdir()
         tools.mkdir()
-        cmake = tools / "cmake"
-        cmake.write_text(f"#!{sys.executable}\n" + (HERE / "made_up_cmake.py").read_text())
-        cmake.chmod(0o755)
+        programs.write(tools / "cmake", HERE / "made_up_cmake.py")
         self.environment = {**os.environ, "MADE_UP_NOTES": str(self.notes),
                             "PATH": f"{tools}:{os.environ['PATH']}"}
         for command in (["init", "-q"], ["add", "."]):
             subprocess.run(["git", "-C", self.root, *command], check=True)
 
-    def command(self, *options: str) -> list[str | Path]:
-        return [sys.executable, "-B", RUN, "--root", self.root, "--tables", self.tables, *options]
+    def start(self, *options: str) -> "subprocess.Popen[str]":
+        return RUNNER.start("--root", self.root, "--tables", self.tables, *options,
+                            env=self.environment)
+
+    def done(self, *options: str) -> "subprocess.CompletedProcess[str]":
+        return RUNNER.run("--root", self.root, "--tables", self.tables, *options,
+                          env=self.environment)
 
     def run(self, *lies: tuple[str, str, str, str], options: tuple[str, ...] = (),
             code: int = 0) -> str:
         """What the runner says of the lies."""
         (self.tables / "made_up.toml").write_text("".join(entry(*lie) for lie in lies))
-        done = subprocess.run(self.command(*options), capture_output=True, text=True, check=False,
-                              timeout=300, env=self.environment)
+        done = self.done(*options)
         assert done.returncode == code, done.stdout + done.stderr
         for path, text in TEXTS.items():
             assert (self.root / path).read_text() == text
@@ -103,10 +110,10 @@ class Bench:
 
 
 @pytest.fixture(name="bench")
-def _bench(tmp_path: Path) -> Bench:
+def _bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     if shutil.which("git") is None:
         pytest.skip("no git here")
-    return Bench(tmp_path)
+    return Bench(tmp_path, MadeUp(monkeypatch))
 
 
 def test_a_lie_that_a_test_notices_is_caught_and_only_it_is_built(bench: Bench) -> None:
@@ -139,8 +146,7 @@ def test_changes_that_are_not_committed_are_in_the_copy(bench: Bench) -> None:
     (bench.tables / "made_up.toml").write_text(
         entry("new", "1000", "2000", 'target = "calc_test"\nfilter = "Calc.*"') +
         entry("changed", "4 / 2", "4 / 1", 'target = "calc_test"\nfilter = "Calc.*"'))
-    done = subprocess.run(bench.command(), capture_output=True, text=True, check=False,
-                          env=bench.environment)
+    done = bench.done()
     assert done.returncode == 1, done.stdout + done.stderr
     assert "SURVIVED made up: new" in done.stdout and "caught   made up: changed" in done.stdout
 
@@ -208,8 +214,7 @@ def test_a_check_that_can_notice_nothing_is_an_error(bench: Bench, check: str,
 def test_a_check_that_fails_without_the_lie_is_an_error(bench: Bench) -> None:
     (bench.root / "tests/calc_test.sh").write_text(CALC_TEST.replace("= 6", "= 9"))
     (bench.tables / "made_up.toml").write_text(entry(*TRIPLES))
-    done = subprocess.run(bench.command(), capture_output=True, text=True, check=False,
-                          env=bench.environment)
+    done = bench.done()
     assert done.returncode == 2
     assert "ERROR    made up: it triples" in done.stdout
     assert "calc_test Calc.Doubles without the lie, too" in done.stdout
@@ -224,8 +229,7 @@ def test_a_killed_run_leaves_no_lie_to_the_next(bench: Bench) -> None:
     check = 'target = "calc_test"\nfilter = "Calc.IsSlow"'
     (bench.tables / "made_up.toml").write_text(entry("it hangs", "sleep 0", "sleep 30", check))
     copy = bench.root / "build/mutations/tree/bench/slow.sh"
-    with subprocess.Popen(bench.command(), stdout=subprocess.DEVNULL, env=bench.environment,
-                          start_new_session=True) as runner:
+    with bench.start() as runner:
         while not (copy.exists() and "sleep 30" in copy.read_text()):
             assert runner.poll() is None
             time.sleep(0.01)
@@ -246,8 +250,7 @@ def test_an_interrupt_ends_it_with_130(bench: Bench) -> None:
     check = 'target = "calc_test"\nfilter = "Calc.IsSlow"'
     (bench.tables / "made_up.toml").write_text(entry("it hangs", "sleep 0", "sleep 30", check))
     copy = bench.root / "build/mutations/tree/bench/slow.sh"
-    with subprocess.Popen(bench.command(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                          text=True, env=bench.environment) as runner:
+    with bench.start() as runner:
         while not (copy.exists() and "sleep 30" in copy.read_text()):
             assert runner.poll() is None
             time.sleep(0.01)
@@ -279,8 +282,7 @@ def test_lies_are_chosen_listed_and_written_as_a_table(bench: Bench, tmp_path: P
 def test_bad_tables_are_refused_in_one_line(bench: Bench, before: str, after: str,
                                             complaint: str) -> None:
     (bench.tables / "made_up.toml").write_text(entry(*TRIPLES).replace(before, after))
-    done = subprocess.run(bench.command("--dry-run"), capture_output=True, text=True, check=False,
-                          env=bench.environment)
+    done = bench.done("--dry-run")
     assert (done.returncode, done.stdout) == (2, "")
     assert complaint in done.stderr and done.stderr.count("\n") == 1
 
