@@ -274,17 +274,6 @@ def test_two_experiments_at_once(experiments: Experiments) -> None:
 # --- Reports, with the options of what is reported
 
 
-def test_a_report_beside_the_options_of_its_sweep(bench: Bench) -> None:
-    bench.run(0, *OPTIONS, "--interleave")
-    bench.run(0, *OPTIONS, "--interleave", "--report-only", "--yes")
-    bench.run(0, "--report-only", "--mem", "4000k")
-    before = (bench.out / "report.md").read_bytes()
-    errors = bench.run(2, *OPTIONS, "--iterations", "3", "--report-only", "--size", "500")
-    assert errors.count("\n") == 1
-    assert "holds a sweep with --size 1000x1000 (now 500x500), --iterations 10 (now 3)" in errors
-    assert (bench.out / "report.md").read_bytes() == before
-
-
 @pytest.mark.parametrize("options", [
     [*NODES, "HOSTFILE"], [*NODES[:2], *NODES[4:], "HOSTFILE"], [*NODES, "--slurm"],
     ["--mode", "strong", "--size", "8", "--mem", "64", "--num_workers", "1", "--baseline",
@@ -318,16 +307,3 @@ def test_what_cannot_be_written_is_reported_all_the_same(bench: Bench) -> None:
     assert printed == bench.report()
     assert f"{bench.out} cannot be written; the report goes to standard output" in errors
     assert {path: path.stat().st_mtime_ns for path in bench.out.rglob("*")} == before
-
-
-def test_collecting_beside_the_options_of_the_experiments(experiments: Experiments) -> None:
-    experiments.run(0, *QUICK, "--iterations", "3")
-    experiments.run(0, "--collect")
-    for options in (QUICK, ["--experiment", "2x4", "--partition", "batch"], ["--iterations", "3"]):
-        experiments.run(0, *options, "--collect")
-    for options, says in (
-            (["--experiment", "2x4,2x8"], "holds experiments with --experiment 1x4,2x4 (now 2x4,2"),
-            (["--iterations", "4"], "holds experiments with --iterations 3 (now 4)"),
-            (["--fill", "zeros"], "holds experiments with --fill not given (now zeros)")):
-        errors = experiments.run(2, *options, "--collect")
-        assert errors.count("\n") == 1 and says in errors

@@ -149,15 +149,6 @@ def test_a_crash_costs_its_row(tmp_path: Path) -> None:
     assert records[1]["reason"] == "its process was ended by SIGSEGV: in the driver"
 
 
-def test_a_limit_that_nobody_keeps(tmp_path: Path) -> None:
-    path = tmp_path / "peers.json"
-    done = run("--peers", "import,missing", *SMALL, "--limit", "0.2", "--json", path,
-               CHILD=str(tmp_path / "child"))
-    assert done.returncode == 5, done.stderr
-    assert records_of(path)[0]["reason"] == \
-        "it did not end within the 0.2 s that --limit gives to a peer"
-
-
 def test_what_is_missing_is_skipped_with_its_reason(tmp_path: Path) -> None:
     path = tmp_path / "peers.json"
     done = run("--peers", "missing,broken,dying,numpy", "--method", "full", *SMALL, "--json", path)
