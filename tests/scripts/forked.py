@@ -24,6 +24,7 @@ from convscale.cli import run_script
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 LIMIT_S = 240.0  # of what hangs
+_ENDING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 # In place of a program, which is never executed. Popen waits until its pipe is closed.
 _INSTEAD: dict[str, Any] = {"executable": "/bin/false", "close_fds": False}
 
@@ -132,17 +133,24 @@ class MadeUp:
                 code = _compiled(self._texts[str(path)], str(path))
                 go, started = os.pipe()
 
+                # What a signal raises while the callbacks of a fork run would be lost.
+                mask = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+
                 def body() -> None:
                     os.read(go, 1)  # until it is known who has been started, as it would be
                     os.close(go)
+                    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
                     exec(code, {"__name__": "__main__", "__file__": str(path)})
 
                 files = [go, *options.pop("pass_fds", ())]
                 words = [os.fspath(one) for one in args[1:]]
-                super().__init__(args, **{**options, **_INSTEAD, "preexec_fn": lambda: _become(
-                    path, words, environment, body, files)})
-                os.close(started)
-                os.close(go)
+                try:
+                    super().__init__(args, **{**options, **_INSTEAD, "preexec_fn": lambda: _become(
+                        path, words, environment, body, files)})
+                finally:
+                    os.close(started)
+                    os.close(go)
+                    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         return Popen
 
 
