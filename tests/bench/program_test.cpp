@@ -3,6 +3,7 @@
 #include "bench/program.hpp"
 
 #include "bench/backends.hpp"
+#include "bench/cli/option_declarations.hpp"
 #include "bench/data/npy.hpp"
 #include "bench/faulty_backend.hpp"
 #include "bench/outcome.hpp"
@@ -10,6 +11,7 @@
 #include "support.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -153,8 +155,6 @@ TEST(Program, BadValuesAreExit2AndSayWhatWouldWork) {
       {{"--stride", "0"}, "--stride 0: expected"},
       {{"--kernel", "sse9"}, "no such kernel"},
       {{"--backend", "tpu"}, "expected one of cpu, cuda"},
-      {{"--method", "fft"}, "--method fft: expected one of full, strided"},
-      {{"--dtype", "float16"}, "one of float64, float32"},
       {{"--fill", "file"}, "--images FILE.npy reads a file"},
       {{"--seed", "-1"}, "--seed -1: expected"},
       {{"--num_workers", "1,0"}, "--num_workers 0: expected a whole number from 1"},
@@ -203,6 +203,15 @@ TEST(Program, BadValuesAreExit2AndSayWhatWouldWork) {
     SCOPED_TRACE(::testing::PrintToString(bad.args));
     const Outcome outcome = run(bad.args);
     expect_one_line_error(outcome, 2, bad.part);
+  }
+}
+
+TEST(Program, OtherNamesThanAnOptionsAreRefused) {
+  for (const OptionDeclaration& option : option_declarations()) {
+    if (option.fields.empty() || option.fields[0].names.empty()) continue;
+    expect_one_line_error(run({option.name(), "fft"}), 2,
+                          fmt::format("{} fft: expected one of {}\n", option.name(),
+                                      fmt::join(option.fields[0].names, ", ")));
   }
 }
 

@@ -145,7 +145,7 @@ TEST(WholeImageKernel, GetsWholeImagesAndItsFactsAreThoseOfItsPlan) {
   config.shape = {.images = 3, .height = 2000, .width = 300, .filter_size = 31, .stride = 3};
   EXPECT_EQ(rows_of_iteration(config, std::int64_t{1} << 40, kernels), 3) << "images";
   const auto backend = make_cpu_backend(config, {.stop = is_to_stop}, kernels);
-  EXPECT_EQ(backend->scratch_bytes(), 2 * 5);
+  EXPECT_EQ(backend->needs().scratch_bytes, 2 * 5);
   EXPECT_FALSE(backend->facts().direct);
   EXPECT_EQ(backend->facts().path, "dft");
   config.schedule = Schedule::kSplit;

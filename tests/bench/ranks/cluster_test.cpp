@@ -202,11 +202,6 @@ TEST_P(Distributed, BadOptionsAreOneLine) {
   EXPECT_EQ(outcomes[1].err + outcomes[2].err, "");
 }
 
-TEST(Cluster, DistributeTakesTwoNames) {
-  testing::expect_one_line_error(testing::run({"--distribute", "both"}), 2,
-                                 "--distribute both: expected one of scatter, local");
-}
-
 TEST(Cluster, WhatIsShippedDoesNotStayOnADevice) {
   // The CPU does have a resident scope here.
   const BackendTable table =
