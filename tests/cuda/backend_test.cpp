@@ -163,19 +163,8 @@ TEST_F(BackendTest, Refusals) {
   config.devices = {7000};
   EXPECT_THAT(refusal(config), HasSubstr("3 --devices 7000: this machine has "));
   config.devices = {0};
-  config.kernel = "nonesuch";
-  EXPECT_THAT(refusal(config), HasSubstr("2 --kernel nonesuch: no such kernel of backend cuda"));
-  config.kernel = "vector";
-  EXPECT_THAT(refusal(config), HasSubstr("3 --kernel vector: it does method strided only"));
-  config.kernel = "auto";
   config.shape.width = (std::int64_t{1} << 30) + 1;
   EXPECT_THAT(refusal(config), HasSubstr("3 --size: backend cuda takes images of less than"));
-}
-
-TEST_F(BackendTest, Lists) {
-  const BackendEntry entry = cuda_backend();
-  EXPECT_EQ(entry.kernels().front().name, "vector");
-  for (const Listing& device : entry.devices()) EXPECT_EQ(device.unsupported, "");
 }
 
 }  // namespace

@@ -104,6 +104,7 @@ class Driven {
 /// The exit code and the message with which a backend cannot be made, or prepared.
 inline std::string refusal(const Config& config) {
   try {
+    made(config);  // before there is memory for it
     const Driven<double> driven(config);
   } catch (const Error& error) {
     return std::to_string(static_cast<int>(error.code())) + " " + error.what();

@@ -6,10 +6,6 @@
 #include "cuda/driven.hpp"
 #include "cuda/kernel_table.hpp"
 #include "cuda/libraries/cudnn_fake.hpp"
-#include "cuda/libraries/environment.hpp"
-#include "tests/cuda/standin/standin.hpp"
-
-#include <gmock/gmock.h>
 
 #include <memory>
 #include <string>
@@ -41,8 +37,6 @@ const Kernel probe_kernel{.name = "probe",
                           }};
 
 }  // namespace
-
-extern const Kernel cudnn_kernel;
 
 // In place of the table of the program, whose other kernels are tested elsewhere.
 std::span<const Kernel> kernels() {

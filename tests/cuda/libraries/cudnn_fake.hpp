@@ -2,7 +2,13 @@
 // What tests ask the fake cuDNN, which is loaded when the kernel is first asked for.
 #pragma once
 
+#include "cuda/kernel.hpp"
+#include "cuda/libraries/environment.hpp"
+#include "support.hpp"
+#include "tests/cuda/standin/standin.hpp"
+
 #include <dlfcn.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <string>
@@ -33,3 +39,31 @@ inline std::string executed_by_cudnn() {
 }
 
 }  // namespace convscale::testing
+
+namespace convscale::cuda {
+
+extern const Kernel cudnn_kernel;
+
+/// Nothing is left of what was made. Times are those that the fake's engines say they take.
+class CudnnTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_EQ(cudnn_kernel.missing(), "");
+    const std::uint64_t seed = convscale::testing::test_seed();
+    standin::reset({.seed = seed, .elapsed_ms = 1});
+  }
+  void TearDown() override {
+    EXPECT_THAT(standin::faults(), ::testing::IsEmpty());
+    EXPECT_EQ(convscale::testing::live_in_cudnn(), 0) << "handles or descriptors of cuDNN are left";
+  }
+};
+
+inline Request request_of(const Shape& shape, Method method, Dtype dtype,
+                          const Alignment& alignment = {}) {
+  Request request{{shape, method, dtype}, {}, alignment};
+  request.device.compute_capability = 90;
+  request.device.l2_bytes = 50 << 20;
+  return request;
+}
+
+}  // namespace convscale::cuda

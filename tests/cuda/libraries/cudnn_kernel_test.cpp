@@ -4,15 +4,9 @@
 #include "common/error.hpp"
 #include "cpu/naive.hpp"
 #include "cuda/device_test.hpp"
-#include "cuda/kernel.hpp"
 #include "cuda/libraries/cudnn_fake.hpp"
-#include "cuda/libraries/environment.hpp"
-#include "support.hpp"
-#include "tests/cuda/standin/standin.hpp"
 
 #include <fmt/format.h>
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
 #include <memory>
 #include <string>
@@ -20,13 +14,9 @@
 #include <vector>
 
 namespace convscale::cuda {
-
-extern const Kernel cudnn_kernel;
-
 namespace {
 
 using ::convscale::testing::executed_by_cudnn;
-using ::convscale::testing::live_in_cudnn;
 using ::convscale::testing::Naive;
 using ::convscale::testing::naive_convolution;
 using ::convscale::testing::Variable;
@@ -37,21 +27,7 @@ constexpr std::int64_t kFakeWorkspaceBytes = 1000;
 
 std::int64_t executions() { return standin::calls("cudaLaunchHostFunc"); }
 
-Request request_of(const Shape& shape, Method method, Dtype dtype) {
-  Request request{{shape, method, dtype}};
-  request.device.compute_capability = 90;
-  request.device.l2_bytes = 50 << 20;
-  return request;
-}
-
-class CudnnKernelTest : public ::testing::Test {
- protected:
-  void SetUp() override { ASSERT_EQ(cudnn_kernel.missing(), ""); }
-  void TearDown() override {
-    EXPECT_THAT(standin::faults(), ::testing::IsEmpty());
-    EXPECT_EQ(live_in_cudnn(), 0) << "handles or descriptors of cuDNN are left";
-  }
-};
+using CudnnKernelTest = CudnnTest;
 
 /// Launches a plan for each of `counts`, and compares. Batches begin with the second image, which
 /// is not aligned to more than an element.

@@ -53,10 +53,5 @@ TEST(CudnnLibraryTest, IsFoundAndNamesItsVersion) {
   EXPECT_THAT(cudnn_library().file, EndsWith("/libcudnn.so.9"));
 }
 
-TEST(CudnnLibraryTest, IsFoundByThePathOfALaterCandidate) {
-  const std::vector<std::string> candidates = {"libconvscale-none.so.9", "libcudnn.so.9"};
-  EXPECT_THAT(load_cudnn(candidates).missing, IsEmpty());
-}
-
 }  // namespace
 }  // namespace convscale::cuda

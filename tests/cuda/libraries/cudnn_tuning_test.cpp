@@ -2,57 +2,31 @@
 // Which of the fake cuDNN's engines the kernel `cudnn` takes.
 #include "common/error.hpp"
 #include "cuda/cudnn_convolution.hpp"
-#include "cuda/kernel.hpp"
 #include "cuda/libraries/cudnn_fake.hpp"
-#include "cuda/libraries/environment.hpp"
 #include "cuda/resources.hpp"
-#include "support.hpp"
-#include "tests/cuda/standin/standin.hpp"
-
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
 #include <memory>
 #include <string>
 #include <vector>
 
 namespace convscale::cuda {
-
-extern const Kernel cudnn_kernel;
-
 namespace {
 
 using ::convscale::testing::executed_by_cudnn;
-using ::convscale::testing::live_in_cudnn;
 using ::convscale::testing::plans_of_cudnn;
 using ::convscale::testing::Variable;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 
 constexpr Shape kShape{3, 20, 31, 4, 5};
 constexpr Alignment kWhole{kBufferAlignment, kBufferAlignment, kBufferAlignment};
 /// Engines that may be used for float32, the way they are planned if nothing is aligned.
 const std::vector<std::string> kEngines = {"eng28_k2=4", "eng0", "eng28_k2=5", "eng2", "eng28"};
 
-class CudnnTuningTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    ASSERT_EQ(cudnn_kernel.missing(), "");
-    // Times are those that the fake's engines say they take.
-    const std::uint64_t seed = convscale::testing::test_seed();
-    standin::reset({.seed = seed, .elapsed_ms = 1});
-  }
-  void TearDown() override {
-    EXPECT_THAT(standin::faults(), IsEmpty());
-    EXPECT_EQ(live_in_cudnn(), 0) << "handles or descriptors of cuDNN are left";
-  }
-};
+using CudnnTuningTest = CudnnTest;
 
 Request request_of(Dtype dtype, const Alignment& alignment = {}) {
-  Request request{{kShape, Method::kStrided, dtype}, {}, alignment};
-  request.device.l2_bytes = 50 << 20;
-  return request;
+  return cuda::request_of(kShape, Method::kStrided, dtype, alignment);
 }
 
 /// Device memory for a request, and a plan.

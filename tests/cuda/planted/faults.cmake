@@ -42,5 +42,5 @@ convscale_planted(barrier_in_a_branch ""
   "divergent barrier in kernel [^\n]*barrier_in_a_branch<true>${at}[^\n]*returned")
 convscale_planted(shuffle_from_nobody ""
   "shuffle_from_nobody<true>${at}[^\n]*lane 16, which does not take part")
-convscale_planted(freed_in_copy "" "cudaMemcpy: the source [^\n]* is device memory that was freed")
+convscale_planted(freed_in_copy "" "cudaMemcpy: the source [^\n]* is not device memory")
 convscale_planted(shared_without_asking "" "refused: [^\n]*invalid argument")

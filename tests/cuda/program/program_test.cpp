@@ -117,14 +117,5 @@ TEST_F(Program, ListsDevicesAndKernels) {
   EXPECT_THAT(outcome.out, HasSubstr("cuda   device  0        supported"));
 }
 
-TEST_F(Program, ErrorsAreOneLine) {
-  const Outcome device = run({"--backend", "cuda", "--devices", "70", "--size", "20"});
-  EXPECT_EQ(device.code, 3);
-  EXPECT_THAT(device.err, HasSubstr("--devices 70: this machine has"));
-  const Outcome kernel = run({"--backend", "cuda", "--kernel", "rolling", "--filter-size", "6"});
-  EXPECT_EQ(kernel.code, 3);
-  EXPECT_THAT(kernel.err, HasSubstr("it does filters of 2, 3, 4, 5 and 7 a side, not 6"));
-}
-
 }  // namespace
 }  // namespace convscale::cuda

@@ -10,7 +10,6 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <vector>
 
@@ -46,18 +45,14 @@ class StandinCeilings : public ::testing::Test {
   static constexpr std::int64_t kMemoryBytes = std::int64_t{1} << 27;
   static constexpr std::int64_t kOwnBytes = kMemoryBytes / 64, kLinkBytes = kMemoryBytes / 32;
   static constexpr std::int64_t kFlushBytes = 1 << 20;  // four caches
-  static constexpr CeilingMeter::What kAll[] = {
-      CeilingMeter::What::kRead, CeilingMeter::What::kCopy, CeilingMeter::What::kFma,
-      CeilingMeter::What::kUp,   CeilingMeter::What::kDown, CeilingMeter::What::kBothWays};
 
-  static CeilingMeter meter_of(const CeilingMemory& memory, Dtype dtype = Dtype::kFloat64,
-                               std::optional<CeilingMeter::Link> link = CeilingMeter::Link{}) {
+  static CeilingMeter meter_of(const CeilingMemory& memory, Dtype dtype = Dtype::kFloat64) {
     const DeviceLimits limits{.compute_capability = 90,
                               .multiprocessors = 2,
                               .threads_per_multiprocessor = 256,
                               .shared_bytes = 48 << 10,
                               .l2_bytes = 1 << 18};
-    return {dtype, limits, kMemoryBytes, memory, link};
+    return {dtype, limits, kMemoryBytes, memory, CeilingMeter::Link{}};
   }
   /// What `what` moved or computed, by its rate.
   static double amount(CeilingMeter& meter, CeilingMeter::What what) {
@@ -155,18 +150,6 @@ TEST_F(StandinCeilings, CopiesOnTheDeviceCountBothWays) {
   const double counted = amount(meter, CeilingMeter::What::kCopy);
   EXPECT_DOUBLE_EQ(counted, 2.0 * static_cast<double>(standin::copied().across - before));
   EXPECT_DOUBLE_EQ(counted, 4.0 * kOwnBytes);
-}
-
-TEST_F(StandinCeilings, WithoutALinkThereIsNoneToMeasure) {
-  Memory memory(4096, 4096);
-  CeilingMeter meter = meter_of({.d_read = CeilingMemory(memory).d_read}, Dtype::kFloat64, {});
-  const std::int64_t device_bytes = standin::live().device_bytes;
-  for (const CeilingMeter::What what : kAll) {
-    meter.queue(what);
-    EXPECT_EQ(meter.finish().has_value(), what <= CeilingMeter::What::kFma);
-  }
-  EXPECT_LE(standin::live().device_bytes, device_bytes);
-  EXPECT_EQ(standin::live().registrations, 0);
 }
 
 TEST_F(StandinCeilings, AFlushReadsSeveralCaches) {

@@ -83,9 +83,7 @@ bool check_side(Runtime& runtime, const char* name, const char* side, const void
     std::snprintf(text, sizeof text, "%s: the %s %p is device memory, not the host's", name, side,
                   pointer);
   } else if (found == nullptr) {
-    std::snprintf(
-        text, sizeof text, "%s: the %s %p is %s", name, side, pointer,
-        runtime.was_freed(pointer) ? "device memory that was freed" : "not device memory");
+    std::snprintf(text, sizeof text, "%s: the %s %p is not device memory", name, side, pointer);
   } else {
     const std::size_t left =
         found->first + found->second.bytes - reinterpret_cast<std::uintptr_t>(pointer);

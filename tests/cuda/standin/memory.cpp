@@ -12,29 +12,21 @@ namespace {
 
 std::uintptr_t address_of(const void* pointer) { return reinterpret_cast<std::uintptr_t>(pointer); }
 
-std::size_t bytes_in(std::size_t bytes) { return bytes; }
-std::size_t bytes_in(const Allocation& allocation) { return allocation.bytes; }
-
-/// The one of `ranges` that holds the byte, or null.
-template <class Ranges>
-const typename Ranges::value_type* holding(const Ranges& ranges, const void* pointer) {
-  auto next = ranges.upper_bound(address_of(pointer));
-  if (next == ranges.begin()) return nullptr;
-  --next;
-  return address_of(pointer) < next->first + bytes_in(next->second) ? &*next : nullptr;
-}
-
 }  // namespace
 
 const std::pair<const std::uintptr_t, Allocation>* Runtime::find_device(const void* pointer) const {
-  return holding(allocations, pointer);
+  auto next = allocations.upper_bound(address_of(pointer));
+  if (next == allocations.begin()) return nullptr;
+  --next;
+  return address_of(pointer) < next->first + next->second.bytes ? &*next : nullptr;
 }
 
-bool Runtime::was_freed(const void* pointer) const { return holding(freed, pointer) != nullptr; }
-
 bool Runtime::is_page_locked(const void* pointer, std::size_t bytes) const {
-  const auto* found = holding(registrations, pointer);
-  return found != nullptr && address_of(pointer) + bytes <= found->first + found->second;
+  const std::uintptr_t begin = address_of(pointer);
+  auto next = registrations.upper_bound(begin);
+  if (next == registrations.begin()) return false;
+  --next;
+  return begin + bytes <= next->first + next->second;
 }
 
 }  // namespace convscale::standin
@@ -58,7 +50,6 @@ cudaError_t cudaMalloc(void** pointer, size_t bytes) {
     }
     std::memset(*pointer, 0xFF, bytes);
     const std::uintptr_t address = convscale::standin::address_of(*pointer);
-    runtime.freed.erase(address);
     used += bytes;
     runtime.allocations.emplace(
         address, Allocation{bytes, runtime.current_device(), {*pointer, &std::free}});
@@ -73,7 +64,6 @@ cudaError_t cudaFree(void* pointer) {
     runtime.wait_device(-1);
     const Allocation& allocation = found->second;
     runtime.devices[static_cast<std::size_t>(allocation.device)].used_bytes -= allocation.bytes;
-    runtime.freed[found->first] = allocation.bytes;
     runtime.allocations.erase(found);
     return cudaSuccess;
   });

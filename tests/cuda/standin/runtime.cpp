@@ -62,7 +62,6 @@ void Runtime::reset(const Options& new_options) {
   events.clear();
   devices.clear();
   allocations.clear();
-  freed.clear();
   registrations.clear();
   shared_limits.clear();
   planned.clear();

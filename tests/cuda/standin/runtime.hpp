@@ -124,7 +124,6 @@ class Runtime {
   // Memory. `allocations` are of devices.
   /// The live allocation that holds the byte, or null.
   const std::pair<const std::uintptr_t, Allocation>* find_device(const void* pointer) const;
-  bool was_freed(const void* pointer) const;  ///< from the memory of a device
   /// Whether all of it is registered.
   bool is_page_locked(const void* pointer, std::size_t bytes) const;
 
@@ -141,7 +140,6 @@ class Runtime {
   std::vector<std::unique_ptr<CUstream_st>> streams;
   std::map<CUevent_st*, std::unique_ptr<CUevent_st>> events;
   std::map<std::uintptr_t, Allocation> allocations;
-  std::map<std::uintptr_t, std::size_t> freed;
   std::map<std::uintptr_t, std::size_t> registrations;
   std::map<const void*, std::size_t> shared_limits;  ///< by kernel
   std::vector<Planned> planned;

@@ -21,7 +21,17 @@ dim3 blockDim;
 dim3 gridDim;
 // NOLINTEND(readability-identifier-naming)
 
+namespace convscale::cuda {
+
+// On a device the launch provides it; the declaration is in cuda/launch.hpp.
+extern constinit thread_local std::byte dynamic_shared_memory[];
+alignas(16) constinit thread_local std::byte dynamic_shared_memory[standin::kMaxSharedBytes]{};
+
+}  // namespace convscale::cuda
+
 namespace convscale::standin {
+
+std::byte* dynamic_shared_array() { return cuda::dynamic_shared_memory; }
 
 Scheduler& scheduler() {
   static auto* instance = new Scheduler;  // threads of the host may outlive static objects

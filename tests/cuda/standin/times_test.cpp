@@ -161,8 +161,12 @@ TEST_F(StandinTimes, TheDeviceIsWarmBeforeTheFirstCeiling) {
     return standin::launches().size() - before;
   };
   const std::size_t of_both = 2 * 2 * 2;  // a gate; reads and multiply-adds, on either device
+  const auto begin = std::chrono::steady_clock::now();
   EXPECT_EQ(launches_of_ceilings(), (3 + 1) * of_both) << "the least that is 100 ms";
-  EXPECT_EQ(launches_of_ceilings(), of_both) << "it stays warm";
+  const std::size_t again = launches_of_ceilings();
+  if (std::chrono::steady_clock::now() - begin < std::chrono::seconds(1)) {
+    EXPECT_EQ(again, of_both) << "it stays warm";
+  }
   std::this_thread::sleep_for(std::chrono::milliseconds(1100));
   EXPECT_EQ(launches_of_ceilings(), (3 + 1) * of_both) << "others had their turn for a second";
 }
@@ -171,9 +175,9 @@ TEST_F(StandinTimes, TheDeviceIsWarmBeforeTheFirstCeiling) {
 TEST_F(StandinTimes, ResidentDataHaveNoHostMemory) {
   const Config config = small(Scope::kResident);
   Driven<double> driven(config);
-  EXPECT_EQ(standin::live().registrations, 0);
   EXPECT_FALSE(made(config)->needs().reads_inputs);
   driven.measure_ceilings();
+  EXPECT_EQ(standin::live().registrations, 0);
   expect_right(driven);
 
   Config from_file = config;

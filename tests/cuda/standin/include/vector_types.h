@@ -5,37 +5,25 @@
 
 // NOLINTBEGIN(readability-identifier-naming): the names are CUDA's
 
-#define CONVSCALE_STANDIN_VECTOR_1(type, name) \
-  struct name##1 {                             \
-    type x;                                    \
-  };                                           \
-  constexpr name##1 make_##name##1(type x) { return {x}; }
-#define CONVSCALE_STANDIN_VECTOR_2(type, name, alignment) \
-  struct alignas(alignment) name##2 {                     \
-    type x, y;                                            \
-  };                                                      \
-  constexpr name##2 make_##name##2(type x, type y) { return {x, y}; }
-#define CONVSCALE_STANDIN_VECTOR_3(type, name) \
-  struct name##3 {                             \
-    type x, y, z;                              \
-  };                                           \
-  constexpr name##3 make_##name##3(type x, type y, type z) { return {x, y, z}; }
-#define CONVSCALE_STANDIN_VECTOR_4(type, name, suffix, alignment)                    \
-  struct alignas(alignment) name##4##suffix {                                        \
-    type x, y, z, w;                                                                 \
-  };                                                                                 \
-  constexpr name##4##suffix make_##name##4##suffix(type x, type y, type z, type w) { \
-    return {x, y, z, w};                                                             \
-  }
-#define CONVSCALE_STANDIN_VECTORS(type, name)              \
-  CONVSCALE_STANDIN_VECTOR_1(type, name)                   \
-  CONVSCALE_STANDIN_VECTOR_2(type, name, 2 * sizeof(type)) \
-  CONVSCALE_STANDIN_VECTOR_3(type, name)                   \
-  CONVSCALE_STANDIN_VECTOR_4(type, name, , sizeof(type) < 8 ? 4 * sizeof(type) : 16)
-#define CONVSCALE_STANDIN_WIDE_VECTORS(type, name) \
-  CONVSCALE_STANDIN_VECTORS(type, name)            \
-  CONVSCALE_STANDIN_VECTOR_4(type, name, _16a, 16) \
-  CONVSCALE_STANDIN_VECTOR_4(type, name, _32a, 32)
+#define CONVSCALE_STANDIN_VECTOR_4(type, name, alignment) \
+  struct alignas(alignment) name {                        \
+    type x, y, z, w;                                      \
+  };
+#define CONVSCALE_STANDIN_VECTORS(type, name) \
+  struct name##1 {                            \
+    type x;                                   \
+  };                                          \
+  struct alignas(2 * sizeof(type)) name##2 {  \
+    type x, y;                                \
+  };                                          \
+  struct name##3 {                            \
+    type x, y, z;                             \
+  };                                          \
+  CONVSCALE_STANDIN_VECTOR_4(type, name##4, sizeof(type) < 8 ? 4 * sizeof(type) : 16)
+#define CONVSCALE_STANDIN_WIDE_VECTORS(type, name)  \
+  CONVSCALE_STANDIN_VECTORS(type, name)             \
+  CONVSCALE_STANDIN_VECTOR_4(type, name##4_16a, 16) \
+  CONVSCALE_STANDIN_VECTOR_4(type, name##4_32a, 32)
 
 CONVSCALE_STANDIN_VECTORS(signed char, char)
 CONVSCALE_STANDIN_VECTORS(unsigned char, uchar)
@@ -53,9 +41,9 @@ CONVSCALE_STANDIN_WIDE_VECTORS(double, double)
 #undef CONVSCALE_STANDIN_WIDE_VECTORS
 #undef CONVSCALE_STANDIN_VECTORS
 #undef CONVSCALE_STANDIN_VECTOR_4
-#undef CONVSCALE_STANDIN_VECTOR_3
-#undef CONVSCALE_STANDIN_VECTOR_2
-#undef CONVSCALE_STANDIN_VECTOR_1
+
+constexpr double2 make_double2(double x, double y) { return {x, y}; }
+constexpr float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
 
 struct dim3 {
   unsigned int x, y, z;
