@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // gpu_probe: what kernels, copies and launches of one GPU are made of, in half a minute.
-#include "bench/report/output_file.hpp"
+#include "bench/data/output_file.hpp"
 #include "bench/report/report.hpp"
 #include "common/error.hpp"
 #include "cuda/device.hpp"

@@ -4,7 +4,7 @@
 #include "bench/cli/command_line.hpp"
 #include "bench/cli/option_declarations.hpp"
 #include "bench/cli/option_values.hpp"
-#include "bench/report/output_file.hpp"
+#include "bench/data/output_file.hpp"
 #include "common/error.hpp"
 
 #include <fmt/format.h>

@@ -2,7 +2,7 @@
 #include "bench/cli/process.hpp"
 
 #include "bench/cli/progress.hpp"
-#include "bench/report/output_file.hpp"
+#include "bench/data/output_file.hpp"
 #include "common/error.hpp"
 
 #include <cxxabi.h>

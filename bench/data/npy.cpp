@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/data/npy.hpp"
 
-#include "bench/report/output_file.hpp"
+#include "bench/data/output_file.hpp"
 #include "common/digest.hpp"
 #include "common/error.hpp"
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "bench/cli/options.hpp"
-#include "bench/report/output_file.hpp"
+#include "bench/data/output_file.hpp"
 #include "bench/report/record.hpp"
 #include "common/backend.hpp"
 

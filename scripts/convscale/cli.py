@@ -238,7 +238,7 @@ def _begin_of_temporaries(path: Path) -> str:
 
 def _make_temporary(path: Path) -> tuple[BinaryIO, Path]:
     """The name, and the lock that says that somebody writes to it, are those of the program, too
-    (bench/report/output_file.cpp). One that was taken for an orphan's before it had the lock is
+    (bench/data/output_file.cpp). One that was taken for an orphan's before it had the lock is
     gone, or will be: then another."""
     while True:
         letters = "".join(secrets.choice(_LETTERS) for _ in range(_RANDOM))

@@ -5,9 +5,9 @@
 #include "bench/backends.hpp"
 #include "bench/cli/option_declarations.hpp"
 #include "bench/data/npy.hpp"
+#include "bench/data/output_file.hpp"
 #include "bench/faulty_backend.hpp"
 #include "bench/outcome.hpp"
-#include "bench/report/output_file.hpp"
 #include "support.hpp"
 
 #include <fmt/format.h>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The whole program with lists: several rows in one run.
 #include "bench/data/npy.hpp"
+#include "bench/data/output_file.hpp"
 #include "bench/faulty_backend.hpp"
 #include "bench/measure/model_backend.hpp"
 #include "bench/outcome.hpp"
-#include "bench/report/output_file.hpp"
 #include "support.hpp"
 
 #include <fmt/format.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/data/workload.hpp"
 
-#include "bench/report/output_file.hpp"
+#include "bench/data/output_file.hpp"
 #include "common/error.hpp"
 #include "common/generator.hpp"
 #include "common/thread_team.hpp"

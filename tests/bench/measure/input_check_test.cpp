@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/measure/input_check.hpp"
 
-#include "bench/report/output_file.hpp"
+#include "bench/data/output_file.hpp"
 #include "common/thread_team.hpp"
 #include "support.hpp"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "bench/report/output_file.hpp"
+#include "bench/data/output_file.hpp"
 
 #include "common/error.hpp"
 #include "support.hpp"
