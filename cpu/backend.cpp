@@ -239,15 +239,10 @@ class CpuBackend final : public Backend {
 
   void convolve_piece(const RowBand& band, const Worker& worker) const {
     const Shape& s = config_.shape;
-    T* const out = results_ + band.image * s.outputs() + band.row_begin * s.out_width();
-    worker.plan->run({
-        .pixels = reinterpret_cast<const std::byte*>(images_ + band.image * s.pixels()),
-        .taps = reinterpret_cast<const std::byte*>(filters_ + band.image * s.taps()),
-        .row_begin = band.row_begin,
-        .row_end = band.row_end,
-        .results = reinterpret_cast<std::byte*>(out),
-        .scratch = worker.scratch.data(),
-    });
+    worker.plan->run(piece_of<T>(
+        images_ + band.image * s.pixels(), filters_ + band.image * s.taps(), band.row_begin,
+        band.row_end, results_ + band.image * s.outputs() + band.row_begin * s.out_width(),
+        worker.scratch.data()));
   }
 
   const Config config_;

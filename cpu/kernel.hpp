@@ -20,6 +20,18 @@ struct Piece {
   std::byte* scratch = nullptr;  ///< BasicPlan::scratch_bytes(), from a page on; the worker's own
 };
 
+/// Of elements of type T.
+template <class T>
+Piece piece_of(const T* pixels, const T* taps, std::int64_t row_begin, std::int64_t row_end,
+               T* results, std::byte* scratch) {
+  return {reinterpret_cast<const std::byte*>(pixels),
+          reinterpret_cast<const std::byte*>(taps),
+          row_begin,
+          row_end,
+          reinterpret_cast<std::byte*>(results),
+          scratch};
+}
+
 /// A kernel set up for one request and one thread.
 class Plan : public BasicPlan {
  public:

@@ -52,11 +52,11 @@ struct Operations {
 
 /// A kernel as functions of rows.
 struct RowKernel {
-  const char* name;
-  const char* description;
-  unsigned isa;  ///< Isa bits
-  Operations<double> float64;
-  Operations<float> float32;
+  const char* name = nullptr;
+  const char* description = nullptr;
+  unsigned isa = kIsaBaseline;  ///< Isa bits
+  Operations<double> float64 = {};
+  Operations<float> float32 = {};
   /// The way that they take inside for a filter and stride; null if there is but one.
   const char* (*full_path)(std::int64_t filter_size) = nullptr;
   const char* (*strided_path)(std::int64_t filter_size, std::int64_t stride) = nullptr;

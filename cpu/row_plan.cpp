@@ -51,8 +51,8 @@ class RowPlan final : public Plan {
 };
 
 std::string missing_here(unsigned isa) {
-  static const std::vector<std::string> available = instruction_sets();
-  const std::string missing = missing_isa(isa, available);
+  static const std::vector<std::string> kAvailable = instruction_sets();
+  const std::string missing = missing_isa(isa, kAvailable);
   return missing.empty() ? "" : "this processor has no " + missing;
 }
 

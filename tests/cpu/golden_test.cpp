@@ -141,17 +141,13 @@ class GoldenKernelTest : public ::testing::TestWithParam<Kernel> {
       if (!why_not(GetParam(), request).empty()) return;
       const std::unique_ptr<Plan> plan = GetParam().plan(request);
       const PageBuffer scratch(plan->scratch_bytes(), "scratch");
-      const auto bytes = [](const T* data) { return reinterpret_cast<const std::byte*>(data); };
       for (std::int64_t i = 0; i < s.images; ++i) {
         for (const std::int64_t cut : {std::int64_t{0}, s.out_height() / 3}) {
           std::vector<T> out(static_cast<std::size_t>(s.outputs()), poison_value<T>());
           const auto run = [&](std::int64_t begin, std::int64_t end) {
-            plan->run({.pixels = bytes(golden.images.data() + i * s.pixels()),
-                       .taps = bytes(golden.filters.data() + i * s.taps()),
-                       .row_begin = begin,
-                       .row_end = end,
-                       .results = reinterpret_cast<std::byte*>(out.data() + begin * s.out_width()),
-                       .scratch = scratch.data()});
+            plan->run(piece_of<T>(golden.images.data() + i * s.pixels(),
+                                  golden.filters.data() + i * s.taps(), begin, end,
+                                  out.data() + begin * s.out_width(), scratch.data()));
           };
           if (cut > 0) run(0, cut);
           run(cut, s.out_height());

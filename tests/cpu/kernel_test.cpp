@@ -56,16 +56,11 @@ class KernelChecker {
     const GuardedArray<std::byte> scratch(std::max<std::int64_t>(1, plan->scratch_bytes()));
     const std::span<T> out = outputs_.place((row_end - row_begin) * s.out_width(), at);
     std::fill(out.begin(), out.end(), poison_value<T>());
-    plan->run({.pixels = placed(image_, pixels_, at),
-               .taps = placed(filter_, taps_, at),
-               .row_begin = row_begin,
-               .row_end = row_end,
-               .results = reinterpret_cast<std::byte*>(out.data()),
-               .scratch = scratch
-                              .place(plan->scratch_bytes(),
-                                     at == At::kBegin ? GuardedArray<std::byte>::At::kBegin
-                                                      : GuardedArray<std::byte>::At::kEnd)
-                              .data()});
+    const auto scratch_at =
+        at == At::kBegin ? GuardedArray<std::byte>::At::kBegin : GuardedArray<std::byte>::At::kEnd;
+    plan->run(piece_of<T>(placed(image_, pixels_, at), placed(filter_, taps_, at), row_begin,
+                          row_end, out.data(),
+                          scratch.place(plan->scratch_bytes(), scratch_at).data()));
     ++runs_;
     for (std::int64_t i = row_begin; i < row_end; ++i) {
       for (std::int64_t j = 0; j < s.out_width(); ++j) {
@@ -99,11 +94,10 @@ class KernelChecker {
   }
 
  private:
-  template <class Array>
-  static const std::byte* placed(const std::vector<T>& data, const Array& array, At at) {
+  static const T* placed(const std::vector<T>& data, const GuardedArray<T>& array, At at) {
     const std::span<T> there = array.place(std::ssize(data), at);
     std::copy(data.begin(), data.end(), there.begin());
-    return reinterpret_cast<const std::byte*>(there.data());
+    return there.data();
   }
 
   static std::string describe(const Shape& s, Method method, std::int64_t i, std::int64_t j) {
@@ -149,12 +143,8 @@ class KernelTest : public ::testing::TestWithParam<Kernel> {
         Request(s, Method::kFull, sizeof(T) == sizeof(double) ? Dtype::kFloat64 : Dtype::kFloat32));
     std::vector<T> out(static_cast<std::size_t>(s.outputs()));
     const PageBuffer scratch(plan->scratch_bytes(), "scratch");
-    plan->run({.pixels = reinterpret_cast<const std::byte*>(image.data()),
-               .taps = reinterpret_cast<const std::byte*>(filter.data()),
-               .row_begin = 0,
-               .row_end = s.out_height(),
-               .results = reinterpret_cast<std::byte*>(out.data()),
-               .scratch = scratch.data()});
+    plan->run(
+        piece_of<T>(image.data(), filter.data(), 0, s.out_height(), out.data(), scratch.data()));
     return out;
   }
 };
