@@ -26,7 +26,7 @@ BackendEntry cuda_backend() {
                 return std::vector<Listing>{{"cuda", "", why}};
               },
           .device_count = [] { return 0; },
-          .create = [why](const Config&) -> std::unique_ptr<Backend> {
+          .create = [why](const Config&, const Assignment&) -> std::unique_ptr<Backend> {
             throw UnsupportedError("--backend cuda: " + why + "; --backend cpu runs here");
           }};
 }
