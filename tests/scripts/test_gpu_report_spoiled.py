@@ -35,7 +35,7 @@ def document(program: Path) -> dict[str, Any]:
     done = subprocess.run([program, "--size", "8", "--mem", "64", "--json", "-"],
                           capture_output=True, text=True, check=True)
     found: dict[str, Any] = json.loads(done.stdout)
-    template = found["records"][0]
+    template = {**found["records"][0], "path": None}
     records = []
     for backend, kernel, memory in (("cuda", "vector", "pinned"), ("cuda", "cudnn", "pinned"),
                                     ("cuda", "vector", "pageable"), ("pytorch", "conv2d", None),
