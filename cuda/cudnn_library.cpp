@@ -8,6 +8,7 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <filesystem>
@@ -29,9 +30,7 @@ std::string describe(const Cudnn& cudnn, cudnnStatus_t status) {
   cudnn.cudnnGetLastErrorString(reason.data(), reason.size());
   std::string text = cudnn.cudnnGetErrorString(status);
   if (reason[0] != '\0') text += fmt::format(": {}", reason.data());
-  for (char& c : text) {
-    if (c == '\n') c = ' ';
-  }
+  std::replace(text.begin(), text.end(), '\n', ' ');
   return text;
 }
 
@@ -55,9 +54,8 @@ void load_nvrtc_beside(const std::string& file) {
     std::error_code none;
     for (fs::directory_iterator each(package->path() / "lib", none); !none && each != end;
          each.increment(none)) {
-      const std::string path = each->path().string();
       if (each->path().filename().string().starts_with("libnvrtc.so."))
-        load_library(std::span(&path, 1));
+        load_library(each->path().string());
     }
   }
 }
@@ -81,13 +79,10 @@ CudnnLibrary resolve(const SharedLibrary& library, const std::string& name) {
 /// "libcudnn.so.8" or its path, if that is where version 9 was looked for; else empty.
 std::string other_version(std::span<const std::string> candidates) {
   for (const char* major : {"10", "8", "7"}) {
-    std::vector<std::string> others;
     for (const std::string& candidate : candidates) {
       if (!candidate.ends_with(kCudnnLibrary)) continue;
-      others.push_back(candidate.substr(0, candidate.size() - 1) + major);
-    }
-    for (const std::string& other : others) {
-      if (load_library(std::span(&other, 1)).handle != nullptr) return other;
+      std::string other = candidate.substr(0, candidate.size() - 1) + major;
+      if (load_library(other).handle != nullptr) return other;
     }
   }
   return "";
@@ -99,9 +94,9 @@ CudnnLibrary load_cudnn(std::span<const std::string> candidates) {
   std::string reason;     // why the last one will not do
   bool is_there = false;  // one of them is, but will not do
   for (const std::string& candidate : candidates) {
-    const SharedLibrary library = load_library(std::span(&candidate, 1));
+    const SharedLibrary library = load_library(candidate);
     if (library.handle == nullptr) {
-      if (library.error.empty()) continue;
+      if (library.error.empty()) continue;  // a path that is not there
       reason = library.error;
       is_there = is_there || candidate.find('/') != std::string::npos;
       continue;

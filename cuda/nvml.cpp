@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cuda/nvml.hpp"
 
-#include <array>
 #include <optional>
-#include <string>
 
 namespace convscale::cuda::nvml {
 namespace {
 
 std::optional<Functions> load() {
-  const std::array<std::string, 1> candidates = {"libnvidia-ml.so.1"};
-  const SharedLibrary library = load_library(candidates);
+  const SharedLibrary library = load_library("libnvidia-ml.so.1");
   Functions f;
   library.resolve("nvmlInit_v2", f.init);
   library.resolve("nvmlSystemGetDriverVersion", f.driver_version);

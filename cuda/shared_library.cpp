@@ -12,22 +12,15 @@ void* SharedLibrary::symbol(const char* name) const {
   return handle == nullptr ? nullptr : dlsym(handle, name);
 }
 
-SharedLibrary load_library(std::span<const std::string> candidates) {
+SharedLibrary load_library(const std::string& name) {
   SharedLibrary library;
-  for (const std::string& candidate : candidates) {
-    // A path that is not there would only hide why another one does not load.
-    std::error_code ignored;
-    if (candidate.find('/') != std::string::npos && !std::filesystem::exists(candidate, ignored)) {
-      continue;
-    }
-    library.handle = dlopen(candidate.c_str(), RTLD_NOW | RTLD_LOCAL);
-    if (library.handle != nullptr) {
-      library.error.clear();
-      break;
-    }
-    const char* error = dlerror();  // NOLINT(concurrency-mt-unsafe): it is per thread in glibc
-    library.error = error == nullptr ? candidate + ": not loaded" : error;
-  }
+  std::error_code ignored;
+  if (name.find('/') != std::string::npos && !std::filesystem::exists(name, ignored))
+    return library;
+  library.handle = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library.handle != nullptr) return library;
+  const char* error = dlerror();  // NOLINT(concurrency-mt-unsafe): it is per thread in glibc
+  library.error = error == nullptr ? name + ": not loaded" : error;
   return library;
 }
 

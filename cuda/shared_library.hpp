@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <span>
 #include <string>
 
 namespace convscale::cuda {
@@ -10,7 +9,7 @@ namespace convscale::cuda {
 /// loaded until the end: what has threads and devices of its own does not survive being unloaded.
 struct SharedLibrary {
   void* handle = nullptr;  ///< null: it could not be loaded
-  std::string error;       ///< why not, as the loader says it; empty if it was
+  std::string error;       ///< why not, as the loader says it; empty if it was, or is not there
 
   /// Sets `function` to what the library calls `name`; false, and null, if it has no such.
   template <class Function>
@@ -23,7 +22,8 @@ struct SharedLibrary {
   void* symbol(const char* name) const;
 };
 
-/// The first of `candidates` that loads: names, which the loader searches for, or paths.
-SharedLibrary load_library(std::span<const std::string> candidates);
+/// `name` is one that the loader searches for, or a path. A path that is not there is no error: it
+/// would only hide why another one does not load.
+SharedLibrary load_library(const std::string& name);
 
 }  // namespace convscale::cuda
