@@ -102,12 +102,10 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     std::cerr << "gpu_probe: " << one_line(error.what()) << "; --help lists the options\n";
     return static_cast<int>(ExitCode::kUsage);
-  } catch (const Error& error) {
+  } catch (const std::exception& error) {
+    const auto* const known = dynamic_cast<const Error*>(&error);  // else there is no memory, say
     std::cerr << "gpu_probe: " << one_line(error.what()) << '\n';
-    return static_cast<int>(error.code());
-  } catch (const std::exception& error) {  // no memory, say
-    std::cerr << "gpu_probe: " << one_line(error.what()) << '\n';
-    return static_cast<int>(ExitCode::kFailure);
+    return static_cast<int>(known != nullptr ? known->code() : ExitCode::kFailure);
   }
   return 0;
 }

@@ -27,8 +27,6 @@ std::int64_t own_bytes(std::int64_t memory_bytes) {
   return std::clamp(memory_bytes / 64 / kMiB * kMiB, kMiB, kOwnBytes);
 }
 
-std::size_t size(std::int64_t bytes) { return static_cast<std::size_t>(bytes); }
-
 /// Host memory near the device that holds something else than zeros.
 PageBuffer numbers(std::int64_t bytes, const std::optional<int>& numa_node) {
   PageBuffer buffer(bytes, "link measurement");

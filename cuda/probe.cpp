@@ -28,8 +28,6 @@ constexpr auto kMostOfOne = std::chrono::milliseconds(400);  ///< for one figure
 constexpr auto kWarmUp = std::chrono::milliseconds(100);
 constexpr int kLaunches = 200;
 
-std::size_t size(std::int64_t bytes) { return static_cast<std::size_t>(bytes); }
-
 /// Thrown, and caught in probe(), where nothing more is wanted.
 struct Enough {};
 
@@ -47,17 +45,12 @@ class Probe {
         h_pageable_(host_bytes_, "probe") {
     // Numbers as those of a workload.
     Config config;
-    const auto fill = [&](const DeviceBuffer& d_buffer) {
+    for (const DeviceBuffer* d_buffer : {&d_a_, &d_b_}) {
       config.shape.height = 1;
-      config.shape.width = d_buffer.bytes() / size_of(config.dtype);
-      generate_images(config, {0, 1}, d_buffer.data(), stream_.get());
-    };
-    fill(d_a_);
-    fill(d_b_);
-    for (const PageBuffer* h_buffer : {&h_pinned_, &h_pageable_}) {
-      CONVSCALE_CUDA(cudaMemcpyAsync(h_buffer->data(), d_a_.data(), size(host_bytes_),
-                                     cudaMemcpyDeviceToHost, stream_.get()));
+      config.shape.width = d_buffer->bytes() / size_of(config.dtype);
+      generate_images(config, {0, 1}, d_buffer->data(), stream_.get());
     }
+    for (const auto& [kind, h_data] : host_memory()) down(h_data->data(), host_bytes_, stream_);
     stream_.synchronize();
     registration_ = HostRegistration(h_pinned_.data(), host_bytes_);
   }
@@ -85,33 +78,24 @@ class Probe {
   }
 
   /// Reports the median of what `queue` takes in stream_; one repetition before them is not timed.
+  /// `gated`: what is repeated is all queued before the first begins.
   template <class Queue>
-  void measure(std::string name, std::string variant, double amount, const char* unit,
-               const Queue& queue, int repeated = 1) {
+  void measure(ProbeFigure figure, const Queue& queue, std::int64_t repeated = 1,
+               bool gated = false) {
     const auto started = Clock::now();
+    const auto repetitions = static_cast<int>(std::max<std::int64_t>(1, repeated));
     std::vector<double> seconds;
-    for (int i = 0; i <= kRepetitions && (i < 2 || Clock::now() - started < kMostOfOne); ++i) {
+    const auto is_over = [&] { return !gated && Clock::now() - started >= kMostOfOne; };
+    for (int i = 0; i <= kRepetitions && (i < 2 || !is_over()); ++i) {
+      if (gated) read(d_a_, most_, 2);  // some milliseconds
       begin_.record(stream_);
-      for (int r = 0; r < repeated; ++r) queue();
+      for (int r = 0; r < repetitions; ++r) queue();
       end_.record(stream_);
       end_.synchronize();
-      if (i > 0) seconds.push_back(seconds_between(begin_, end_) / repeated);
+      if (i > 0) seconds.push_back(seconds_between(begin_, end_) / repetitions);
     }
-    report({std::move(name), std::move(variant), amount, unit, median_of(seconds)});
-  }
-  /// kLaunches of `queue`, all queued before the first begins.
-  template <class Queue>
-  void behind_gate(std::string name, std::string variant, const Queue& queue) {
-    std::vector<double> seconds;
-    for (int i = 0; i < kRepetitions; ++i) {
-      read(d_a_, most_, 2);  // some milliseconds
-      begin_.record(stream_);
-      for (int r = 0; r < kLaunches; ++r) queue();
-      end_.record(stream_);
-      end_.synchronize();
-      seconds.push_back(seconds_between(begin_, end_) / kLaunches);
-    }
-    report({std::move(name), std::move(variant), 1, "launch", median_of(seconds)});
+    figure.seconds = median_of(seconds);
+    report(figure);
   }
   void report(const ProbeFigure& figure) {
     if (!on_figure_(figure)) throw Enough();
@@ -121,64 +105,57 @@ class Probe {
 
   /// Each over as much memory, however little is read or copied over and over.
   void ceilings() {
-    for (const std::int64_t mib : {4096, 1024, 256, 64, 16}) {
-      const std::int64_t bytes = mib * kMiB;
-      if (bytes > most_) continue;
+    for (const std::int64_t bytes : sizes({4096, 1024, 256, 64, 16}, most_)) {
       const auto passes = static_cast<int>(most_ / bytes);
-      measure("read", in_mib(bytes), static_cast<double>(bytes) * passes, "byte",
+      measure({"read", in_mib(bytes), static_cast<double>(bytes) * passes, "byte"},
               [&] { read(d_a_, bytes, passes); });
     }
-    for (const std::int64_t mib : {1024, 256, 64, 16}) {
-      const std::int64_t bytes = mib * kMiB;
-      if (bytes > d_b_.bytes()) continue;
+    for (const std::int64_t bytes : sizes({1024, 256, 64, 16}, d_b_.bytes())) {
       measure(
-          "copy, read and written", in_mib(bytes), 2.0 * static_cast<double>(bytes), "byte",
-          [&] {
-            CONVSCALE_CUDA(cudaMemcpyAsync(d_b_.data(), d_a_.data(), size(bytes),
-                                           cudaMemcpyDeviceToDevice, stream_.get()));
-          },
-          static_cast<int>(std::max<std::int64_t>(1, 256 / mib)));
+          {"copy, read and written", in_mib(bytes), 2.0 * static_cast<double>(bytes), "byte"},
+          [&] { copy(d_b_.data(), d_a_.data(), bytes, cudaMemcpyDeviceToDevice, stream_); },
+          256 * kMiB / bytes);
     }
     for (const Dtype dtype : {Dtype::kFloat64, Dtype::kFloat32}) {
-      std::int64_t flops = queue_fmas(dtype, d_sink_.data(), limits_, stream_.get());
-      measure("multiply-add", std::string(name_of(dtype)), static_cast<double>(flops), "FLOP",
-              [&] { queue_fmas(dtype, d_sink_.data(), limits_, stream_.get()); });
+      const auto fmas = [&] { return queue_fmas(dtype, d_sink_.data(), limits_, stream_.get()); };
+      measure({"multiply-add", std::string(name_of(dtype)), static_cast<double>(fmas()), "FLOP"},
+              fmas);
     }
   }
 
-  void copy(bool up, const PageBuffer& h_data, std::int64_t bytes, const Stream& stream) {
-    std::byte* const d_data = up ? d_a_.data() : d_b_.data();
-    void* const to = up ? d_data : h_data.data();
-    const void* const from = up ? h_data.data() : d_data;
-    CONVSCALE_CUDA(cudaMemcpyAsync(
-        to, from, size(bytes), up ? cudaMemcpyHostToDevice : cudaMemcpyDeviceToHost, stream.get()));
+  static void copy(void* to, const void* from, std::int64_t bytes, cudaMemcpyKind kind,
+                   const Stream& stream) {
+    CONVSCALE_CUDA(cudaMemcpyAsync(to, from, size(bytes), kind, stream.get()));
+  }
+  void up(const std::byte* h_from, std::int64_t bytes) {
+    copy(d_a_.data(), h_from, bytes, cudaMemcpyHostToDevice, stream_);
+  }
+  void down(std::byte* h_to, std::int64_t bytes, const Stream& stream) {
+    copy(h_to, d_b_.data(), bytes, cudaMemcpyDeviceToHost, stream);
   }
 
   void link() {
     for (const auto& [kind, h_data] : host_memory()) {
-      for (const std::int64_t mib : {256, 64, 16, 1}) {
-        const std::int64_t bytes = mib * kMiB;
-        if (bytes > host_bytes_) continue;
-        const auto repeated = static_cast<int>(std::max<std::int64_t>(1, 64 / mib));
+      for (const std::int64_t bytes : sizes({256, 64, 16, 1}, host_bytes_)) {
         const std::string variant = fmt::format("{}, {}", kind, in_mib(bytes));
         const auto amount = static_cast<double>(bytes);
+        const std::int64_t repeated = 64 * kMiB / bytes;
         measure(
-            "link, up", variant, amount, "byte", [&] { copy(true, *h_data, bytes, stream_); },
-            repeated);
+            {"link, up", variant, amount, "byte"}, [&] { up(h_data->data(), bytes); }, repeated);
         measure(
-            "link, down", variant, amount, "byte", [&] { copy(false, *h_data, bytes, stream_); },
+            {"link, down", variant, amount, "byte"}, [&] { down(h_data->data(), bytes, stream_); },
             repeated);
       }
     }
     // Both at once, on two streams; pageable copies take turns on the host.
     const std::int64_t bytes = host_bytes_ / 2;
-    measure("link, both ways", fmt::format("pinned, {}", in_mib(bytes)),
-            2.0 * static_cast<double>(bytes), "byte", [&] {
+    measure({"link, both ways", fmt::format("pinned, {}", in_mib(bytes)),
+             2.0 * static_cast<double>(bytes), "byte"},
+            [&] {
               CONVSCALE_CUDA(cudaStreamWaitEvent(other_.get(), begin_.get(), 0));
-              copy(false, h_pinned_, bytes, other_);
+              down(h_pinned_.data(), bytes, other_);
               other_end_.record(other_);
-              CONVSCALE_CUDA(cudaMemcpyAsync(d_a_.data(), h_pinned_.data() + bytes, size(bytes),
-                                             cudaMemcpyHostToDevice, stream_.get()));
+              up(h_pinned_.data() + bytes, bytes);
               CONVSCALE_CUDA(cudaStreamWaitEvent(stream_.get(), other_end_.get(), 0));
             });
   }
@@ -195,10 +172,11 @@ class Probe {
         const auto needed = static_cast<double>(upload_bytes(shape, dtype, false));
         for (const auto& [kind, h_data] : host_memory()) {
           for (const bool all : {false, true}) {
-            measure("link, up",
-                    fmt::format("{}, {} of {} x {}^2 {}", kind, all ? "all rows" : "needed rows",
-                                shape.images, side, name_of(dtype)),
-                    needed, "byte", [&] {
+            measure({"link, up",
+                     fmt::format("{}, {} of {} x {}^2 {}", kind, all ? "all rows" : "needed rows",
+                                 shape.images, side, name_of(dtype)),
+                     needed, "byte"},
+                    [&] {
                       upload_images(shape, dtype, all, shape.images, d_a_.data(), h_data->data(),
                                     stream_.get());
                     });
@@ -211,9 +189,9 @@ class Probe {
   /// The smallest kernel there is: one block that reads a few bytes.
   void launches() {
     const auto smallest = [&] { read(d_b_, 16, 1); };
-    behind_gate("launch", "queued one behind the other", smallest);
-    measure("launch", "each between events", 1, "launch", smallest);
-    measure("event", "nothing between two", 1, "event", [] {});
+    measure({"launch", "queued one behind the other", 1, "launch"}, smallest, kLaunches, true);
+    measure({"launch", "each between events", 1, "launch"}, smallest);
+    measure({"event", "nothing between two", 1, "event"}, [] {});
     std::vector<double> seconds;
     for (int i = 0; i < kLaunches; ++i) {
       const auto begin = Clock::now();
@@ -224,6 +202,12 @@ class Probe {
     report({"launch", "and wait, by the host's clock", 1, "launch", median_of(seconds)});
   }
 
+  /// Those of some sizes in MiB that `most` bytes hold, in bytes.
+  static std::vector<std::int64_t> sizes(std::vector<std::int64_t> mib, std::int64_t most) {
+    for (std::int64_t& each : mib) each *= kMiB;
+    std::erase_if(mib, [&](std::int64_t bytes) { return bytes > most; });
+    return mib;
+  }
   std::vector<std::pair<const char*, const PageBuffer*>> host_memory() const {
     return {{"pinned", &h_pinned_}, {"pageable", &h_pageable_}};
   }

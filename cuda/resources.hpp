@@ -5,79 +5,75 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <utility>
+#include <memory>
+#include <type_traits>
 
 /// Owners of what the CUDA runtime hands out. Each belongs to the device that is current when it is
 /// made; all throw ResourceError if the runtime refuses, and never when they let go.
 namespace convscale::cuda {
+
+/// Bytes as the runtime counts them.
+inline std::size_t size(std::int64_t bytes) { return static_cast<std::size_t>(bytes); }
+
+/// Lets go of what `kRelease` takes.
+template <auto kRelease>
+struct Release {
+  void operator()(auto* held) const noexcept { ignore(kRelease(held)); }
+};
+template <class Handle, auto kRelease>
+using Owner = std::unique_ptr<std::remove_pointer_t<Handle>, Release<kRelease>>;
 
 /// Device memory. No bytes: no allocation, data() is null.
 class DeviceBuffer {
  public:
   DeviceBuffer() = default;
   explicit DeviceBuffer(std::int64_t bytes) : bytes_(bytes) {
-    if (bytes > 0) CONVSCALE_CUDA(cudaMalloc(&d_data_, static_cast<std::size_t>(bytes)));
-  }
-  ~DeviceBuffer() {
-    if (d_data_ != nullptr) ignore(cudaFree(d_data_));
-  }
-  DeviceBuffer(const DeviceBuffer&) = delete;
-  DeviceBuffer& operator=(const DeviceBuffer&) = delete;
-  DeviceBuffer(DeviceBuffer&& other) noexcept
-      : d_data_(std::exchange(other.d_data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
-  DeviceBuffer& operator=(DeviceBuffer&& other) noexcept {
-    std::swap(d_data_, other.d_data_);
-    std::swap(bytes_, other.bytes_);
-    return *this;
+    void* d_data = nullptr;
+    if (bytes > 0) CONVSCALE_CUDA(cudaMalloc(&d_data, size(bytes)));
+    d_data_.reset(static_cast<std::byte*>(d_data));
   }
 
-  std::byte* data() const { return static_cast<std::byte*>(d_data_); }
+  std::byte* data() const { return d_data_.get(); }
   std::int64_t bytes() const { return bytes_; }
 
  private:
-  void* d_data_ = nullptr;
+  Owner<std::byte*, cudaFree> d_data_;
   std::int64_t bytes_ = 0;
 };
 
 /// A stream that does not wait for the legacy default stream.
 class Stream {
  public:
-  Stream() { CONVSCALE_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking)); }
-  ~Stream() {
-    if (stream_ != nullptr) ignore(cudaStreamDestroy(stream_));
+  Stream() {
+    cudaStream_t stream = nullptr;
+    CONVSCALE_CUDA(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+    stream_.reset(stream);
   }
-  Stream(const Stream&) = delete;
-  Stream& operator=(const Stream&) = delete;
-  Stream(Stream&& other) noexcept : stream_(std::exchange(other.stream_, nullptr)) {}
-  Stream& operator=(Stream&&) = delete;
 
-  cudaStream_t get() const { return stream_; }
+  cudaStream_t get() const { return stream_.get(); }
   /// Blocks until everything in the stream is done.
-  void synchronize() const { CONVSCALE_CUDA(cudaStreamSynchronize(stream_)); }
+  void synchronize() const { CONVSCALE_CUDA(cudaStreamSynchronize(get())); }
 
  private:
-  cudaStream_t stream_ = nullptr;
+  Owner<cudaStream_t, cudaStreamDestroy> stream_;
 };
 
 /// A point in a stream, with its time.
 class Event {
  public:
-  Event() { CONVSCALE_CUDA(cudaEventCreate(&event_)); }
-  ~Event() {
-    if (event_ != nullptr) ignore(cudaEventDestroy(event_));
+  Event() {
+    cudaEvent_t event = nullptr;
+    CONVSCALE_CUDA(cudaEventCreate(&event));
+    event_.reset(event);
   }
-  Event(const Event&) = delete;
-  Event& operator=(const Event&) = delete;
-  Event(Event&& other) noexcept : event_(std::exchange(other.event_, nullptr)) {}
-  Event& operator=(Event&&) = delete;
 
-  void record(const Stream& stream) const { CONVSCALE_CUDA(cudaEventRecord(event_, stream.get())); }
+  void record(const Stream& stream) const { CONVSCALE_CUDA(cudaEventRecord(get(), stream.get())); }
   /// Blocks until the stream has come to it; throws what failed in the stream before it.
-  void synchronize() const { CONVSCALE_CUDA(cudaEventSynchronize(event_)); }
-  cudaEvent_t get() const { return event_; }
+  void synchronize() const { CONVSCALE_CUDA(cudaEventSynchronize(get())); }
+  cudaEvent_t get() const { return event_.get(); }
 
  private:
-  cudaEvent_t event_ = nullptr;
+  Owner<cudaEvent_t, cudaEventDestroy> event_;
 };
 
 /// Seconds from one event to another; both must have happened.
@@ -93,24 +89,12 @@ class HostRegistration {
   HostRegistration() = default;
   HostRegistration(std::byte* data, std::int64_t bytes) {
     if (bytes == 0) return;
-    CONVSCALE_CUDA(
-        cudaHostRegister(data, static_cast<std::size_t>(bytes), cudaHostRegisterPortable));
-    data_ = data;
-  }
-  ~HostRegistration() {
-    if (data_ != nullptr) ignore(cudaHostUnregister(data_));
-  }
-  HostRegistration(const HostRegistration&) = delete;
-  HostRegistration& operator=(const HostRegistration&) = delete;
-  HostRegistration(HostRegistration&& other) noexcept
-      : data_(std::exchange(other.data_, nullptr)) {}
-  HostRegistration& operator=(HostRegistration&& other) noexcept {
-    std::swap(data_, other.data_);
-    return *this;
+    CONVSCALE_CUDA(cudaHostRegister(data, size(bytes), cudaHostRegisterPortable));
+    data_.reset(data);
   }
 
  private:
-  std::byte* data_ = nullptr;
+  Owner<std::byte*, cudaHostUnregister> data_;
 };
 
 }  // namespace convscale::cuda

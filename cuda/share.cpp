@@ -38,8 +38,6 @@ struct Bytes {
   std::int64_t total() const { return aligned(images) + aligned(filters) + aligned(results); }
 };
 
-std::size_t size(std::int64_t bytes) { return static_cast<std::size_t>(bytes); }
-
 Request request_of(const Config& config, const DeviceLimits& limits, std::int64_t images) {
   Request request{convscale::Request(config), limits};
   request.shape.images = images;

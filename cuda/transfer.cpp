@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cuda/transfer.hpp"
 
-#include "cuda/check.hpp"
+#include "cuda/resources.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -23,33 +23,6 @@ struct NeededRows {
         groups((s.height - 1) / s.stride),
         tail((groups + 1) * s.stride - s.filter_size + 1),
         tail_rows(std::max<std::int64_t>(0, s.height - tail)) {}
-};
-
-std::size_t size(std::int64_t bytes) { return static_cast<std::size_t>(bytes); }
-
-/// The same run of bytes from each of `count` places, `pitch` bytes apart.
-struct Copy2D {
-  std::byte* d_begin;
-  const std::byte* h_begin;
-  cudaStream_t stream;
-
-  void operator()(std::int64_t offset, std::int64_t bytes, std::int64_t pitch,
-                  std::int64_t count) const {
-    CONVSCALE_CUDA(cudaMemcpy2DAsync(d_begin + offset, size(pitch), h_begin + offset, size(pitch),
-                                     size(bytes), size(count), cudaMemcpyHostToDevice, stream));
-  }
-  /// `depth` times that, `slice_pitches` pitches apart.
-  void operator()(std::int64_t offset, std::int64_t bytes, std::int64_t pitch, std::int64_t count,
-                  std::int64_t slice_pitches, std::int64_t depth) const {
-    cudaMemcpy3DParms copy{};
-    copy.srcPtr = make_cudaPitchedPtr(const_cast<std::byte*>(h_begin + offset), size(pitch),
-                                      size(bytes), size(slice_pitches));
-    copy.dstPtr =
-        make_cudaPitchedPtr(d_begin + offset, size(pitch), size(bytes), size(slice_pitches));
-    copy.extent = make_cudaExtent(size(bytes), size(count), size(depth));
-    copy.kind = cudaMemcpyHostToDevice;
-    CONVSCALE_CUDA(cudaMemcpy3DAsync(&copy, stream));
-  }
 };
 
 }  // namespace
@@ -77,7 +50,12 @@ void upload_images(const Shape& s, Dtype dtype, bool all_rows, std::int64_t imag
                                    cudaMemcpyHostToDevice, stream));
     return;
   }
-  const Copy2D copy{d_images, h_images, stream};
+  // The same run of bytes from each of `count` places, `pitch` bytes apart.
+  const auto copy = [&](std::int64_t offset, std::int64_t bytes, std::int64_t pitch,
+                        std::int64_t count) {
+    CONVSCALE_CUDA(cudaMemcpy2DAsync(d_images + offset, size(pitch), h_images + offset, size(pitch),
+                                     size(bytes), size(count), cudaMemcpyHostToDevice, stream));
+  };
   const NeededRows rows(s);
   copy(0, row_bytes, image_bytes, images);
   if (rows.tail_rows > 0) {
@@ -87,10 +65,20 @@ void upload_images(const Shape& s, Dtype dtype, bool all_rows, std::int64_t imag
   // Groups are S rows apart, and so is what a copy of slices steps by: every period-th image begins
   // a whole number of such steps behind the one before.
   const std::int64_t period = s.stride / std::gcd(s.height, s.stride);
+  const std::int64_t group_bytes = s.filter_size * row_bytes, pitch = s.stride * row_bytes;
+  const std::size_t slice_pitches = size(period * s.height / s.stride);
   for (std::int64_t image = 0; image < std::min(period, images); ++image) {
-    copy(image * image_bytes + rows.first_group * row_bytes, s.filter_size * row_bytes,
-         s.stride * row_bytes, rows.groups, period * s.height / s.stride,
-         (images - image + period - 1) / period);
+    const std::int64_t offset = image * image_bytes + rows.first_group * row_bytes;
+    const auto pitched = [&](std::byte* data) {
+      return make_cudaPitchedPtr(data + offset, size(pitch), size(group_bytes), slice_pitches);
+    };
+    cudaMemcpy3DParms slices{};
+    slices.srcPtr = pitched(const_cast<std::byte*>(h_images));
+    slices.dstPtr = pitched(d_images);
+    slices.extent = make_cudaExtent(size(group_bytes), size(rows.groups),
+                                    size((images - image + period - 1) / period));
+    slices.kind = cudaMemcpyHostToDevice;
+    CONVSCALE_CUDA(cudaMemcpy3DAsync(&slices, stream));
   }
 }
 
