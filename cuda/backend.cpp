@@ -10,16 +10,13 @@
 #include "cuda/device.hpp"
 #include "cuda/geometry.hpp"
 #include "cuda/kernel_table.hpp"
-#include "cuda/monitor.hpp"
 #include "cuda/resources.hpp"
 #include "cuda/share.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -76,12 +73,7 @@ class CudaBackend final : public Backend {
         assignment_(assignment),
         shares_(make_shares(config, assignment)),
         helpers_(std::max(1, usable_threads(topology_.threads()) / assignment.host_parts)) {
-    for (const auto& share : shares_) {
-      const DeviceInfo& device = share->device();
-      monitors_.push_back(Monitor::open(device.index, device.pci_bus_id));
-      if (monitors_.back()) monitors_.back()->begin();
-      needs_.devices.push_back(share->need());
-    }
+    for (const auto& share : shares_) needs_.devices.push_back(share->need());
     facts_ = current_facts();
     needs_.images = {0, config.shape.images};
     needs_.reads_inputs = travels() || config.fill == Fill::kFile || config.filters_from_file;
@@ -132,38 +124,28 @@ class CudaBackend final : public Backend {
   const Assignment assignment_;
   const Topology topology_;
   HostBuffers host_;
-  HostRegistration images_registration_, filters_registration_, results_registration_;
-  std::vector<std::unique_ptr<Share>> shares_;    // before what their copies read and write goes
-  std::vector<std::optional<Monitor>> monitors_;  // of each share; null without NVML
-  std::optional<Clock::time_point> worked_at_;    // last; null before ceilings
+  std::vector<HostRegistration> registrations_;
+  std::vector<std::unique_ptr<Share>> shares_;  // before what their copies read and write goes
+  std::optional<Clock::time_point> worked_at_;  // last; null before ceilings
   Ticket started_ = 0, waited_ = 0;
   ThreadTeam helpers_;  // for what is done on the host outside of the timed region
 };
 
 BackendFacts CudaBackend::current_facts() const {
-  BackendFacts facts;
-  facts.kernel = shares_.front()->kernel().name;
-  facts.line_bytes = 32;  // a sector
-  facts.direct = shares_.front()->direct();
-  facts.quantised = false;
-  std::vector<std::string> names;
-  for (std::size_t i = 0; i < shares_.size(); ++i) {
-    const Share& share = *shares_[i];
-    DeviceInfo device = share.device();
-    if (const auto& monitor = monitors_[i]) {
-      monitor->describe(device);
-      const std::vector<std::string> slowdowns = monitor->slowdowns();
-      facts.warnings.insert(facts.warnings.end(), slowdowns.begin(), slowdowns.end());
-    }
-    facts.devices.push_back(std::move(device));
-    names.push_back(share.device().name);
-    if (facts.path.empty()) facts.path = share.path();
-    // Kernels of scope resident find nothing in the cache, however small the workload.
-    if (travels()) facts.last_cache_bytes += share.limits().l2_bytes;
-    facts.transfer.up_bytes += share.transfer().up_bytes;
-    facts.transfer.down_bytes += share.transfer().down_bytes;
+  BackendFacts facts = shares_.front()->facts();
+  const auto append = [](auto& to, const auto& from) {
+    to.insert(to.end(), from.begin(), from.end());
+  };
+  for (std::size_t i = 1; i < shares_.size(); ++i) {
+    const BackendFacts other = shares_[i]->facts();
+    if (facts.path.empty()) facts.path = other.path;
+    *facts.device += ", " + *other.device;
+    append(facts.devices, other.devices);
+    append(facts.warnings, other.warnings);
+    facts.last_cache_bytes += other.last_cache_bytes;
+    facts.transfer.up_bytes += other.transfer.up_bytes;
+    facts.transfer.down_bytes += other.transfer.down_bytes;
   }
-  facts.device = fmt::format("{}", fmt::join(names, ", "));
   return facts;
 }
 
@@ -173,7 +155,7 @@ std::optional<std::string> CudaBackend::placement() const {
   if (is_registered && config_.interleaved) return std::nullopt;
   std::string text;
   for (const auto& share : shares_) {
-    const auto node = share->device().numa_node;
+    const auto node = share->numa_node();
     if (node && topology_.numa_nodes() > 1)
       text += fmt::format(" {}..{} on {}", share->images().begin, share->images().end, *node);
   }
@@ -184,15 +166,14 @@ void CudaBackend::prepare(const HostBuffers& buffers) {
   host_ = buffers;
   const Shape& s = config_.shape;
   const auto place = [&](std::byte* data, std::int64_t bytes_of_image) {
-    if (data == nullptr) return HostRegistration();
+    if (data == nullptr) return;
     for (const auto& share : shares_) {
       const auto [first, last] = share->images();
-      if (share->device().numa_node) {
+      if (const auto node = share->numa_node())
         topology_.bind_memory(data + first * bytes_of_image, (last - first) * bytes_of_image,
-                              *share->device().numa_node);
-      }
+                              *node);
     }
-    if (!travels()) return HostRegistration();
+    if (!travels()) return;
     const std::int64_t page = page_bytes(), bytes = s.images * bytes_of_image;
     helpers_.for_each_block(
         divided_up(bytes, page), [&](int, std::int64_t begin, std::int64_t end) {
@@ -201,26 +182,19 @@ void CudaBackend::prepare(const HostBuffers& buffers) {
             *byte = *byte;  // data of an earlier configuration stay
           }
         });
-    return config_.host_memory == HostMemory::kPinned ? HostRegistration(data, bytes)
-                                                      : HostRegistration();
+    if (config_.host_memory == HostMemory::kPinned) registrations_.emplace_back(data, bytes);
   };
-  images_registration_ = place(buffers.images, bytes_of(s.pixels()));
-  filters_registration_ = place(buffers.filters, bytes_of(s.taps()));
-  results_registration_ = place(buffers.results, bytes_of(s.outputs()));
+  place(buffers.images, bytes_of(s.pixels()));
+  place(buffers.filters, bytes_of(s.taps()));
+  place(buffers.results, bytes_of(s.outputs()));
   for (const auto& share : shares_) share->prepare(buffers);
 }
-
-/// A device without images adds nothing to what is possible.
-bool has_work(const Share& share) { return share.images().begin < share.images().end; }
 
 /// All devices at the same time, so that a link that they share is found out; null if none could.
 std::optional<double> CudaBackend::measure(CeilingMeter::What what) {
   std::optional<double> sum;
+  for (const auto& share : shares_) share->queue_ceiling(what);
   for (const auto& share : shares_) {
-    if (has_work(*share)) share->queue_ceiling(what);
-  }
-  for (const auto& share : shares_) {
-    if (!has_work(*share)) continue;
     if (const auto rate = share->finish_ceiling()) sum = sum.value_or(0) + *rate;
   }
   return sum;
@@ -235,13 +209,14 @@ void CudaBackend::warm_up() {
   constexpr int kMostRounds = 1000;  // each is a millisecond or more, unless events tell no time
   std::vector<double> before;
   for (const auto& share : shares_) before.push_back(share->ceilings_s());
-  const auto is_cold = [&](std::size_t i) {
-    return has_work(*shares_[i]) && shares_[i]->ceilings_s() - before[i] < kWarmS;
+  const auto is_any_cold = [&] {
+    for (std::size_t i = 0; i < shares_.size(); ++i) {
+      if (shares_[i]->images().size() > 0 && shares_[i]->ceilings_s() - before[i] < kWarmS)
+        return true;
+    }
+    return false;
   };
-  for (int round = 0; round < kMostRounds && !assignment_.stop(); ++round) {
-    bool any = false;
-    for (std::size_t i = 0; i < shares_.size(); ++i) any = any || is_cold(i);
-    if (!any) break;
+  for (int round = 0; round < kMostRounds && !assignment_.stop() && is_any_cold(); ++round) {
     measure(CeilingMeter::What::kRead);
     measure(CeilingMeter::What::kFma);
   }
@@ -273,9 +248,7 @@ void CudaBackend::poison() {
 }
 
 Trace CudaBackend::inspect() {
-  for (auto& monitor : monitors_) {
-    if (monitor) monitor->sample();  // right behind an iteration
-  }
+  for (const auto& share : shares_) share->sample_clocks();
   Trace trace;
   for (const auto& share : shares_) trace += share->inspect();
   if (travels()) trace.digest = digest_of_host();

@@ -4,6 +4,7 @@
 #include "cuda/cudnn_library.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -13,13 +14,8 @@ namespace convscale::cuda {
 class CudnnDescriptor {
  public:
   CudnnDescriptor(const Cudnn& cudnn, cudnnBackendDescriptorType_t type);
-  ~CudnnDescriptor();
-  CudnnDescriptor(const CudnnDescriptor&) = delete;
-  CudnnDescriptor& operator=(const CudnnDescriptor&) = delete;
-  CudnnDescriptor(CudnnDescriptor&& other) noexcept;
-  CudnnDescriptor& operator=(CudnnDescriptor&& other) noexcept;
 
-  cudnnBackendDescriptor_t get() const { return descriptor_; }
+  cudnnBackendDescriptor_t get() const { return descriptor_.get(); }
 
   /// `values` are of the C++ type that cuDNN's documentation gives for `type`.
   template <class T>
@@ -55,18 +51,26 @@ class CudnnDescriptor {
                                                std::int64_t most) const;
 
  private:
+  struct Destroy {
+    const Cudnn* cudnn;
+    void operator()(cudnnBackendDescriptor_t each) const noexcept {
+      cudnn->cudnnBackendDestroyDescriptor(each);
+    }
+  };
+
+  const Cudnn& cudnn() const { return *descriptor_.get_deleter().cudnn; }
   void set_bytes(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type,
                  std::int64_t count, const void* values);
   std::int64_t get_bytes(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type,
                          std::int64_t count, void* values) const;
 
-  const Cudnn* cudnn_;
-  cudnnBackendDescriptor_t descriptor_ = nullptr;
+  std::unique_ptr<void, Destroy> descriptor_;
 };
 
-/// What a convolution is planned for: a handle's device, or, with no device at hand, the one that a
-/// finalized CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR describes (cuDNN 9.8 and newer).
+/// Who plans, and for what: a handle's device, or, with no device at hand, the one that a finalized
+/// CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR describes (cuDNN 9.8 and newer).
 struct CudnnTarget {
+  const Cudnn& cudnn;
   cudnnHandle_t handle = nullptr;
   const CudnnDescriptor* device_properties = nullptr;
 };

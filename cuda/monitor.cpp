@@ -113,11 +113,6 @@ std::optional<Monitor> Monitor::open(int device, const std::string& pci_bus_id) 
   return Monitor(device, handle);
 }
 
-void Monitor::begin() {
-  samples_.clear();
-  sample();
-}
-
 void Monitor::sample() {
   const Functions& nvml = *Functions::get();
   ClockSample sample;

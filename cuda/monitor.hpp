@@ -31,21 +31,20 @@ std::vector<std::string> slowdowns(int device, std::span<const ClockSample> samp
 /// throws: what cannot be found out stays unknown.
 class Monitor {
  public:
-  /// Null where there is no NVML, or it does not know the device. `pci_bus_id`: "0000:3b:00.0".
+  /// Takes the sample from before the work. Null where there is no NVML, or it does not know the
+  /// device. `pci_bus_id`: "0000:3b:00.0".
   static std::optional<Monitor> open(int device, const std::string& pci_bus_id);
 
-  /// Forgets all samples and takes the one from before the work.
-  void begin();
   /// After each iteration.
   void sample();
 
   /// Fills in driver, clocks and power limit, those that are known; the SM clock is the median of
-  /// the samples that were taken after begin().
+  /// the samples that were taken after open().
   void describe(DeviceInfo& info) const;
   std::vector<std::string> slowdowns() const;
 
  private:
-  Monitor(int device, void* handle) : device_(device), handle_(handle) {}
+  Monitor(int device, void* handle) : device_(device), handle_(handle) { sample(); }
 
   int device_;
   void* handle_;  ///< NVML's

@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <map>
 
 namespace convscale::cuda {
 namespace {
@@ -23,9 +24,8 @@ namespace {
 constexpr std::int64_t kChunkBytes = std::int64_t{16} << 20;
 constexpr std::int64_t kCachesToRotate = 4;
 
-std::int64_t aligned(std::int64_t bytes) {
-  return divided_up(bytes, kBufferAlignment) * kBufferAlignment;
-}
+/// Up to where the next buffer in a room may begin: on 256 bytes, as the allocator's.
+std::int64_t aligned(std::int64_t bytes) { return divided_up(bytes, 256) * 256; }
 
 /// Bytes of `images` images, filters and results.
 struct Bytes {
@@ -44,41 +44,40 @@ Request request_of(const Config& config, const DeviceLimits& limits, std::int64_
   return request;
 }
 
-const Kernel& kernel_of(const Config& config, const DeviceLimits& limits, Range images) {
-  const Request request = request_of(config, limits, images.end - images.begin);
-  return find_kernel("cuda", kernels(), config.kernel, request);
-}
-
 }  // namespace
 
 Share::Share(const Config& config, const Assignment& assignment, int device, Range images,
              int streams)
     : config_(config),
       assignment_(assignment),
-      device_(device),
       images_(images),
       info_(describe(device)),
       limits_(limits_of(device)),
-      kernel_(kernel_of(config, limits_, images)),
-      all_rows_(all_rows_travel(config.shape, config.method, config.dtype)) {
+      kernel_(find_kernel("cuda", kernels(), config.kernel,
+                          request_of(config, limits_, images.size()))),
+      all_rows_(all_rows_travel(config.shape, config.method, config.dtype)),
+      monitor_(Monitor::open(device, info_.pci_bus_id)) {
   select();
   workers_.resize(static_cast<std::size_t>(streams));
 }
 
 Share::~Share() {
   // After a fault copies may still be under way to memory that goes now.
-  ignore(cudaSetDevice(device_));
+  ignore(cudaSetDevice(info_.index));
   ignore(cudaDeviceSynchronize());
 }
 
-void Share::select() const { CONVSCALE_CUDA(cudaSetDevice(device_)); }
+void Share::select() const { CONVSCALE_CUDA(cudaSetDevice(info_.index)); }
+
+std::string Share::device_name() const {
+  return fmt::format("device {} ({})", info_.index, info_.name);
+}
 
 DeviceNeed Share::need() const {
   select();
-  const auto memory_bytes = static_cast<std::int64_t>(info_.memory_bytes);
-  return {fmt::format("device {} ({})", device_, info_.name),
+  return {device_name(),
           Bytes(config_, count()).total() + copies_beside() * copy_bytes() +
-              CeilingMeter::device_bytes(memory_bytes),
+              CeilingMeter::device_bytes(info_.memory_bytes),
           free_bytes()};
 }
 
@@ -95,21 +94,9 @@ std::int64_t Share::copies_beside() const {
          1;
 }
 
-Transfer Share::transfer() const {
-  if (resident()) return {};
-  Shape ours = config_.shape;
-  ours.images = count();
-  const Bytes bytes(config_, count());
-  // What the method needs, which is the same for all kernels.
-  const bool all_rows = all_rows_travel(config_.shape, config_.method, config_.dtype);
-  return {.up_bytes = upload_bytes(ours, config_.dtype, all_rows) + bytes.filters,
-          .down_bytes = bytes.results};
-}
-
 void Share::make_plans(std::int64_t chunk_images) {
   chunk_images_ = chunk_images;
-  Request request = request_of(config_, limits_, chunk_images);
-  request.alignment = alignment();
+  const Request request = request_of(config_, limits_, chunk_images);
   for (Worker& worker : workers_) worker.plan.reset();
   const Plan* plan = nullptr;
   for (Worker& worker : workers_) {
@@ -134,15 +121,13 @@ void Share::plan_memory() {
     make_plans(divided_up(block, divided_up(block, std::clamp<std::int64_t>(most, 1, block))));
   };
   plan_for(resident() ? block : kChunkBytes / Bytes(config_, 1).images);
-  const std::int64_t free =
-      free_bytes() - CeilingMeter::device_bytes(static_cast<std::int64_t>(info_.memory_bytes));
+  const std::int64_t free = free_bytes() - CeilingMeter::device_bytes(info_.memory_bytes);
   const std::int64_t whole = Bytes(config_, count()).total();
   fits_ = whole + scratch_bytes() <= free;
   if (fits_) return;
-  plan_for(chunk_images_);  // they start elsewhere now
   const auto lacking = [&](std::int64_t needed, const char* what, const char* remedy) {
-    return ResourceError(fmt::format("device {} ({}): {} needs {:.1f} MB, {:.1f} MB are free; {}",
-                                     device_, info_.name, what, static_cast<double>(needed) * 1e-6,
+    return ResourceError(fmt::format("{}: {} needs {:.1f} MB, {:.1f} MB are free; {}",
+                                     device_name(), what, static_cast<double>(needed) * 1e-6,
                                      static_cast<double>(std::max<std::int64_t>(0, free)) * 1e-6,
                                      remedy));
   };
@@ -176,33 +161,29 @@ void Share::allocate() {
   d_results_ = DeviceBuffer(bytes.results);
   for (std::int64_t i = 0; i < copies_beside(); ++i) {
     // They are worth having, but not a refusal.
-    if (CeilingMeter::device_bytes(static_cast<std::int64_t>(info_.memory_bytes)) + copy_bytes() >
-        free_bytes())
-      break;
+    if (CeilingMeter::device_bytes(info_.memory_bytes) + copy_bytes() > free_bytes()) break;
     copies_.emplace_back(DeviceBuffer(bytes.images), DeviceBuffer(bytes.results));
   }
 }
 
 void Share::make_meter() {
   if (count() == 0) return;
-  const auto memory_bytes = static_cast<std::int64_t>(info_.memory_bytes);
   const auto part = [](std::byte* data, std::int64_t bytes) {
     return std::span<std::byte>(data, size(bytes));
   };
   CeilingMemory memory{.d_read = part(d_images_.data(), d_images_.bytes())};
-  if (resident()) {
-    meter_.emplace(config_.dtype, limits_, memory_bytes, memory, std::nullopt);
-    return;
+  std::optional<CeilingMeter::Link> link;
+  if (!resident()) {
+    const Bytes before(config_, images_.begin), whole(config_, count());
+    const Bytes there(config_, fits_ ? count() : chunk_images_);
+    const Place place = place_of(workers_.front(), images_.begin);
+    memory.h_up = part(host_.images + before.images, whole.images);
+    memory.d_up = part(place.d_images, there.images);
+    memory.d_down = part(place.d_results, there.results);
+    memory.h_down = part(host_.results + before.results, whole.results);
+    link = {config_.host_memory, info_.numa_node};
   }
-  const Bytes before(config_, images_.begin), whole(config_, count());
-  const Bytes there(config_, fits_ ? count() : chunk_images_);
-  const Place place = place_of(workers_.front(), images_.begin);
-  memory.h_up = part(host_.images + before.images, whole.images);
-  memory.d_up = part(place.d_images, there.images);
-  memory.d_down = part(place.d_results, there.results);
-  memory.h_down = part(host_.results + before.results, whole.results);
-  meter_.emplace(config_.dtype, limits_, memory_bytes, memory,
-                 CeilingMeter::Link{config_.host_memory, info_.numa_node});
+  meter_.emplace(config_.dtype, limits_, info_.memory_bytes, memory, link);
 }
 
 void Share::prepare(const HostBuffers& buffers) {
@@ -328,38 +309,56 @@ void Share::run_chunk(Worker& worker, std::int64_t first_image, std::int64_t ima
   if (worker.used == worker.chunks.size()) worker.chunks.emplace_back();
   const Chunk& chunk = worker.chunks[worker.used++];
   const Place place = place_of(worker, first_image);
-  if (resident()) {  // no event but the one that is waited for: its kernels are timed apart
-    queue_kernel(worker, place, images);
-    chunk.computed.record(worker.stream);
-    return;
+  if (!resident()) {  // where no event but the one that is waited for is recorded
+    chunk.begin.record(worker.stream);
+    upload(worker, place, first_image, images);
+    chunk.uploaded.record(worker.stream);
   }
-  chunk.begin.record(worker.stream);
-  upload(worker, place, first_image, images);
-  chunk.uploaded.record(worker.stream);
   queue_kernel(worker, place, images);
   chunk.computed.record(worker.stream);
+  if (resident()) return;
   download(worker, place, first_image, images);
   chunk.downloaded.record(worker.stream);
 }
 
-void Share::start(Range range) {
+/// body(worker, first image, images) for the chunks of those of `range` that are ours, the streams'
+/// in turn, so that one's upload goes on while another computes.
+template <class Body>
+void Share::for_each_chunk(const Range& range, const Body& body) {
   const Range ours{std::max(range.begin, images_.begin), std::min(range.end, images_.end)};
-  const std::int64_t images = std::max<std::int64_t>(0, ours.end - ours.begin);
+  const std::int64_t images = std::max<std::int64_t>(0, ours.size());
   const auto streams = static_cast<std::int64_t>(workers_.size());
   const std::int64_t chunks =
       divided_up(block_of(images, streams, 0).size(), chunk_images_);  // no block is larger
-  select();
-  // The streams' chunks in turn, so that one's upload goes on while another computes.
   for (std::int64_t c = 0; c < chunks && !assignment_.stop(); ++c) {
     for (std::int64_t w = 0; w < streams; ++w) {
       const Range block = block_of(images, streams, w);
       const Range chunk = block_of(block.size(), chunks, c);
       if (chunk.size() > 0) {
-        run_chunk(workers_[static_cast<std::size_t>(w)], ours.begin + block.begin + chunk.begin,
-                  chunk.size());
+        body(workers_[static_cast<std::size_t>(w)], ours.begin + block.begin + chunk.begin,
+             chunk.size());
       }
     }
   }
+}
+
+/// Each stream's first chunk, and the first that is an image shorter if any is.
+void Share::tune() {
+  std::map<const Worker*, std::int64_t> tuned;
+  for_each_chunk(images_, [&](const Worker& worker, std::int64_t first, std::int64_t images) {
+    if (std::exchange(tuned[&worker], images) == images) return;
+    const Place place = place_of(worker, first);
+    if (!resident()) upload(worker, place, first, images);
+    worker.plan->tune(batch_of(worker, place, images), worker.stream.get());
+  });
+  synchronize();
+}
+
+void Share::start(Range range) {
+  select();
+  for_each_chunk(range, [&](Worker& worker, std::int64_t first, std::int64_t images) {
+    run_chunk(worker, first, images);
+  });
   std::vector<cudaEvent_t>& last = under_way_.emplace_back();
   for (const Worker& worker : workers_) {
     if (worker.used == 0) continue;
@@ -385,15 +384,6 @@ bool Share::is_done(std::size_t count) {
     }
   }
   return true;
-}
-
-Digest Share::digest() {
-  select();
-  const std::int64_t outputs = config_.shape.outputs();
-  return digest_on_device(
-      config_.dtype, d_results_.data(), count() * outputs,
-      static_cast<std::uint64_t>((assignment_.first_image + images_.begin) * outputs),
-      workers_.front().stream.get());
 }
 
 void Share::collect() {

@@ -4,10 +4,10 @@
 #include "common/backend.hpp"
 #include "cuda/ceiling_meter.hpp"
 #include "cuda/kernel.hpp"
+#include "cuda/monitor.hpp"
 #include "cuda/resources.hpp"
 
 #include <deque>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -28,19 +28,13 @@ class Share {
   Share(const Share&) = delete;
   Share& operator=(const Share&) = delete;
 
-  const Kernel& kernel() const { return kernel_; }
-  const DeviceInfo& device() const { return info_; }
-  const DeviceLimits& limits() const { return limits_; }
   Range images() const { return images_; }
-  /// Whether the kernel sums directly; known once it is planned.
-  bool direct() const { return !workers_.front().plan || workers_.front().plan->direct(); }
-  /// The way that the kernel takes inside, and that data take to the device where that was chosen
-  /// by trying; empty if there is but one, or none yet.
-  std::string path() const;
+  std::optional<int> numa_node() const { return info_.numa_node; }
+  /// What is known by now of this device and its kernel. `path`: the way that the kernel takes
+  /// inside, and that data take to the device where that was chosen by trying.
+  BackendFacts facts() const;
   /// Memory for the whole share at once and for ceilings, without what kernels take for themselves.
   DeviceNeed need() const;
-  /// Bytes over the link in one iteration.
-  Transfer transfer() const;
 
   /// Allocates. Buffers hold all images, not only this share's; what of them this share copies may
   /// be registered already. Throws ResourceError if the device has too little memory.
@@ -61,13 +55,18 @@ class Share {
   /// Whether the `count` oldest of those are done.
   bool is_done(std::size_t count);
 
+  /// Looks at the device's clocks; right behind an iteration.
+  void sample_clocks() {
+    if (monitor_) monitor_->sample();
+  }
   /// Of the last iteration: phases, busy times and, in scope `resident`, the digest. There kernels
   /// are queued again to be timed (see time_kernels). Blocks.
   Trace inspect();
   /// Scope `resident`: copies the results to the host's buffer. Blocks.
   void collect();
 
-  /// Overwrites what is uploaded and what is downloaded. In scope `resident` the link has none.
+  /// Overwrites what is uploaded and what is downloaded. There is none without images, and in scope
+  /// `resident` the link has none.
   void queue_ceiling(CeilingMeter::What what);
   std::optional<double> finish_ceiling();
   /// Seconds of work that all ceilings were until now.
@@ -86,8 +85,7 @@ class Share {
     DeviceBuffer scratch;
     std::deque<Chunk> chunks;  // the first `used` of them belong to this iteration
     std::size_t used = 0;
-    DeviceBuffer room;    // for one chunk, where the share does not fit
-    double kernel_s = 0;  // scope resident: of its block
+    DeviceBuffer room;  // for one chunk, where the share does not fit
   };
   /// Device memory of images, filters and results.
   struct Place {
@@ -97,17 +95,15 @@ class Share {
   };
 
   bool resident() const { return config_.scope == Scope::kResident; }
-  std::int64_t count() const { return images_.end - images_.begin; }
+  std::int64_t count() const { return images_.size(); }
+  std::string device_name() const;
   void select() const;
   void make_plans(std::int64_t chunk_images);
   std::int64_t copy_bytes() const;
   std::int64_t copies_beside() const;
   void make_meter();
-  /// Of all chunks of an iteration that is started at once.
-  Alignment alignment() const;
-  /// body(worker, first image, images) for them, one worker's after another's.
-  void for_each_chunk(
-      const std::function<void(std::size_t, std::int64_t, std::int64_t)>& body) const;
+  template <class Body>
+  void for_each_chunk(const Range& range, const Body& body);
   std::int64_t scratch_bytes() const;
   void plan_memory();
   void fill();
@@ -123,16 +119,12 @@ class Share {
   static Batch batch_of(const Worker& worker, const Place& place, std::int64_t images);
   void queue_kernel(const Worker& worker, const Place& place, std::int64_t images);
   void synchronize();
-  Digest digest();
-  Phases phases();
-  std::vector<double> busy_s() const;
   void choose_rows();
   std::vector<double> time_batches(std::int64_t batches);
-  void time_kernels();
+  void time_kernels(Trace& trace);
 
   const Config config_;
   const Assignment assignment_;
-  const int device_;
   const Range images_;
   const DeviceInfo info_;
   const DeviceLimits limits_;
@@ -148,8 +140,8 @@ class Share {
   /// behind the other do not find their data in the cache.
   std::vector<std::pair<DeviceBuffer, DeviceBuffer>> copies_;
   std::optional<CeilingMeter> meter_;  // made by prepare(); null without images
+  std::optional<Monitor> monitor_;     // null without NVML
   double ceilings_s_ = 0;
-  double kernel_s_ = 0;          // scope resident
   std::optional<Event> origin_;  // times are counted from here
   // For each start() that was not waited for: the last event of each stream that it used.
   std::deque<std::vector<cudaEvent_t>> under_way_;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a share measures: its device's ceilings, which copies are faster, how long its work took.
+// What a share measures: its device's ceilings, which copies are faster, how long its work took;
+// and what it says of itself.
 #include "common/summary.hpp"
-#include "common/thread_team.hpp"
+#include "cuda/data.hpp"
 #include "cuda/intervals.hpp"
 #include "cuda/share.hpp"
 #include "cuda/transfer.hpp"
@@ -22,18 +23,56 @@ constexpr std::int64_t kMostLaunches = 256;
 /// Of one of the `more` batches by which `many_s` is longer than `few_s`. Where noise or a clock of
 /// coarse steps leaves nothing of that, the mean over all.
 double slope(double few_s, double many_s, std::int64_t few, std::int64_t more) {
-  const double slope_s = (many_s - few_s) / static_cast<double>(more);
+  const double slope_s = (many_s - few_s) / static_cast<double>(std::max<std::int64_t>(1, more));
   return slope_s > 0 ? slope_s : many_s / static_cast<double>(few + more);
+}
+
+double longest(const std::vector<double>& times_s) {
+  return *std::max_element(times_s.begin(), times_s.end());
 }
 
 }  // namespace
 
+BackendFacts Share::facts() const {
+  BackendFacts facts;
+  facts.kernel = kernel_.name;
+  facts.line_bytes = 32;  // a sector
+  facts.quantised = false;
+  if (const Plan* plan = workers_.front().plan.get()) {
+    facts.path = plan->path();
+    facts.direct = plan->direct();
+  }
+  if (sends_needless_rows_) {
+    if (!facts.path.empty()) facts.path += ", ";
+    facts.path += "all rows are sent";
+  }
+  DeviceInfo& device = facts.devices.emplace_back(info_);
+  facts.device = device.name;
+  if (monitor_) {
+    monitor_->describe(device);
+    facts.warnings = monitor_->slowdowns();
+  }
+  if (resident()) return facts;  // whose kernels find nothing in the cache, however small the data
+  facts.last_cache_bytes = limits_.l2_bytes;
+  Shape ours = config_.shape;
+  ours.images = count();
+  const std::int64_t element = size_of(config_.dtype);
+  // What the method needs, which is the same for all kernels.
+  const bool all_rows = all_rows_travel(config_.shape, config_.method, config_.dtype);
+  facts.transfer.up_bytes =
+      upload_bytes(ours, config_.dtype, all_rows) + count() * ours.taps() * element;
+  facts.transfer.down_bytes = count() * ours.outputs() * element;
+  return facts;
+}
+
 void Share::queue_ceiling(CeilingMeter::What what) {
+  if (!meter_) return;
   select();
   meter_->queue(what);
 }
 
 std::optional<double> Share::finish_ceiling() {
+  if (!meter_) return std::nullopt;
   select();
   const std::optional<double> rate = meter_->finish();
   ceilings_s_ += meter_->seconds();
@@ -93,65 +132,51 @@ std::vector<double> Share::time_batches(std::int64_t batches) {
 /// In the timed iteration each stream waits for the host's next launch, which for kernels of some
 /// 50 us is a good part; and an event takes some 2 us. So kernels are timed as the slope over
 /// batches that are queued one behind the other, on data that no batch finds in the cache.
-void Share::time_kernels() {
+void Share::time_kernels(Trace& trace) {
   const std::vector<double> few = time_batches(kFewBatches);
-  const double of_batch = *std::max_element(few.begin(), few.end()) / kFewBatches;
-  if (of_batch >= kSlopeSeconds) {  // what is taken once is as little of these
-    for (std::size_t w = 0; w < workers_.size(); ++w) workers_[w].kernel_s = few[w] / kFewBatches;
-    kernel_s_ = of_batch;
-    return;
+  const double of_batch = longest(few) / kFewBatches;
+  std::int64_t more = 0;
+  std::vector<double> many = few;
+  if (of_batch < kSlopeSeconds) {  // else what is taken once is as little of the few
+    const std::int64_t most = std::clamp<std::int64_t>(kMostLaunches / std::ssize(workers_), 1,
+                                                       kMostBatches - kFewBatches);
+    more = static_cast<std::int64_t>(
+        std::clamp(kSlopeSeconds / std::max(of_batch, 1e-9), 1.0, static_cast<double>(most)));
+    many = time_batches(kFewBatches + more);
   }
-  const std::int64_t most =
-      std::clamp<std::int64_t>(kMostLaunches / std::ssize(workers_), 1, kMostBatches - kFewBatches);
-  const auto more = static_cast<std::int64_t>(
-      std::clamp(kSlopeSeconds / std::max(of_batch, 1e-9), 1.0, static_cast<double>(most)));
-  const std::vector<double> many = time_batches(kFewBatches + more);
-  for (std::size_t w = 0; w < workers_.size(); ++w)
-    workers_[w].kernel_s = slope(few[w], many[w], kFewBatches, more);
-  kernel_s_ = slope(*std::max_element(few.begin(), few.end()),
-                    *std::max_element(many.begin(), many.end()), kFewBatches, more);
+  const auto of_one = [&](double few_s, double many_s) {
+    return slope(few_s, many_s, kFewBatches, more);
+  };
+  std::transform(few.begin(), few.end(), many.begin(), trace.busy_s.begin(), of_one);
+  trace.phases->kernel_s = of_one(longest(few), longest(many));
 }
 
 Trace Share::inspect() {
-  Trace trace;
-  if (resident()) trace.digest = digest();
-  trace.phases = phases();
-  trace.busy_s = busy_s();
-  return trace;
-}
-
-Phases Share::phases() {
-  if (resident()) {
-    if (count() == 0 || assignment_.stop()) return {};
-    select();
-    time_kernels();
-    return {.kernel_s = kernel_s_};
-  }
   select();
+  Trace trace{.phases = Phases{}, .busy_s = std::vector<double>(workers_.size())};
+  if (resident()) {
+    const std::int64_t outputs = config_.shape.outputs();
+    trace.digest = digest_on_device(
+        config_.dtype, d_results_.data(), count() * outputs,
+        static_cast<std::uint64_t>((assignment_.first_image + images_.begin) * outputs),
+        workers_.front().stream.get());
+    if (count() > 0 && !assignment_.stop()) time_kernels(trace);
+    return trace;
+  }
   std::vector<Interval> uploads, kernels, downloads;
   const auto at = [&](const Event& event) { return seconds_between(*origin_, event); };
-  for (const Worker& worker : workers_) {
-    for (std::size_t i = 0; i < worker.used; ++i) {
-      const Chunk& chunk = worker.chunks[i];
+  for (std::size_t w = 0; w < workers_.size(); ++w) {
+    for (std::size_t i = 0; i < workers_[w].used; ++i) {
+      const Chunk& chunk = workers_[w].chunks[i];
       const double uploaded = at(chunk.uploaded), computed = at(chunk.computed);
       uploads.emplace_back(at(chunk.begin), uploaded);
       kernels.emplace_back(uploaded, computed);
       downloads.emplace_back(computed, at(chunk.downloaded));
+      trace.busy_s[w] += seconds_between(chunk.begin, chunk.downloaded);
     }
   }
-  return {length_of_union(uploads), length_of_union(kernels), length_of_union(downloads)};
-}
-
-std::vector<double> Share::busy_s() const {
-  select();
-  std::vector<double> busy;
-  for (const Worker& worker : workers_) {
-    double sum = worker.kernel_s;
-    for (std::size_t i = 0; i < worker.used && !resident(); ++i)
-      sum += seconds_between(worker.chunks[i].begin, worker.chunks[i].downloaded);
-    busy.push_back(sum);
-  }
-  return busy;
+  trace.phases = {length_of_union(uploads), length_of_union(kernels), length_of_union(downloads)};
+  return trace;
 }
 
 }  // namespace convscale::cuda

@@ -116,7 +116,6 @@ TEST(MonitorTest, TakesSamplesWhileItWorks) {
   std::optional<Monitor> monitor = Monitor::open(3, kBusId);
   ASSERT_TRUE(monitor);
   EXPECT_THAT(monitor->slowdowns(), IsEmpty());
-  monitor->begin();
   for (const char* clock : {"1700", "1500", "1600"}) {
     const Variable reasons("FAKE_NVML_REASONS", "0x4"), megahertz("FAKE_NVML_SM_MHZ", clock);
     monitor->sample();
@@ -128,14 +127,11 @@ TEST(MonitorTest, TakesSamplesWhileItWorks) {
   EXPECT_THAT(monitor->slowdowns(),
               ElementsAre("device 3 was slowed down by its power limit in 3 of 4 samples (SM clock "
                           "1.50 GHz of 1.98 GHz)"));
-  monitor->begin();
-  EXPECT_THAT(monitor->slowdowns(), IsEmpty());
 }
 
 TEST(MonitorTest, ReadsTheCountersInTheirUnits) {
   std::optional<Monitor> monitor = Monitor::open(0, kBusId);
   ASSERT_TRUE(monitor);
-  monitor->begin();
   const Variable time("FAKE_NVML_TIME_US", "2000000"), heat("FAKE_NVML_THERMAL_NS", "600000000");
   monitor->sample();
   EXPECT_THAT(
@@ -151,7 +147,6 @@ TEST(MonitorTest, KnowsLessWhereTheDriverDoes) {
     const Variable fail("FAKE_NVML_FAIL", function);
     std::optional<Monitor> monitor = Monitor::open(0, kBusId);
     ASSERT_TRUE(monitor) << function;
-    monitor->begin();
     monitor->sample();
     EXPECT_THAT(monitor->slowdowns(), IsEmpty());
     DeviceInfo info;
