@@ -21,8 +21,8 @@ cudnnDataType_t data_type(Dtype dtype) {
   return dtype == Dtype::kFloat64 ? CUDNN_DATA_DOUBLE : CUDNN_DATA_FLOAT;
 }
 
-/// A contiguous tensor that starts on any element.
-CudnnDescriptor make_tensor(const Cudnn& cudnn, Tensor id, Dtype dtype,
+/// A contiguous tensor that starts on a multiple of `alignment` bytes.
+CudnnDescriptor make_tensor(const Cudnn& cudnn, Tensor id, Dtype dtype, std::int64_t alignment,
                             const std::array<std::int64_t, 4>& sizes) {
   std::array<std::int64_t, 4> strides{};
   std::int64_t stride = 1;
@@ -30,7 +30,8 @@ CudnnDescriptor make_tensor(const Cudnn& cudnn, Tensor id, Dtype dtype,
   CudnnDescriptor tensor(cudnn, CUDNN_BACKEND_TENSOR_DESCRIPTOR);
   tensor.set(CUDNN_ATTR_TENSOR_UNIQUE_ID, CUDNN_TYPE_INT64, static_cast<std::int64_t>(id));
   tensor.set(CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_TYPE_DATA_TYPE, data_type(dtype));
-  tensor.set(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, CUDNN_TYPE_INT64, size_of(dtype));
+  tensor.set(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, CUDNN_TYPE_INT64,
+             std::max(alignment, size_of(dtype)));
   tensor.set<std::int64_t>(CUDNN_ATTR_TENSOR_DIMENSIONS, CUDNN_TYPE_INT64, std::span(sizes));
   tensor.set<std::int64_t>(CUDNN_ATTR_TENSOR_STRIDES, CUDNN_TYPE_INT64, std::span(strides));
   tensor.finalize();
@@ -55,16 +56,10 @@ CudnnDescriptor make_convolution(const Cudnn& cudnn, const Geometry& g, Dtype dt
   return convolution;
 }
 
-CudnnGraph make_graph(const CudnnTarget& target, const Shape& shape, Dtype dtype) {
-  const Cudnn& cudnn = target.cudnn;
-  const Geometry g(shape);
-  const std::int64_t n = shape.images;
-  CudnnDescriptor images = make_tensor(cudnn, kImages, dtype, {1, n, g.height, g.width});
-  CudnnDescriptor filters =
-      make_tensor(cudnn, kFilters, dtype, {n, 1, g.filter_size, g.filter_size});
-  CudnnDescriptor outputs = make_tensor(cudnn, kOutputs, dtype, {1, n, g.out_height, g.out_width});
-  CudnnDescriptor convolution = make_convolution(cudnn, g, dtype);
-  // outputs = 1 * convolution(images, filters) + 0 * outputs
+/// outputs = 1 * convolution(images, filters) + 0 * outputs.
+CudnnDescriptor make_operation(const Cudnn& cudnn, const CudnnDescriptor& convolution,
+                               const CudnnDescriptor& images, const CudnnDescriptor& filters,
+                               const CudnnDescriptor& outputs, Dtype dtype) {
   CudnnDescriptor operation(cudnn, CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR);
   operation.set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC, convolution);
   operation.set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X, images);
@@ -76,10 +71,26 @@ CudnnGraph make_graph(const CudnnTarget& target, const Shape& shape, Dtype dtype
     operation.set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA, type, T{0});
   });
   operation.finalize();
+  return operation;
+}
+
+CudnnGraph make_graph(const Cudnn& cudnn, const CudnnTarget& target, const Shape& shape,
+                      Dtype dtype, const Alignment& alignment) {
+  const Geometry g(shape);
+  const std::int64_t n = shape.images;
+  CudnnDescriptor images =
+      make_tensor(cudnn, kImages, dtype, alignment.images, {1, n, g.height, g.width});
+  CudnnDescriptor filters =
+      make_tensor(cudnn, kFilters, dtype, alignment.filters, {n, 1, g.filter_size, g.filter_size});
+  CudnnDescriptor outputs =
+      make_tensor(cudnn, kOutputs, dtype, alignment.results, {1, n, g.out_height, g.out_width});
+  CudnnDescriptor convolution = make_convolution(cudnn, g, dtype);
+  CudnnDescriptor operation = make_operation(cudnn, convolution, images, filters, outputs, dtype);
   CudnnDescriptor graph(cudnn, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
   graph.set(CUDNN_ATTR_OPERATIONGRAPH_OPS, operation);
-  if (target.handle != nullptr)
+  if (target.handle != nullptr) {
     graph.set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, target.handle);
+  }
   graph.finalize();
   return {std::move(images),      std::move(filters),   std::move(outputs),
           std::move(convolution), std::move(operation), std::move(graph)};
@@ -102,11 +113,12 @@ const Candidate& fastest(const std::vector<Candidate>& candidates) {
 
 }  // namespace
 
-CudnnConvolution::CudnnConvolution(const CudnnTarget& target, const Shape& shape, Dtype dtype,
+CudnnConvolution::CudnnConvolution(const Cudnn& cudnn, const CudnnTarget& target,
+                                   const Shape& shape, Dtype dtype, const Alignment& alignment,
                                    std::int64_t workspace_limit, std::size_t engines)
-    : cudnn_(&target.cudnn),
-      graph_(make_graph(target, shape, dtype)),
-      plans_(plan_engines(target, graph_.graph, dtype, workspace_limit, engines)) {
+    : cudnn_(&cudnn),
+      graph_(make_graph(cudnn, target, shape, dtype, alignment)),
+      plans_(plan_engines(cudnn, target, graph_.graph, dtype, workspace_limit, engines)) {
   for (const CudnnPlan& plan : plans_)
     workspace_bytes_ = std::max(workspace_bytes_, plan.workspace_bytes);
 }

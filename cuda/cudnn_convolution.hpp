@@ -3,6 +3,7 @@
 
 #include "common/shape.hpp"
 #include "common/vocabulary.hpp"
+#include "cuda/alignment.hpp"
 #include "cuda/cudnn_engines.hpp"
 
 #include <cuda_runtime_api.h>
@@ -37,10 +38,12 @@ struct CudnnBuffers {
 /// in the same order each time; before it is tuned it takes the one that heuristics put first.
 class CudnnConvolution {
  public:
-  /// Images, filters and outputs may start on any element. Throws UnsupportedError with the reason
-  /// if cuDNN has no such engine that takes at most `workspace_limit` bytes.
-  CudnnConvolution(const CudnnTarget& target, const Shape& shape, Dtype dtype,
-                   std::int64_t workspace_limit, std::size_t engines = kAllEngines);
+  /// Images, filters and outputs will start on multiples of `alignment`, or of an element. Throws
+  /// UnsupportedError with the reason if cuDNN has no such engine that takes at most
+  /// `workspace_limit` bytes.
+  CudnnConvolution(const Cudnn& cudnn, const CudnnTarget& target, const Shape& shape, Dtype dtype,
+                   const Alignment& alignment, std::int64_t workspace_limit,
+                   std::size_t engines = kAllEngines);
 
   static constexpr std::size_t kAllEngines = std::numeric_limits<std::size_t>::max();
 

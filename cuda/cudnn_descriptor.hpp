@@ -4,7 +4,6 @@
 #include "cuda/cudnn_library.hpp"
 
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <vector>
 
@@ -14,8 +13,13 @@ namespace convscale::cuda {
 class CudnnDescriptor {
  public:
   CudnnDescriptor(const Cudnn& cudnn, cudnnBackendDescriptorType_t type);
+  ~CudnnDescriptor();
+  CudnnDescriptor(const CudnnDescriptor&) = delete;
+  CudnnDescriptor& operator=(const CudnnDescriptor&) = delete;
+  CudnnDescriptor(CudnnDescriptor&& other) noexcept;
+  CudnnDescriptor& operator=(CudnnDescriptor&& other) noexcept;
 
-  cudnnBackendDescriptor_t get() const { return descriptor_.get(); }
+  cudnnBackendDescriptor_t get() const { return descriptor_; }
 
   /// `values` are of the C++ type that cuDNN's documentation gives for `type`.
   template <class T>
@@ -51,26 +55,18 @@ class CudnnDescriptor {
                                                std::int64_t most) const;
 
  private:
-  struct Destroy {
-    const Cudnn* cudnn;
-    void operator()(cudnnBackendDescriptor_t each) const noexcept {
-      cudnn->cudnnBackendDestroyDescriptor(each);
-    }
-  };
-
-  const Cudnn& cudnn() const { return *descriptor_.get_deleter().cudnn; }
   void set_bytes(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type,
                  std::int64_t count, const void* values);
   std::int64_t get_bytes(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type,
                          std::int64_t count, void* values) const;
 
-  std::unique_ptr<void, Destroy> descriptor_;
+  const Cudnn* cudnn_;
+  cudnnBackendDescriptor_t descriptor_ = nullptr;
 };
 
-/// Who plans, and for what: a handle's device, or, with no device at hand, the one that a finalized
-/// CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR describes (cuDNN 9.8 and newer).
+/// What a convolution is planned for: a handle's device, or, with no device at hand, the one that a
+/// finalized CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR describes (cuDNN 9.8 and newer).
 struct CudnnTarget {
-  const Cudnn& cudnn;
   cudnnHandle_t handle = nullptr;
   const CudnnDescriptor* device_properties = nullptr;
 };

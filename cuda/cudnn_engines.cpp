@@ -20,9 +20,9 @@ void set_device(const CudnnTarget& target, CudnnDescriptor& descriptor,
 }
 
 /// What cuDNN's heuristics propose for `graph`, best first.
-std::vector<CudnnDescriptor> proposals(const CudnnTarget& target, const CudnnDescriptor& graph,
-                                       cudnnBackendHeurMode_t mode) {
-  CudnnDescriptor heuristics(target.cudnn, CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
+std::vector<CudnnDescriptor> proposals(const Cudnn& cudnn, const CudnnTarget& target,
+                                       const CudnnDescriptor& graph, cudnnBackendHeurMode_t mode) {
+  CudnnDescriptor heuristics(cudnn, CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
   heuristics.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph);
   heuristics.set(CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, mode);
   set_device(target, heuristics, CUDNN_ATTR_ENGINEHEUR_DEVICEPROP);
@@ -35,14 +35,14 @@ std::vector<CudnnDescriptor> proposals(const CudnnTarget& target, const CudnnDes
 }
 
 /// Engine `index` of those that `graph` has: its configuration, and behind it the engine.
-std::vector<CudnnDescriptor> engine_of(const CudnnTarget& target, const CudnnDescriptor& graph,
-                                       std::int64_t index) {
-  CudnnDescriptor engine(target.cudnn, CUDNN_BACKEND_ENGINE_DESCRIPTOR);
+std::vector<CudnnDescriptor> engine_of(const Cudnn& cudnn, const CudnnTarget& target,
+                                       const CudnnDescriptor& graph, std::int64_t index) {
+  CudnnDescriptor engine(cudnn, CUDNN_BACKEND_ENGINE_DESCRIPTOR);
   engine.set(CUDNN_ATTR_ENGINE_OPERATION_GRAPH, graph);
   engine.set(CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64, index);
   set_device(target, engine, CUDNN_ATTR_ENGINE_DEVICEPROP);
   engine.finalize();
-  CudnnDescriptor configuration(target.cudnn, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
+  CudnnDescriptor configuration(cudnn, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
   configuration.set(CUDNN_ATTR_ENGINECFG_ENGINE, engine);
   configuration.finalize();
   std::vector<CudnnDescriptor> both;
@@ -85,8 +85,13 @@ std::string name_of(const CudnnDescriptor& configuration, const CudnnDescriptor&
 /// Collects plans.
 class Search {
  public:
-  Search(const CudnnTarget& target, Dtype dtype, std::int64_t workspace_limit, std::size_t most)
-      : target_(target), dtype_(dtype), workspace_limit_(workspace_limit), most_(most) {}
+  Search(const Cudnn& cudnn, const CudnnTarget& target, Dtype dtype, std::int64_t workspace_limit,
+         std::size_t most)
+      : cudnn_(cudnn),
+        target_(target),
+        dtype_(dtype),
+        workspace_limit_(workspace_limit),
+        most_(most) {}
 
   bool is_full() const { return plans_.size() >= most_; }
 
@@ -104,13 +109,13 @@ class Search {
   void add(std::vector<CudnnDescriptor> made_of) {
     attempt([&] {
       const CudnnDescriptor& configuration = made_of.front();
-      const CudnnDescriptor engine(target_.cudnn, CUDNN_BACKEND_ENGINE_DESCRIPTOR);
+      const CudnnDescriptor engine(cudnn_, CUDNN_BACKEND_ENGINE_DESCRIPTOR);
       cudnnBackendDescriptor_t descriptor = engine.get();
       configuration.get(CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR,
                         std::span<cudnnBackendDescriptor_t>(&descriptor, 1));
       const std::string name = cuda::name_of(configuration, engine);
       if (!seen_.insert(name).second || !is_admissible(engine, dtype_)) return;
-      CudnnDescriptor plan(target_.cudnn, CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
+      CudnnDescriptor plan(cudnn_, CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
       plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configuration);
       if (target_.handle != nullptr)
         plan.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, target_.handle);
@@ -134,6 +139,7 @@ class Search {
   }
 
  private:
+  const Cudnn& cudnn_;
   const CudnnTarget& target_;
   const Dtype dtype_;
   const std::int64_t workspace_limit_;
@@ -145,12 +151,13 @@ class Search {
 
 }  // namespace
 
-std::vector<CudnnPlan> plan_engines(const CudnnTarget& target, const CudnnDescriptor& graph,
-                                    Dtype dtype, std::int64_t workspace_limit, std::size_t most) {
-  Search search(target, dtype, workspace_limit, most);
+std::vector<CudnnPlan> plan_engines(const Cudnn& cudnn, const CudnnTarget& target,
+                                    const CudnnDescriptor& graph, Dtype dtype,
+                                    std::int64_t workspace_limit, std::size_t most) {
+  Search search(cudnn, target, dtype, workspace_limit, most);
   for (const auto mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_B, CUDNN_HEUR_MODE_FALLBACK}) {
     search.attempt([&] {
-      for (CudnnDescriptor& configuration : proposals(target, graph, mode)) {
+      for (CudnnDescriptor& configuration : proposals(cudnn, target, graph, mode)) {
         std::vector<CudnnDescriptor> made_of;
         made_of.push_back(std::move(configuration));
         search.add(std::move(made_of));
@@ -165,7 +172,7 @@ std::vector<CudnnPlan> plan_engines(const CudnnTarget& target, const CudnnDescri
   for (std::int64_t index = 0; index < engines && !search.is_full(); ++index) {
     // Most of them are for other operations, and say so.
     try {
-      search.add(engine_of(target, graph, index));
+      search.add(engine_of(cudnn, target, graph, index));
     } catch (const Error&) {
       continue;
     }

@@ -25,7 +25,8 @@ struct CudnnPlan {
 /// graph has, with what cuDNN chooses for it; none twice, at most `most`. Only those that sum tap
 /// times pixel in the arithmetic of `dtype`, always in the same order, and take at most
 /// `workspace_limit` bytes. Throws UnsupportedError with the reason if there is none.
-std::vector<CudnnPlan> plan_engines(const CudnnTarget& target, const CudnnDescriptor& graph,
-                                    Dtype dtype, std::int64_t workspace_limit, std::size_t most);
+std::vector<CudnnPlan> plan_engines(const Cudnn& cudnn, const CudnnTarget& target,
+                                    const CudnnDescriptor& graph, Dtype dtype,
+                                    std::int64_t workspace_limit, std::size_t most);
 
 }  // namespace convscale::cuda

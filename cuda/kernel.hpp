@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/kernel.hpp"
+#include "cuda/alignment.hpp"
 
 #include <cuda_runtime_api.h>
 
@@ -25,6 +26,7 @@ struct DeviceLimits {
 /// What a kernel is asked to do for one stream; `images`: the most that one launch gets.
 struct Request : convscale::Request {
   DeviceLimits device = {};
+  Alignment alignment = {};  ///< of all batches of an iteration that is started at once
 };
 
 /// Device memory of one launch: contiguous and row-major, elements of the request's dtype. Images,

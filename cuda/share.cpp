@@ -14,7 +14,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <map>
 
 namespace convscale::cuda {
 namespace {
@@ -96,7 +95,8 @@ std::int64_t Share::copies_beside() const {
 
 void Share::make_plans(std::int64_t chunk_images) {
   chunk_images_ = chunk_images;
-  const Request request = request_of(config_, limits_, chunk_images);
+  Request request = request_of(config_, limits_, chunk_images);
+  request.alignment = alignment();
   for (Worker& worker : workers_) worker.plan.reset();
   const Plan* plan = nullptr;
   for (Worker& worker : workers_) {
@@ -125,6 +125,7 @@ void Share::plan_memory() {
   const std::int64_t whole = Bytes(config_, count()).total();
   fits_ = whole + scratch_bytes() <= free;
   if (fits_) return;
+  plan_for(chunk_images_);  // they start elsewhere now
   const auto lacking = [&](std::int64_t needed, const char* what, const char* remedy) {
     return ResourceError(fmt::format("{}: {} needs {:.1f} MB, {:.1f} MB are free; {}",
                                      device_name(), what, static_cast<double>(needed) * 1e-6,
@@ -319,39 +320,6 @@ void Share::run_chunk(Worker& worker, std::int64_t first_image, std::int64_t ima
   if (resident()) return;
   download(worker, place, first_image, images);
   chunk.downloaded.record(worker.stream);
-}
-
-/// body(worker, first image, images) for the chunks of those of `range` that are ours, the streams'
-/// in turn, so that one's upload goes on while another computes.
-template <class Body>
-void Share::for_each_chunk(const Range& range, const Body& body) {
-  const Range ours{std::max(range.begin, images_.begin), std::min(range.end, images_.end)};
-  const std::int64_t images = std::max<std::int64_t>(0, ours.size());
-  const auto streams = static_cast<std::int64_t>(workers_.size());
-  const std::int64_t chunks =
-      divided_up(block_of(images, streams, 0).size(), chunk_images_);  // no block is larger
-  for (std::int64_t c = 0; c < chunks && !assignment_.stop(); ++c) {
-    for (std::int64_t w = 0; w < streams; ++w) {
-      const Range block = block_of(images, streams, w);
-      const Range chunk = block_of(block.size(), chunks, c);
-      if (chunk.size() > 0) {
-        body(workers_[static_cast<std::size_t>(w)], ours.begin + block.begin + chunk.begin,
-             chunk.size());
-      }
-    }
-  }
-}
-
-/// Each stream's first chunk, and the first that is an image shorter if any is.
-void Share::tune() {
-  std::map<const Worker*, std::int64_t> tuned;
-  for_each_chunk(images_, [&](const Worker& worker, std::int64_t first, std::int64_t images) {
-    if (std::exchange(tuned[&worker], images) == images) return;
-    const Place place = place_of(worker, first);
-    if (!resident()) upload(worker, place, first, images);
-    worker.plan->tune(batch_of(worker, place, images), worker.stream.get());
-  });
-  synchronize();
 }
 
 void Share::start(Range range) {

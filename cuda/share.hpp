@@ -3,10 +3,12 @@
 
 #include "common/backend.hpp"
 #include "cuda/ceiling_meter.hpp"
+#include "cuda/geometry.hpp"
 #include "cuda/kernel.hpp"
 #include "cuda/monitor.hpp"
 #include "cuda/resources.hpp"
 
+#include <algorithm>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -102,6 +104,8 @@ class Share {
   std::int64_t copy_bytes() const;
   std::int64_t copies_beside() const;
   void make_meter();
+  /// Of all chunks of an iteration that is started at once.
+  Alignment alignment();
   template <class Body>
   void for_each_chunk(const Range& range, const Body& body);
   std::int64_t scratch_bytes() const;
@@ -146,5 +150,26 @@ class Share {
   // For each start() that was not waited for: the last event of each stream that it used.
   std::deque<std::vector<cudaEvent_t>> under_way_;
 };
+
+/// body(worker, first image, images) for the chunks of those of `range` that are ours, the streams'
+/// in turn, so that one's upload goes on while another computes.
+template <class Body>
+void Share::for_each_chunk(const Range& range, const Body& body) {
+  const Range ours{std::max(range.begin, images_.begin), std::min(range.end, images_.end)};
+  const std::int64_t images = std::max<std::int64_t>(0, ours.size());
+  const auto streams = static_cast<std::int64_t>(workers_.size());
+  const std::int64_t chunks =
+      divided_up(block_of(images, streams, 0).size(), chunk_images_);  // no block is larger
+  for (std::int64_t c = 0; c < chunks && !assignment_.stop(); ++c) {
+    for (std::int64_t w = 0; w < streams; ++w) {
+      const Range block = block_of(images, streams, w);
+      const Range chunk = block_of(block.size(), chunks, c);
+      if (chunk.size() > 0) {
+        body(workers_[static_cast<std::size_t>(w)], ours.begin + block.begin + chunk.begin,
+             chunk.size());
+      }
+    }
+  }
+}
 
 }  // namespace convscale::cuda

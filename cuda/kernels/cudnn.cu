@@ -11,11 +11,9 @@
 // Asked without a device about one with an H200's properties, for 33 images of 1000 x 1000 and for
 // 8192 of 256 x 256, both methods: cuDNN 9.19 has five such configurations of four engines in
 // float64, ten of five in float32, and proposes engine 0 (an implicit GEMM) first; heuristics leave
-// out one of them. None of float64 says that it uses tensor cores. Whether buffers start on an
-// element, on 16 or on 256 bytes changes nothing in engines, their order and their workspace (of 25
-// shapes, both dtypes), so an element is what cuDNN is told. On a Xeon, planning takes 0.2 s the
-// first time and 6 ms at most later, with no code to be loaded. Not measured yet: no device was at
-// hand.
+// out one of them. None of float64 says that it uses tensor cores, and whether buffers start on an
+// element or on 256 bytes changes nothing in the lists. On a Xeon, planning takes 0.2 s the first
+// time and 6 ms at most later, with no code to be loaded. Not measured yet: no device was at hand.
 #include "cuda/cudnn_convolution.hpp"
 #include "cuda/kernels/full_scratch.hpp"
 #include "cuda/kernels/point.hpp"
@@ -77,12 +75,17 @@ class Convolutions {
   explicit Convolutions(const Request& request)
       : request_(request), parts_(parts_of(request)), handle_(cudnn_library().functions) {
     if (decimates(request)) full_bytes_ = divided_up(parts_.bytes(), 256) * 256;
+    alignment_ = request.alignment;
+    if (request.shape.images > parts_.images()) {
+      alignment_ = least(alignment_, alignment_at(request.shape, request.dtype, parts_.images()));
+    }
+    if (decimates(request)) alignment_.results = kBufferAlignment;  // in scratch
     // Streams get as many images as they may, or one less.
     for (const std::int64_t images : {request.shape.images, request.shape.images - 1}) {
       for (const std::int64_t part : {std::min(images, parts_.images()), images % parts_.images()})
-        if (part > 0) plan(part, kWorkspaceLimit, CudnnConvolution::kAllEngines);
+        if (part > 0) plan(part, alignment_, kWorkspaceLimit, CudnnConvolution::kAllEngines);
     }
-    for (const auto& [count, made] : convolutions_)
+    for (const auto& [key, made] : convolutions_)
       workspace_bytes_ = std::max(workspace_bytes_, made.workspace_bytes());
   }
 
@@ -97,9 +100,13 @@ class Convolutions {
       const CudnnBuffers buffers{part.d_images, part.d_filters,
                                  decimates(request_) ? part.d_scratch : part.d_results,
                                  part.d_scratch + full_bytes_};
-      // A piece of an iteration, which several ranks have, may have fewer images: it gets the
-      // engine that heuristics put first, and the workspace that there is.
-      body(part, plan(part.images, workspace_bytes_, /*engines=*/1), buffers);
+      // A piece of an iteration, which several ranks have, may have other images, and start
+      // elsewhere: it gets the engine that heuristics put first, and the workspace that there is.
+      const bool as_planned = alignment_of(buffers).is_at_least(alignment_);
+      body(part,
+           plan(part.images, as_planned ? alignment_ : Alignment{}, workspace_bytes_,
+                /*engines=*/1),
+           buffers);
     });
   }
 
@@ -108,7 +115,7 @@ class Convolutions {
 
   std::string engines() const {
     std::set<std::string> names;
-    for (const auto& [count, made] : convolutions_) {
+    for (const auto& [key, made] : convolutions_) {
       if (made.is_tuned()) names.insert(made.engines().front());
     }
     std::string text;
@@ -117,21 +124,33 @@ class Convolutions {
   }
 
  private:
+  static Alignment alignment_of(const CudnnBuffers& buffers) {
+    const auto of = [](const std::byte* pointer) {
+      return cuda::alignment_of(
+          static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(pointer)));
+    };
+    return {of(buffers.d_images), of(buffers.d_filters), of(buffers.d_outputs)};
+  }
+
   /// That of so many images; made if there is none yet.
-  CudnnConvolution& plan(std::int64_t images, std::int64_t workspace_limit, std::size_t engines) {
+  CudnnConvolution& plan(std::int64_t images, const Alignment& alignment,
+                         std::int64_t workspace_limit, std::size_t engines) {
     Shape shape = request_.shape;
     shape.images = images;
     if (request_.method == Method::kFull) shape.stride = 1;
     return convolutions_
-        .try_emplace(images, CudnnTarget{cudnn_library().functions, handle_.get()}, shape,
-                     request_.dtype, workspace_limit, engines)
+        .try_emplace({images, alignment == alignment_}, cudnn_library().functions,
+                     CudnnTarget{.handle = handle_.get()}, shape, request_.dtype, alignment,
+                     workspace_limit, engines)
         .first->second;
   }
 
   Request request_;
   FullScratch parts_;
   CudnnHandle handle_;
-  std::map<std::int64_t, CudnnConvolution> convolutions_;  ///< by the number of images
+  Alignment alignment_;
+  /// By images, and whether they start as planned.
+  std::map<std::pair<std::int64_t, bool>, CudnnConvolution> convolutions_;
   std::int64_t full_bytes_ = 0;  ///< of scratch, in front of the workspace
   std::int64_t workspace_bytes_ = 0;
 };

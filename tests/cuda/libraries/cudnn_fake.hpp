@@ -58,8 +58,9 @@ class CudnnTest : public ::testing::Test {
   }
 };
 
-inline Request request_of(const Shape& shape, Method method, Dtype dtype) {
-  Request request{{shape, method, dtype}};
+inline Request request_of(const Shape& shape, Method method, Dtype dtype,
+                          const Alignment& alignment = {}) {
+  Request request{{shape, method, dtype}, {}, alignment};
   request.device.compute_capability = 90;
   request.device.l2_bytes = 50 << 20;
   return request;

@@ -54,9 +54,13 @@ class CudnnRealTest : public ::testing::Test {
     return properties;
   }
 
-  static CudnnConvolution plan(const Shape& shape, Dtype dtype) {
+  static CudnnConvolution plan(const Shape& shape, Dtype dtype, const Alignment& alignment = {}) {
     const CudnnDescriptor properties = device();
-    return {CudnnTarget{cudnn_library().functions, nullptr, &properties}, shape, dtype,
+    return {cudnn_library().functions,
+            CudnnTarget{.device_properties = &properties},
+            shape,
+            dtype,
+            alignment,
             kWorkspaceLimit};
   }
 };
@@ -84,28 +88,32 @@ TEST_F(CudnnRealTest, HasAnEngineThatSumsDirectly) {
 }
 
 TEST_F(CudnnRealTest, HasSeveralEnginesToChooseFrom) {
+  constexpr Alignment kWhole{kBufferAlignment, kBufferAlignment, kBufferAlignment};
   for (const Dtype dtype : {Dtype::kFloat64, Dtype::kFloat32}) {
-    const std::vector<std::string> names = plan({33, 1000, 1000, 4, 5}, dtype).engines();
-    EXPECT_THAT(names, Each(MatchesRegex("eng[0-9]+(_k[0-9]+=[0-9]+)*")));
-    EXPECT_GT(names.size(), 2u) << "no more than one heuristic proposes";
-    EXPECT_EQ(std::set(names.begin(), names.end()).size(), names.size()) << "one is there twice";
+    for (const Alignment& alignment : {Alignment{}, kWhole}) {
+      const std::vector<std::string> names =
+          plan({33, 1000, 1000, 4, 5}, dtype, alignment).engines();
+      EXPECT_THAT(names, Each(MatchesRegex("eng[0-9]+(_k[0-9]+=[0-9]+)*")));
+      EXPECT_GT(names.size(), 2u) << "no more than one heuristic proposes";
+      EXPECT_EQ(std::set(names.begin(), names.end()).size(), names.size()) << "one is there twice";
+    }
   }
 }
 
 TEST_F(CudnnRealTest, TakesNoMoreEnginesThanItIsAskedFor) {
   const CudnnDescriptor properties = device();
-  const CudnnConvolution convolution(CudnnTarget{cudnn_library().functions, nullptr, &properties},
-                                     Shape{33, 1000, 1000, 4, 5}, Dtype::kFloat64, kWorkspaceLimit,
-                                     /*engines=*/1);
+  const CudnnConvolution convolution(
+      cudnn_library().functions, CudnnTarget{.device_properties = &properties},
+      Shape{33, 1000, 1000, 4, 5}, Dtype::kFloat64, Alignment{}, kWorkspaceLimit, /*engines=*/1);
   EXPECT_THAT(convolution.engines(), ::testing::SizeIs(1));
 }
 
 TEST_F(CudnnRealTest, RefusesWhatItCannotDoWithAReason) {
   const CudnnDescriptor properties = device();
   try {
-    const CudnnConvolution convolution(CudnnTarget{cudnn_library().functions, nullptr, &properties},
-                                       Shape{33, 1000, 1000, 4, 5}, Dtype::kFloat64,
-                                       /*workspace_limit=*/-1);
+    const CudnnConvolution convolution(
+        cudnn_library().functions, CudnnTarget{.device_properties = &properties},
+        Shape{33, 1000, 1000, 4, 5}, Dtype::kFloat64, Alignment{}, /*workspace_limit=*/-1);
     FAIL() << "planned in less than no workspace";
   } catch (const UnsupportedError& error) {
     EXPECT_THAT(error.what(), ::testing::HasSubstr("no engine"));

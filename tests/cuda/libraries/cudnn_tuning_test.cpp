@@ -19,12 +19,15 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 constexpr Shape kShape{3, 20, 31, 4, 5};
-/// Engines that may be used for float32, the way they are planned.
+constexpr Alignment kWhole{kBufferAlignment, kBufferAlignment, kBufferAlignment};
+/// Engines that may be used for float32, the way they are planned if nothing is aligned.
 const std::vector<std::string> kEngines = {"eng28_k2=4", "eng0", "eng28_k2=5", "eng2", "eng28"};
 
 using CudnnTuningTest = CudnnTest;
 
-Request request_of(Dtype dtype) { return cuda::request_of(kShape, Method::kStrided, dtype); }
+Request request_of(Dtype dtype, const Alignment& alignment = {}) {
+  return cuda::request_of(kShape, Method::kStrided, dtype, alignment);
+}
 
 /// Device memory for a request, and a plan.
 class Tuned {
@@ -83,23 +86,50 @@ TEST_F(CudnnTuningTest, TakesTheFastestOfAllEngines) {
 
 TEST_F(CudnnTuningTest, NeverTakesOneThatDoesNotSumDirectlyInFullPrecision) {
   for (const char* engine : {"eng3", "eng40", "eng41", "eng42", "eng45", "eng67"})
-    EXPECT_EQ(taken(engine, request_of(Dtype::kFloat32)), kEngines[0]) << engine;
+    EXPECT_EQ(taken(engine, request_of(Dtype::kFloat32, kWhole)), kEngines[0]) << engine;
   for (const char* engine : {"eng3", "eng40", "eng41", "eng42", "eng45"})
-    EXPECT_EQ(taken(engine, request_of(Dtype::kFloat64)), kEngines[0]) << engine;
+    EXPECT_EQ(taken(engine, request_of(Dtype::kFloat64, kWhole)), kEngines[0]) << engine;
 }
 
 TEST_F(CudnnTuningTest, TakesTensorCoresForFloat64) {
   EXPECT_EQ(taken("eng67", request_of(Dtype::kFloat64)), "eng67");
 }
 
-TEST_F(CudnnTuningTest, TakesTheSameEngineWhereverABatchStarts) {
-  for (const char* engine : {"eng2", "eng50"}) {  // the latter is for tensors on 16 bytes alone
-    const Variable fastest("FAKE_CUDNN_FASTEST", engine);
-    Tuned tuned(request_of(Dtype::kFloat32));
-    tuned.tune();
-    EXPECT_EQ(tuned.launch(), engine == std::string("eng2") ? "eng2" : kEngines[0]);
-    EXPECT_EQ(tuned.launch(kShape.images, 1), tuned.launch());
+TEST_F(CudnnTuningTest, DeclaresTheAlignmentThatThereIs) {
+  for (const Dtype dtype : {Dtype::kFloat32, Dtype::kFloat64}) {
+    EXPECT_EQ(taken("eng50", request_of(dtype, {16, 16, 16})), "eng50");
+    EXPECT_EQ(taken("eng50", request_of(dtype, {8, 16, 16})), kEngines[0]);
+    EXPECT_EQ(taken("eng50", request_of(dtype, {16, 8, 16})), kEngines[0]);
+    EXPECT_EQ(taken("eng50", request_of(dtype, {16, 16, 8})), kEngines[0]);
+    EXPECT_EQ(taken("eng50", request_of(dtype)), kEngines[0]);
   }
+}
+
+TEST_F(CudnnTuningTest, KnowsThatScratchIsAlignedAndWherePartsBegin) {
+  const Variable fastest("FAKE_CUDNN_FASTEST", "eng50");
+  Request request = request_of(Dtype::kFloat32, {16, 16, 4});
+  request.method = Method::kFull;
+  const auto engine_of = [&] {
+    Tuned tuned(request);
+    tuned.tune();
+    tuned.launch();
+    return tuned.plan().path();
+  };
+  EXPECT_EQ(engine_of(), "eng50") << "full convolutions go to scratch";
+  request.device.l2_bytes = 0;  // an image a call; each begins 20 x 31 floats behind the one before
+  EXPECT_EQ(engine_of(), "eng50");
+  request.shape.width = 30;
+  request.shape.height = 21;  // 2520 bytes are a multiple of 8 alone
+  EXPECT_EQ(engine_of(), kEngines[0]);
+}
+
+TEST_F(CudnnTuningTest, TakesAnotherEngineWhereABatchIsNotAlignedAsPromised) {
+  const Variable fastest("FAKE_CUDNN_FASTEST", "eng50");
+  Tuned tuned(request_of(Dtype::kFloat32, kWhole));
+  tuned.tune();
+  EXPECT_EQ(tuned.launch(), "eng50");
+  EXPECT_EQ(tuned.launch(2, 1), kEngines[0]);
+  EXPECT_EQ(tuned.launch(), "eng50");
 }
 
 TEST_F(CudnnTuningTest, DropsAnEngineThatFails) {
@@ -133,7 +163,8 @@ TEST_F(CudnnTuningTest, TriesNoMoreThanItsTimeAllows) {
   const CudnnHandle handle(cudnn);
   const Stream stream;
   CONVSCALE_CHECK_CUDNN(cudnn, cudnnSetStream, handle.get(), stream.get());
-  CudnnConvolution convolution({cudnn, handle.get()}, kShape, Dtype::kFloat32, 1 << 20);
+  CudnnConvolution convolution(cudnn, {.handle = handle.get()}, kShape, Dtype::kFloat32, {},
+                               1 << 20);
   EXPECT_EQ(convolution.engines(), kEngines) << "one is missing, or there twice";
   const std::int64_t images = kShape.images * size_of(Dtype::kFloat32);
   const DeviceBuffer d_images(images * kShape.pixels()), d_filters(images * kShape.taps()),
