@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/data/npy.hpp"
 
-#include "bench/data/output_file.hpp"
 #include "common/digest.hpp"
 #include "common/error.hpp"
 
@@ -36,19 +35,13 @@ constexpr std::string_view kAccepted =
   throw UsageError(fmt::format("{}: {}; {}", path, problem, kAccepted));
 }
 
-std::int64_t bytes_of(NpyType type) {
-  switch (type) {
-    case NpyType::kFloat64:
-      return 8;
-    case NpyType::kFloat32:
-      return 4;
-    case NpyType::kUint16:
-      return 2;
-    case NpyType::kUint8:
-      break;
-  }
-  return 1;
-}
+/// In the order of NpyType.
+constexpr struct {
+  std::string_view descr;
+  std::int64_t bytes;
+} kTypes[] = {{"'<f4'", 4}, {"'<f8'", 8}, {"'|u1'", 1}, {"'<u2'", 2}};
+
+std::int64_t bytes_of(NpyType type) { return kTypes[static_cast<std::size_t>(type)].bytes; }
 
 /// The text behind "'key':" in the header's dictionary, without leading blanks.
 std::string_view value_of(std::string_view header, std::string_view key, const std::string& path) {
@@ -60,15 +53,8 @@ std::string_view value_of(std::string_view header, std::string_view key, const s
 }
 
 NpyType parse_type(std::string_view value, const std::string& path) {
-  static constexpr struct {
-    std::string_view descr;
-    NpyType type;
-  } kTypes[] = {{"'<f8'", NpyType::kFloat64},
-                {"'<f4'", NpyType::kFloat32},
-                {"'|u1'", NpyType::kUint8},
-                {"'<u2'", NpyType::kUint16}};
-  for (const auto& candidate : kTypes) {
-    if (value.starts_with(candidate.descr)) return candidate.type;
+  for (std::size_t i = 0; i < std::size(kTypes); ++i) {
+    if (value.starts_with(kTypes[i].descr)) return static_cast<NpyType>(i);
   }
   // A structured type is a list; a plain one ends with its closing quote.
   const std::size_t end = value.starts_with('\'') ? value.find('\'', 1) : value.find(']');
@@ -94,15 +80,8 @@ std::vector<std::int64_t> parse_shape(std::string_view value, const std::string&
   }
 }
 
-/// A NaN of a file is not to be mistaken for the results' poison.
-template <class T>
-T canonical(T value) {
-  return value != value ? std::numeric_limits<T>::quiet_NaN() : value;
-}
-
-}  // namespace
-
-NpyHeader parse_npy_header(std::span<const std::byte> bytes, const std::string& path) {
+/// Reads the header from the first bytes of a file.
+NpyHeader parse_header(std::span<const std::byte> bytes, const std::string& path) {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   if (!text.starts_with(kMagic) || text.size() < 12) reject(path, "is no .npy file");
   const auto byte = [&](std::size_t i) {
@@ -125,16 +104,21 @@ NpyHeader parse_npy_header(std::span<const std::byte> bytes, const std::string& 
   return result;
 }
 
+/// A NaN of a file is not to be mistaken for the results' poison.
+template <class T>
+T canonical(T value) {
+  return value != value ? std::numeric_limits<T>::quiet_NaN() : value;
+}
+
+}  // namespace
+
+NpyStack::NpyStack(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
+
 NpyStack::NpyStack(const std::filesystem::path& path)
     // A FIFO, which would wait for a writer, is rejected below.
-    : path_(path.string()), fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
+    : NpyStack(path.string(), open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
   if (fd_ < 0) reject(path_, fmt::format("cannot be opened: {}", std::strerror(errno)));
-  try {
-    read_header();
-  } catch (...) {
-    close(fd_);
-    throw;
-  }
+  read_header();  // the other constructor is done: the destructor closes the file if this throws
 }
 
 void NpyStack::read_header() {
@@ -147,16 +131,14 @@ void NpyStack::read_header() {
   constexpr std::int64_t kLongestHeader = std::int64_t{1} << 20;
   std::vector<std::byte> begin(static_cast<std::size_t>(std::min(bytes_, kLongestHeader)));
   read_bytes(0, begin);
-  header_ = parse_npy_header(begin, path_);
-  const auto& shape = header_.shape;
-  if (shape.size() != 2 && shape.size() != 3) {
-    reject(path_,
-           fmt::format("has shape ({}), which is {}-D", fmt::join(shape, ", "), shape.size()));
-  }
+  header_ = parse_header(begin, path_);
+  auto& shape = header_.shape;
+  const std::string sizes = fmt::format("({})", fmt::join(shape, ", "));
+  if (shape.size() != 2 && shape.size() != 3)
+    reject(path_, fmt::format("has shape {}, which is {}-D", sizes, shape.size()));
   std::int64_t bytes = bytes_of(header_.type);
   for (const std::int64_t size : shape) {
-    if (size == 0)
-      reject(path_, fmt::format("has shape ({}), which is empty", fmt::join(shape, ", ")));
+    if (size == 0) reject(path_, fmt::format("has shape {}, which is empty", sizes));
     if (__builtin_mul_overflow(bytes, size, &bytes))
       reject(path_, "has a shape that no file can hold");
   }
@@ -165,24 +147,12 @@ void NpyStack::read_header() {
     reject(path_, fmt::format("is truncated: its header promises {} bytes of data, {} are there",
                               bytes, present));
   }
-  count_ = shape.size() == 3 ? shape[0] : 1;
-  height_ = shape[shape.size() - 2];
-  width_ = shape.back();
+  if (shape.size() == 2) shape.insert(shape.begin(), 1);
 }
 
 NpyStack::~NpyStack() {
   if (fd_ >= 0) close(fd_);
 }
-
-NpyStack::NpyStack(NpyStack&& other) noexcept
-    : path_(std::move(other.path_)),
-      fd_(std::exchange(other.fd_, -1)),
-      bytes_(other.bytes_),
-      modified_(other.modified_),
-      header_(std::move(other.header_)),
-      count_(other.count_),
-      height_(other.height_),
-      width_(other.width_) {}
 
 void NpyStack::read_bytes(std::int64_t offset, std::span<std::byte> bytes) const {
   while (!bytes.empty()) {
@@ -228,9 +198,9 @@ std::uint64_t NpyStack::fingerprint() const {
 
 std::int64_t NpyStack::rows_at_once() const {
   constexpr std::int64_t kElements = std::int64_t{1} << 16, kPage = 4096;
-  std::int64_t rows = kElements / width_;
-  if (header_.fortran_order) rows = std::max(rows, kPage / (count_ * bytes_of(header_.type)));
-  return std::clamp<std::int64_t>(rows, 1, height_);
+  std::int64_t rows = kElements / width();
+  if (header_.fortran_order) rows = std::max(rows, kPage / (count() * bytes_of(header_.type)));
+  return std::clamp<std::int64_t>(rows, 1, height());
 }
 
 template <class T, class Stored>
@@ -249,15 +219,15 @@ void NpyStack::read_as(std::int64_t index, std::int64_t row_begin, std::int64_t 
     }
   };
   if (!header_.fortran_order) {
-    for_each((index * height_ + row_begin) * width_, (row_end - row_begin) * width_,
+    for_each((index * height() + row_begin) * width(), (row_end - row_begin) * width(),
              [&](std::int64_t i, T value) { out[i] = value; });
     return;
   }
   // The pixels of one place in all items stand side by side, then those of the row below.
-  for (std::int64_t x = 0; x < width_; ++x) {
-    for_each(count_ * (row_begin + height_ * x), count_ * (row_end - row_begin),
+  for (std::int64_t x = 0; x < width(); ++x) {
+    for_each(count() * (row_begin + height() * x), count() * (row_end - row_begin),
              [&](std::int64_t i, T value) {
-               if (i % count_ == index) out[i / count_ * width_ + x] = value;
+               if (i % count() == index) out[i / count() * width() + x] = value;
              });
   }
 }
@@ -291,12 +261,6 @@ std::string npy_header(Dtype dtype, std::span<const std::int64_t> shape) {
   prefix +=
       {'\1', '\0', static_cast<char>(header.size() & 0xff), static_cast<char>(header.size() >> 8)};
   return prefix + header;
-}
-
-void write_npy(OutputFile& file, Dtype dtype, std::span<const std::int64_t> shape,
-               std::span<const std::byte> data) {
-  file.write(npy_header(dtype, shape));
-  file.write(data);
 }
 
 }  // namespace convscale

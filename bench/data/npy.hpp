@@ -13,8 +13,6 @@
 
 namespace convscale {
 
-class OutputFile;
-
 /// Element types of a .npy file that can be read.
 enum class NpyType { kFloat32, kFloat64, kUint8, kUint16 };
 
@@ -26,9 +24,6 @@ struct NpyHeader {
   std::size_t data_offset = 0;
 };
 
-/// Reads the header from the first bytes of a file. Throws UsageError, naming `path`.
-NpyHeader parse_npy_header(std::span<const std::byte> bytes, const std::string& path);
-
 /// A stack (N, H, W), or one (H, W) read as (1, H, W), in a .npy file: opened, not loaded, and
 /// converted row by row. float32, float64, uint8 or uint16, little-endian, C or Fortran order.
 /// Reads may run in parallel. They are calls of `pread`, and no mapping: a file that shrinks or a
@@ -39,14 +34,12 @@ class NpyStack {
   /// it cannot be read.
   explicit NpyStack(const std::filesystem::path& path);
   ~NpyStack();
-  NpyStack(NpyStack&& other) noexcept;
-  NpyStack& operator=(NpyStack&&) = delete;
   NpyStack(const NpyStack&) = delete;
   NpyStack& operator=(const NpyStack&) = delete;
 
-  std::int64_t count() const { return count_; }
-  std::int64_t height() const { return height_; }
-  std::int64_t width() const { return width_; }
+  std::int64_t count() const { return header_.shape[0]; }
+  std::int64_t height() const { return header_.shape[1]; }
+  std::int64_t width() const { return header_.shape[2]; }
   NpyType type() const { return header_.type; }
   const std::string& path() const { return path_; }
   /// Of its header, its length and samples of its data: files that differ in more than a few places
@@ -62,12 +55,13 @@ class NpyStack {
   /// All of item `index`.
   template <class T>
   void read(std::int64_t index, T* out) const {
-    read_rows(index, 0, height_, out);
+    read_rows(index, 0, height(), out);
   }
   /// How many rows are well read in one call: little to wait for, and not too small pieces.
   std::int64_t rows_at_once() const;
 
  private:
+  NpyStack(std::string path, int fd);
   void read_header();
   void read_bytes(std::int64_t offset, std::span<std::byte> bytes) const;
   [[noreturn]] void fail_as_changed(const std::string& how) const;
@@ -78,15 +72,10 @@ class NpyStack {
   int fd_ = -1;
   std::int64_t bytes_ = 0;  // and the time of its last change, when it was opened
   timespec modified_{};
-  NpyHeader header_;
-  std::int64_t count_ = 0, height_ = 0, width_ = 0;
+  NpyHeader header_;  // its shape has all three sizes
 };
 
 /// What a file of a C-order array begins with; its elements follow.
 std::string npy_header(Dtype dtype, std::span<const std::int64_t> shape);
-
-/// Writes a C-order array of `dtype` and `shape`; `data` holds all its elements.
-void write_npy(OutputFile& file, Dtype dtype, std::span<const std::int64_t> shape,
-               std::span<const std::byte> data);
 
 }  // namespace convscale

@@ -214,11 +214,10 @@ void OutputFile::fail(int error_number) const {
                                   std::strerror(error_number), remedy));
 }
 
-void OutputFile::write(std::string_view text) { write(std::as_bytes(std::span(text))); }
-
-void OutputFile::write(std::span<const std::byte> bytes) {
+void OutputFile::put(std::span<const std::byte> bytes, std::optional<std::int64_t> offset) {
   while (!bytes.empty()) {
-    const ssize_t written = ::write(fd_, bytes.data(), bytes.size());
+    const ssize_t written = offset ? pwrite(fd_, bytes.data(), bytes.size(), *offset)
+                                   : ::write(fd_, bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
     if (written < 0 && errno == EAGAIN) {  // of a pipe that another process has set not to block
       pollfd ready{fd_, POLLOUT, 0};
@@ -227,16 +226,7 @@ void OutputFile::write(std::span<const std::byte> bytes) {
     }
     if (written < 0) fail(errno);
     bytes = bytes.subspan(static_cast<std::size_t>(written));
-  }
-}
-
-void OutputFile::write_at(std::int64_t offset, std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = pwrite(fd_, bytes.data(), bytes.size(), offset);
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) fail(errno);
-    bytes = bytes.subspan(static_cast<std::size_t>(written));
-    offset += written;
+    if (offset) *offset += written;
   }
 }
 

@@ -35,15 +35,16 @@ class OutputFile {
   /// The name that it has until it is committed.
   std::filesystem::path partial() const { return temporary_.empty() ? target_ : temporary_; }
 
-  void write(std::string_view text);
-  void write(std::span<const std::byte> bytes);
+  void write(std::span<const std::byte> bytes) { put(bytes, std::nullopt); }
+  void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
   /// Writes `bytes` from byte `offset` on, and leaves alone where `write` goes on.
-  void write_at(std::int64_t offset, std::span<const std::byte> bytes);
+  void write_at(std::int64_t offset, std::span<const std::byte> bytes) { put(bytes, offset); }
   /// Closes the file and gives it its name.
   void commit();
 
  private:
   OutputFile() = default;
+  void put(std::span<const std::byte> bytes, std::optional<std::int64_t> offset);
   void make_temporary();
   [[noreturn]] void fail(int error_number) const;
 

@@ -42,16 +42,9 @@ Workload::Workload(const Shape& shape, Fill fill, std::uint64_t seed,
       filters_(std::move(filters)) {}
 
 template <class T>
-void Workload::image(std::int64_t index, T* out) const {
-  if (images_) return images_->read(index, out);
-  generate_pixels(fill_, seed_, index, 0, shape_.pixels(), out);
-}
-
-template <class T>
-void Workload::rows(std::int64_t index, std::int64_t row_begin, std::int64_t row_end,
-                    T* out) const {
-  if (images_) return images_->read_rows(index, row_begin, row_end, out);
-  generate_pixels(fill_, seed_, index, row_begin * shape_.width, row_end * shape_.width, out);
+void Workload::pixels(std::int64_t index, std::int64_t begin, std::int64_t end, T* out) const {
+  if (images_) return images_->read_rows(index, begin / shape_.width, end / shape_.width, out);
+  generate_pixels(fill_, seed_, index, begin, end, out);
 }
 
 template <class T>
@@ -87,13 +80,7 @@ void Workload::fill(T* images, T* filters, ThreadTeam& team, std::int64_t first_
     if (stopped) return;
     const std::int64_t image = i / chunks, begin = i % chunks * chunk;
     const std::int64_t end = std::min(begin + chunk, shape_.pixels());
-    T* const out = images + image * shape_.pixels();
-    if (images_) {
-      images_->read_rows(first_image + image, begin / shape_.width, end / shape_.width,
-                         out + begin);
-    } else {
-      generate_pixels(fill_, seed_, first_image + image, begin, end, out + begin);
-    }
+    pixels(first_image + image, begin, end, images + image * shape_.pixels() + begin);
     const double done = static_cast<double>(++finished) / static_cast<double>(total);
     if (keep_going && !keep_going(done)) stopped = true;
   });
@@ -106,10 +93,8 @@ void Workload::require_unchanged() const {
   }
 }
 
-template void Workload::image(std::int64_t, double*) const;
-template void Workload::image(std::int64_t, float*) const;
-template void Workload::rows(std::int64_t, std::int64_t, std::int64_t, double*) const;
-template void Workload::rows(std::int64_t, std::int64_t, std::int64_t, float*) const;
+template void Workload::pixels(std::int64_t, std::int64_t, std::int64_t, double*) const;
+template void Workload::pixels(std::int64_t, std::int64_t, std::int64_t, float*) const;
 template void Workload::filter(std::int64_t, double*) const;
 template void Workload::filter(std::int64_t, float*) const;
 template void Workload::fill(double*, double*, ThreadTeam&, std::int64_t,

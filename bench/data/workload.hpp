@@ -33,10 +33,14 @@ class Workload {
 
   /// Writes image `index`: (height, width), row-major.
   template <class T>
-  void image(std::int64_t index, T* out) const;
+  void image(std::int64_t index, T* out) const {
+    pixels(index, 0, shape_.pixels(), out);
+  }
   /// Writes rows row_begin..row_end of it.
   template <class T>
-  void rows(std::int64_t index, std::int64_t row_begin, std::int64_t row_end, T* out) const;
+  void rows(std::int64_t index, std::int64_t row_begin, std::int64_t row_end, T* out) const {
+    pixels(index, row_begin * shape_.width, row_end * shape_.width, out);
+  }
   /// Writes filter `index`: (filter_size, filter_size), row-major, not flipped.
   template <class T>
   void filter(std::int64_t index, T* out) const;
@@ -54,6 +58,10 @@ class Workload {
             const std::function<bool(double done)>& keep_going = {}) const;
 
  private:
+  /// Pixels begin..end of image `index`: whole rows where they come from a file.
+  template <class T>
+  void pixels(std::int64_t index, std::int64_t begin, std::int64_t end, T* out) const;
+
   Shape shape_;
   Fill fill_;
   std::uint64_t seed_;

@@ -1,30 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "bench/data/json.hpp"
 #include "bench/measure/peers.hpp"
 
-#include <nlohmann/json.hpp>
-
-#include <optional>
 #include <string>
 #include <vector>
-
-/// Null where there is none.
-template <class T>
-struct nlohmann::adl_serializer<std::optional<T>> {
-  template <class Json>
-  static void to_json(Json& json, const std::optional<T>& value) {
-    json = value ? Json(*value) : Json(nullptr);
-  }
-  template <class Json>
-  static void from_json(const Json& json, std::optional<T>& value) {
-    if (json.is_null()) {
-      value.reset();
-    } else {
-      value = json.template get<T>();
-    }
-  }
-};
 
 namespace convscale {
 

@@ -4,9 +4,8 @@
 
 #include "bench/backends.hpp"
 #include "bench/cli/option_declarations.hpp"
-#include "bench/data/npy.hpp"
-#include "bench/data/output_file.hpp"
 #include "bench/faulty_backend.hpp"
+#include "bench/npy_file.hpp"
 #include "bench/outcome.hpp"
 #include "support.hpp"
 
@@ -217,13 +216,11 @@ TEST(Program, OtherNamesThanAnOptionsAreRefused) {
 
 TEST(Program, FilesDecideTheSizes) {
   const TemporaryFolder folder;
-  const auto write = [&](const std::string& name, std::vector<std::int64_t> shape) {
+  const auto write = [&](const std::string& name, const std::vector<std::int64_t>& shape) {
     std::int64_t count = 1;
     for (const std::int64_t size : shape) count *= size;
-    const std::vector<double> data(static_cast<std::size_t>(count), 0.5);
-    OutputFile file(folder / name);
-    write_npy(file, Dtype::kFloat64, shape, std::as_bytes(std::span(data)));
-    file.commit();
+    testing::write_npy(folder / name, shape,
+                       std::vector<double>(static_cast<std::size_t>(count), 0.5));
     return (folder / name).string();
   };
   const std::string images = write("images.npy", {3, 8, 9}), two = write("two.npy", {2, 4, 4}),

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The whole program with lists: several rows in one run.
-#include "bench/data/npy.hpp"
-#include "bench/data/output_file.hpp"
 #include "bench/faulty_backend.hpp"
 #include "bench/measure/model_backend.hpp"
+#include "bench/npy_file.hpp"
 #include "bench/outcome.hpp"
 #include "support.hpp"
 
@@ -12,7 +11,6 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include <span>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -137,11 +135,7 @@ TEST(List, AFailedRowDoesNotStopTheOthers) {
 
 TEST(List, DataThatOnlyOneTypeCannotHoldLoseNoRow) {
   const TemporaryFolder folder;
-  const std::vector<double> taps{1, 2, 1e300, 4};
-  const std::vector<std::int64_t> shape{2, 2};
-  OutputFile file(folder / "taps.npy");
-  write_npy(file, Dtype::kFloat64, shape, std::as_bytes(std::span(taps)));
-  file.commit();
+  testing::write_npy<double>(folder / "taps.npy", {2, 2}, {1, 2, 1e300, 4});
   const Outcome outcome = run(quick({"--filters", folder / "taps.npy", "--dtype", "float64,float32",
                                      "--no-verify", "--json", "-"}));
   EXPECT_EQ(outcome.code, 2);
@@ -153,11 +147,7 @@ TEST(List, DataThatOnlyOneTypeCannotHoldLoseNoRow) {
 TEST(List, AFileThatIsChangedMeanwhileLosesNoRowBefore) {
   for (const bool shrinks : {true, false}) {
     const TemporaryFolder folder;
-    const std::vector<double> ones(600, 1);
-    OutputFile file(folder / "images.npy");
-    write_npy(file, Dtype::kFloat64, std::vector<std::int64_t>{1, 20, 30},
-              std::as_bytes(std::span(ones)));
-    file.commit();
+    testing::write_npy(folder / "images.npy", {1, 20, 30}, std::vector<double>(600, 1));
     BackendTable table = backends();
     table.front().create = [&, create = table.front().create](const Config& config,
                                                               const Assignment& assignment) {

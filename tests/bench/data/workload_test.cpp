@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/data/workload.hpp"
 
-#include "bench/data/output_file.hpp"
+#include "bench/npy_file.hpp"
 #include "common/error.hpp"
 #include "common/generator.hpp"
 #include "common/thread_team.hpp"
@@ -101,11 +101,9 @@ TEST(Workload, FarImagesNeedNoNearOnes) {
 
 class WorkloadOfFiles : public ::testing::Test {
  protected:
-  std::shared_ptr<const NpyStack> stack(const char* name, std::vector<std::int64_t> shape,
-                                        std::vector<double> values) {
-    OutputFile file(folder_ / name);
-    write_npy(file, Dtype::kFloat64, shape, std::as_bytes(std::span<const double>(values)));
-    file.commit();
+  std::shared_ptr<const NpyStack> stack(const char* name, const std::vector<std::int64_t>& shape,
+                                        const std::vector<double>& values) {
+    testing::write_npy(folder_ / name, shape, values);
     return std::make_shared<NpyStack>(folder_ / name);
   }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/measure/input_check.hpp"
 
-#include "bench/data/output_file.hpp"
+#include "bench/npy_file.hpp"
 #include "common/thread_team.hpp"
 #include "support.hpp"
 
@@ -113,12 +113,7 @@ TEST(InputCheck, ComparesWithTheFile) {
   const std::string path = (folder / "images.npy").string();
   std::vector<float> pixels(10 * 5 * 3);
   for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<float>(i) + 0.25f;
-  {
-    OutputFile file(path);
-    write_npy(file, Dtype::kFloat32, std::vector<std::int64_t>{10, 5, 3},
-              std::as_bytes(std::span(pixels)));
-    file.commit();
-  }
+  testing::write_npy(path, {10, 5, 3}, pixels);
   const Shape shape{.images = 4, .height = 5, .width = 3, .filter_size = 2, .stride = 1};
   Inputs<double> inputs(Workload(shape, Fill::kFile, 0, std::make_shared<const NpyStack>(path)));
   EXPECT_EQ(inputs.changed(), "");
