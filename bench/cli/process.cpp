@@ -73,12 +73,10 @@ std::atomic<std::size_t> memory_size{0};
   _exit(static_cast<int>(ExitCode::kFailure));
 }
 
-constexpr std::string_view kOutOfMemory = "out of memory; a smaller --mem would do";
-
 [[noreturn]] void on_terminate() noexcept {
   const std::type_info* const type = abi::__cxa_current_exception_type();
   end_with_last_words(type != nullptr && *type == typeid(std::bad_alloc)
-                          ? kOutOfMemory
+                          ? "out of memory; a smaller --mem would do"
                           : "ended by an exception that nobody caught: a fault of this program");
 }
 

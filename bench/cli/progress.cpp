@@ -23,15 +23,9 @@ struct StepShare {
 
 /// Where a row of the usual ten iterations stands at a step; only the time left depends on it.
 StepShare share_of(Progress::Step step) {
-  switch (step) {
-    case Progress::Step::kGenerating:
-      return {"generating", 0, 0.25};
-    case Progress::Step::kMeasuring:
-      return {"measuring", 0.25, 0.85};
-    case Progress::Step::kVerifying:
-      break;
-  }
-  return {"verifying", 0.85, 1};
+  static constexpr StepShare kShares[] = {
+      {"generating", 0, 0.25}, {"measuring", 0.25, 0.85}, {"verifying", 0.85, 1}};
+  return kShares[static_cast<std::size_t>(step)];
 }
 
 std::size_t terminal_columns() {

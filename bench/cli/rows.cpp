@@ -19,19 +19,17 @@ struct Known {
   std::vector<std::string> kernels;
 
   bool knows(const std::string& kernel) const {
-    return kernels.empty() || kernel == "auto" ||
-           std::find(kernels.begin(), kernels.end(), kernel) != kernels.end();
+    return kernels.empty() || kernel == "auto" || std::ranges::count(kernels, kernel) > 0;
   }
 };
 
 /// Of each backend of `configs`, once. Machines are asked for their kernels only if one is named.
 std::vector<Known> known_kernels(const std::vector<Config>& configs, const BackendTable& table) {
-  const bool named = std::any_of(configs.begin(), configs.end(),
-                                 [](const Config& config) { return config.kernel != "auto"; });
+  const bool named =
+      std::ranges::any_of(configs, [](const Config& c) { return c.kernel != "auto"; });
   std::vector<Known> known;
   for (const Config& config : configs) {
-    const auto is_same = [&](const Known& k) { return k.backend == config.backend; };
-    if (std::any_of(known.begin(), known.end(), is_same)) continue;
+    if (std::ranges::count(known, config.backend, &Known::backend) > 0) continue;
     const BackendEntry& entry = find_backend(table, config.backend);
     known.push_back({entry.name, {}});
     if (!named) continue;
@@ -45,7 +43,7 @@ std::vector<Known> known_kernels(const std::vector<Config>& configs, const Backe
   for (const Known& k : known) {
     backends.push_back(k.backend);
     for (const std::string& name : k.kernels) {
-      if (std::find(kernels.begin(), kernels.end(), name) == kernels.end()) kernels.push_back(name);
+      if (std::ranges::count(kernels, name) == 0) kernels.push_back(name);
     }
   }
   throw UsageError(fmt::format("--kernel {}: no such kernel of backend{} {}; expected {}", kernel,
@@ -60,8 +58,8 @@ void check_devices(const std::vector<Config>& configs, const BackendTable& table
     return has_devices(find_backend(table, config.backend));
   };
   const Config& first = configs.front();
-  const auto other = std::find_if(table.begin(), table.end(), has_devices);
-  if (first.devices_chosen && std::none_of(configs.begin(), configs.end(), is_for_devices)) {
+  const auto other = std::ranges::find_if(table, has_devices);
+  if (first.devices_chosen && std::ranges::none_of(configs, is_for_devices)) {
     throw UsageError(fmt::format(
         "--devices {}: backend {} has none to choose from; {}leave it out",
         first.devices.empty() ? "all" : fmt::format("{}", fmt::join(first.devices, ",")),
@@ -93,10 +91,9 @@ std::vector<Row> make_rows(const std::vector<Config>& configs, const BackendTabl
   check_devices(configs, table);
   std::vector<Row> rows;
   for (const Config& config : configs) {
-    const auto knows = [&](const Known& k) { return k.knows(config.kernel); };
-    if (std::none_of(known.begin(), known.end(), knows)) reject_kernel(config.kernel, known);
-    const auto own = std::find_if(known.begin(), known.end(),
-                                  [&](const Known& k) { return k.backend == config.backend; });
+    if (std::ranges::none_of(known, [&](const Known& k) { return k.knows(config.kernel); }))
+      reject_kernel(config.kernel, known);
+    const auto own = std::ranges::find(known, config.backend, &Known::backend);
     rows.push_back({config, ""});
     if (own->knows(config.kernel)) continue;
     rows.back().impossible =
