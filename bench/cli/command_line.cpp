@@ -2,12 +2,10 @@
 #include "bench/cli/command_line.hpp"
 
 #include "bench/cli/option_declarations.hpp"
-#include "bench/cli/option_values.hpp"
 #include "common/error.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cctype>
@@ -33,10 +31,6 @@ std::size_t edit_distance(const std::string& a, const std::string& b) {
   return row.back();
 }
 
-bool is_number(const std::string& text) {
-  return text.size() > 1 && text[0] == '-' && (std::isdigit(text[1]) != 0 || text[1] == '.');
-}
-
 /// An empty value is more likely a script's unset variable than a wish; and one that looks like an
 /// option shows that the value is missing.
 void require_values(const CLI::App& app) {
@@ -45,7 +39,8 @@ void require_values(const CLI::App& app) {
     const auto value = option->as<std::string>();
     if (value.empty())
       reject_value(option->get_name(), "", "a value; leave the option out for none");
-    if (value.size() > 1 && value.starts_with("-") && !is_number(value))
+    const bool is_number = value.size() > 1 && (std::isdigit(value[1]) != 0 || value[1] == '.');
+    if (value.size() > 1 && value.starts_with("-") && !is_number)
       reject_value(option->get_name(), value, "a value; a file of such a name is ./" + value);
   }
 }
@@ -63,17 +58,19 @@ void declare(CLI::App& app, CommandLine& line) {
     added->group(option.group)->type_name(option.type);
     if (!text.empty()) added->capture_default_str();
   }
-  std::vector<std::string> lists;
-  for (const OptionDeclaration* option : list_options()) lists.push_back(option->name());
-  const std::string last = lists.back();
-  lists.pop_back();
-  app.footer(fmt::format(
-      "{} and {} take\n"
+  std::string lists;
+  for (const OptionDeclaration* option : list_options())
+    lists += (lists.empty()                     ? ""
+              : option == list_options().back() ? " and "
+                                                : ", ") +
+             option->name();
+  app.footer(
+      lists +
+      " take\n"
       "comma-separated lists: a row for each combination, the last of these varying fastest.\n"
       "With cpu and cuda in one run it is also said from how many images on the GPU pays.\n"
       "Example: convscale --num_workers 8 --method full --size 1080x1920 --json run.json\n"
-      "         convscale --backend cpu,cuda --method full,strided\n",
-      fmt::join(lists, ", "), last));
+      "         convscale --backend cpu,cuda --method full,strided\n");
 }
 
 /// The option that was most likely meant by `typed`; empty if none is near.
@@ -117,7 +114,7 @@ CommandLine parse_command_line(const std::vector<std::string>& args) {
                                  meant.empty() ? "" : "did you mean " + meant + "? "));
   } catch (const CLI::ParseError& error) {
     std::string message = error.what();
-    std::replace(message.begin(), message.end(), '\n', ' ');
+    std::ranges::replace(message, '\n', ' ');
     throw UsageError(message + "; convscale --help lists the options");
   }
   for (const OptionDeclaration& option : option_declarations()) {
@@ -125,8 +122,7 @@ CommandLine parse_command_line(const std::vector<std::string>& args) {
   }
   // These answer whatever stands beside them.
   const char* const answers[] = {"--list", "--version", "--dragon"};
-  if (std::none_of(std::begin(answers), std::end(answers),
-                   [&](const char* answer) { return line.flag(answer); }))
+  if (std::ranges::none_of(answers, [&](const char* answer) { return line.flag(answer); }))
     require_values(app);
   return line;
 }

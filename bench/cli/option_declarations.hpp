@@ -3,40 +3,45 @@
 
 #include "common/config.hpp"
 
-#include <cstddef>
+#include <nlohmann/json_fwd.hpp>
+
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 namespace convscale {
 
-/// A value of a configuration, as a record has it; the first is null.
-using FieldValue =
-    std::variant<std::nullptr_t, bool, std::int64_t, std::uint64_t, double, std::string>;
+/// A value of a configuration, as a record has it.
+using FieldValue = nlohmann::ordered_json;
 
 /// Empty for null.
 std::string text_of(const FieldValue& value);
 
-/// Which records have a field; in others it is null.
-enum class Told { kAlways, kOnDevices, kOfSeveralRanks };
-
 /// What a record tells of an option.
 struct Field {
-  std::string name;
-  std::function<FieldValue(const Config&)> value;
+  std::string name = {};
+  std::function<FieldValue(const Config&)> value = {};
   std::vector<std::string_view> names = {};  ///< all that it may be; empty if it is no such choice
-  Told told = Told::kAlways;
 };
+
+/// Filters are at most so high and wide.
+inline constexpr std::int64_t kMaxFilterSize = 31;
+
+/// Throws the UsageError of a value that is not what was expected.
+[[noreturn]] void reject_value(std::string_view option, std::string_view text,
+                               std::string_view expected);
+
+/// The elements of a comma-separated list; at least one, none empty. Throws UsageError.
+std::vector<std::string> split_list(std::string_view option, std::string_view text);
 
 /// An option: the one place that knows its help, how its value is read, and what records and
 /// tables tell of it.
 struct OptionDeclaration {
-  std::string spellings;  ///< "-w,--num_workers,--num-workers"; the first long one is its name
-  std::string type;       ///< what stands for its value in --help; empty: it is a flag
-  std::string help;
+  std::string spellings = {};  ///< "-w,--num_workers,--num-workers"; the first long one is its name
+  std::string type = {};       ///< what stands for its value in --help; empty: it is a flag
+  std::string help = {};
   std::string usual = {};  ///< the value that it has unless told otherwise; empty: none
   /// Puts a value, or one of a list's, into a configuration. Throws UsageError, which names the
   /// option. Null for what is no part of a configuration.
@@ -49,7 +54,7 @@ struct OptionDeclaration {
   std::string name() const;
 };
 
-/// In the order of --help.
+/// In the order of --help; no locale changes what they read.
 const std::vector<OptionDeclaration>& option_declarations();
 
 /// Those that take lists, the last of which varies fastest.

@@ -3,7 +3,6 @@
 
 #include "bench/cli/command_line.hpp"
 #include "bench/cli/option_declarations.hpp"
-#include "bench/cli/option_values.hpp"
 #include "bench/data/output_file.hpp"
 #include "common/error.hpp"
 
@@ -12,7 +11,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <iterator>
 #include <utility>
 
 namespace convscale {
@@ -21,7 +19,7 @@ namespace {
 /// Of a measurement that is to become precise on a machine that may never be.
 constexpr double kUsualTimeoutSeconds = 60;
 /// More rows than that are more likely a slip than a wish.
-constexpr std::size_t kManyRows = 1000, kMostRows = 100'000;
+constexpr double kManyRows = 1000, kMostRows = 100'000;
 
 /// Two formats in one file would leave the last of them, and data that are read are not to be lost.
 void forbid_same_file(const CommandLine& line) {
@@ -55,17 +53,13 @@ void forbid_same_file(const CommandLine& line) {
   }
 }
 
-std::optional<std::string> non_empty(const std::string& text) {
-  return text.empty() ? std::nullopt : std::optional(text);
-}
-
 void forbid_beside(const CommandLine& line, const char* file_option,
                    std::initializer_list<const char*> others) {
+  if (line.text(file_option).empty()) return;
   for (const char* other : others) {
-    if (line.has(other)) {
-      throw UsageError(fmt::format("{} beside {}: it is read from the file; leave {} out", other,
-                                   file_option, other));
-    }
+    if (!line.has(other)) continue;
+    throw UsageError(
+        fmt::format("{0} beside {1}: it is read from the file; leave {0} out", other, file_option));
   }
 }
 
@@ -103,19 +97,15 @@ void take_filters(const std::string& file, Options& options) {
 
 /// Before they are made: a slip of the finger may ask for more than memory holds.
 void check_row_count(const CommandLine& line) {
-  std::size_t rows = 1;
+  double rows = 1;  // overflows for no command line
   for (const OptionDeclaration* option : list_options()) {
     const std::string& list = line.text(option->name());
-    const auto elements = static_cast<std::size_t>(std::count(list.begin(), list.end(), ',')) + 1;
-    if (__builtin_mul_overflow(rows, elements, &rows)) rows = kMostRows + 1;
-    rows = std::min(rows, kMostRows + 1);
+    rows *= 1 + static_cast<double>(std::ranges::count(list, ','));
   }
-  if (rows > kMostRows) {
+  if (rows > kMostRows)
     throw UsageError(fmt::format("the lists make more than {} rows; run them in parts", kMostRows));
-  }
-  if (rows > kManyRows && !line.flag("--yes")) {
+  if (rows > kManyRows && !line.flag("--yes"))
     throw UsageError(fmt::format("the lists make {} rows; --yes runs them all", rows));
-  }
 }
 
 /// What is the same in all rows.
@@ -193,17 +183,16 @@ Options parse_options(const std::vector<std::string>& args) {
     if (own_descriptor(line.text(file)) == STDOUT_FILENO) line.texts[file] = "-";
   }
   forbid_same_file(line);
-  options.json = non_empty(line.text("--json"));
-  options.csv = non_empty(line.text("--csv"));
-  options.md = non_empty(line.text("--md"));
+  options.json = line.text("--json");
+  options.csv = line.text("--csv");
+  options.md = line.text("--md");
   options.interleave = line.flag("--interleave");
   options.iteration_lines = line.flag("--iteration-lines");
   options.quiet = line.flag("--quiet");
   options.progress = !line.flag("--no-progress");
   if (const std::string& folder = line.text("--save"); !folder.empty()) options.save = folder;
-  if (!line.text("--images").empty())
-    forbid_beside(line, "--images", {"--size", "--mem", "--fill"});
-  if (!line.text("--filters").empty()) forbid_beside(line, "--filters", {"--filter-size"});
+  forbid_beside(line, "--images", {"--size", "--mem", "--fill"});
+  forbid_beside(line, "--filters", {"--filter-size"});
   options.configs = read_configs(line);
   if (!line.text("--images").empty()) take_images(line, options);
   if (!line.text("--filters").empty()) take_filters(line.text("--filters"), options);

@@ -23,7 +23,7 @@ struct Options {
   std::shared_ptr<const NpyStack> filters;
   std::optional<std::filesystem::path> save;  ///< a folder
 
-  std::optional<std::string> json, csv, md;  ///< a file, or "-"
+  std::string json, csv, md;  ///< a file, or "-"; empty: not asked for
   bool interleave = false;
   bool iteration_lines = false;  ///< print the time of each
   bool quiet = false;

@@ -1,166 +1,79 @@
 // SPDX-License-Identifier: Apache-2.0
 // The machine-readable formats. CSV and Markdown are the JSON's records laid flat, so a field is
 // named in one place only.
+#include "bench/cli/option_declarations.hpp"
+#include "bench/data/json.hpp"
 #include "bench/report/report.hpp"
 #include "common/build_info.hpp"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
-#include <variant>
+#include <string_view>
+#include <utility>
 
 namespace convscale {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
+/// What is 0 where it is unknown.
 template <class T>
-Json nullable(const std::optional<T>& value) {
-  return value ? Json(*value) : Json(nullptr);
+Json nullable_count(T count) {
+  return count > 0 ? Json(count) : Json(nullptr);
 }
 
-Json nullable_count(int count) { return count > 0 ? Json(count) : Json(nullptr); }
+Json nullable_text(std::string_view text) { return text.empty() ? Json(nullptr) : Json(text); }
 
-Json nullable_text(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
-
-Json to_json_value(const HostInfo& host) {
-  Json caches = Json::array();
-  for (const Cache& cache : host.caches)
-    caches.push_back({{"name", cache.name}, {"bytes", cache.bytes}, {"count", cache.count}});
-  return {{"name", nullable_text(host.name)},
-          {"os", nullable_text(host.os)},
-          {"cpu", nullable_text(host.cpu)},
-          {"sockets", nullable_count(host.sockets)},
-          {"cores", nullable_count(host.cores)},
-          {"threads", nullable_count(host.threads)},
-          {"smt", host.smt},
-          {"numa_nodes", nullable_count(host.numa_nodes)},
-          {"caches", caches},
-          {"memory_bytes", nullable(host.memory_bytes)},
-          {"isa", host.isa},
-          {"affinity", nullable_text(host.affinity)},
-          {"max_clock_hz", nullable(host.max_clock_hz)},
-          {"governor", nullable(host.governor)},
-          {"huge_pages", nullable(host.huge_pages)},
-          {"hypervisor", nullable(host.hypervisor)},
-          {"load", nullable(host.load)}};
-}
-
-Json nullable_bytes(std::int64_t bytes) { return bytes > 0 ? Json(bytes) : Json(nullptr); }
-
-Json to_json_value(const DeviceInfo& d) {
-  return {{"index", d.index},
-          {"name", nullable_text(d.name)},
-          {"compute_capability", nullable_text(d.compute_capability)},
-          {"pci_bus_id", nullable_text(d.pci_bus_id)},
-          {"memory_bytes", nullable_bytes(d.memory_bytes)},
-          {"l2_bytes", nullable_bytes(d.l2_bytes)},
-          {"multiprocessors", nullable_count(d.multiprocessors)},
-          {"numa_node", nullable(d.numa_node)},
-          {"driver", nullable_text(d.driver)},
-          {"runtime", nullable_text(d.runtime)},
-          {"driver_version", nullable(d.driver_version)},
-          {"sm_clock_hz", nullable(d.sm_clock_hz)},
-          {"max_sm_clock_hz", nullable(d.max_sm_clock_hz)},
-          {"memory_clock_hz", nullable(d.memory_clock_hz)},
-          {"power_limit_w", nullable(d.power_limit_w)}};
-}
-
-/// Each device that a record used, once; as it was seen at work, where it was.
-Json devices_value(const std::vector<Record>& records) {
-  std::vector<DeviceInfo> devices;
-  for (const Record& record : records) {
-    for (const DeviceInfo& device : record.facts.devices) {
-      const auto known = std::find_if(devices.begin(), devices.end(), [&](const DeviceInfo& d) {
-        return d.index == device.index && d.pci_bus_id == device.pci_bus_id;
-      });
-      if (known == devices.end()) {
-        devices.push_back(device);
-      } else if (!known->sm_clock_hz && device.sm_clock_hz) {
-        *known = device;
-      }
-    }
+/// `values` of what is known, else as many nulls.
+Json values_if(bool is_known, Json values) {
+  for (Json& value : values) {
+    if (!is_known) value = nullptr;
   }
-  Json values = Json::array();
-  for (const DeviceInfo& device : devices) values.push_back(to_json_value(device));
   return values;
 }
 
-Json to_json_value(const BreakEvenSide& side) {
-  Json points = Json::array();
-  for (const ImagesTime& point : side.points)
-    points.push_back({{"images", point.images}, {"median_s", point.time_s}});
-  return {{"kernel", side.config.kernel},
-          {"num_workers", side.config.num_workers},
-          {"points", points},
-          {"fixed_s", side.line ? Json(side.line->fixed_s) : Json(nullptr)},
-          {"per_image_s", side.line ? Json(side.line->per_image_s) : Json(nullptr)}};
-}
-
-Json to_json_value(const BreakEven& entry) {
-  const Config& c = entry.cpu.config;
-  return {{"method", name_of(c.method)},
-          {"dtype", name_of(c.dtype)},
-          {"height", c.shape.height},
-          {"width", c.shape.width},
-          {"images", c.shape.images},
-          {"filter_size", c.shape.filter_size},
-          {"stride", c.shape.stride},
-          {entry.cpu.config.backend, to_json_value(entry.cpu)},
-          {entry.gpu.config.backend, to_json_value(entry.gpu)},
-          {"images_from", nullable(entry.images_from)},
-          {"images_reason", nullable_text(entry.images_reason)},
-          {"upload_s", nullable(entry.upload_s)},
-          {"resident_s", nullable(entry.resident_s)},
-          {"cpu_s", nullable(entry.cpu_s)},
-          {"passes", nullable(entry.passes)},
-          {"passes_reason", nullable_text(entry.passes_reason)}};
-}
-
 Json bound_value(const Record& r) {
-  const std::optional<Bound>& bound = r.bound;
-  const auto rate = [&](std::optional<double> Ceilings::*ceiling) {
-    return bound ? nullable(bound->ceilings.*ceiling) : Json(nullptr);
-  };
-  return {
-      {"limit", bound ? Json(name_of(bound->limit)) : Json(nullptr)},
-      {"time_s", bound ? Json(bound->time_s) : Json(nullptr)},
-      {"fraction", nullable(r.fraction)},
-      {"bytes", bound ? Json(bound->bytes) : Json(nullptr)},
-      {"flops", bound ? Json(bound->flops) : Json(nullptr)},
-      {"read_bytes_per_s", rate(&Ceilings::read_bytes_per_s)},
-      {"copy_bytes_per_s", rate(&Ceilings::copy_bytes_per_s)},
-      {"peak_flops_per_s", rate(&Ceilings::peak_flops_per_s)},
-      {"up_bytes_per_s", rate(&Ceilings::up_bytes_per_s)},
-      {"down_bytes_per_s", rate(&Ceilings::down_bytes_per_s)},
-      {"duplex_bytes_per_s", rate(&Ceilings::duplex_bytes_per_s)},
-      {"scatter_bytes_per_s", rate(&Ceilings::scatter_bytes_per_s)},
-      {"gather_bytes_per_s", rate(&Ceilings::gather_bytes_per_s)},
-      {"network_bytes_per_s",
-       bound ? nullable(network_bytes_per_s(bound->ceilings, r.facts.transfer)) : Json(nullptr)}};
+  const Bound bound = r.bound.value_or(Bound());
+  const Ceilings& c = bound.ceilings;
+  Json value = values_if(r.bound.has_value(),
+                         {{"limit", name_of(bound.limit)},
+                          {"time_s", bound.time_s},
+                          {"fraction", nullptr},
+                          {"bytes", bound.bytes},
+                          {"flops", bound.flops},
+                          {"read_bytes_per_s", c.read_bytes_per_s},
+                          {"copy_bytes_per_s", c.copy_bytes_per_s},
+                          {"peak_flops_per_s", c.peak_flops_per_s},
+                          {"up_bytes_per_s", c.up_bytes_per_s},
+                          {"down_bytes_per_s", c.down_bytes_per_s},
+                          {"duplex_bytes_per_s", c.duplex_bytes_per_s},
+                          {"scatter_bytes_per_s", c.scatter_bytes_per_s},
+                          {"gather_bytes_per_s", c.gather_bytes_per_s},
+                          {"network_bytes_per_s", network_bytes_per_s(c, r.facts.transfer)}});
+  value["fraction"] = r.fraction;
+  return value;
 }
 
 /// One entry for each rank; null for a process of its own.
 Json ranks_value(const Record& r) {
   if (r.facts.ranks.empty()) return nullptr;
+  const RankFigures figures = r.rank_figures.value_or(RankFigures());
   Json values = Json::array();
   for (std::size_t rank = 0; rank < r.facts.ranks.size(); ++rank) {
     const RankFacts& facts = r.facts.ranks[rank];
-    const auto time = [&](std::vector<std::optional<double>> RankFigures::*times) {
-      return r.rank_figures ? nullable(((*r.rank_figures).*times)[rank]) : Json(nullptr);
-    };
+    const auto time = [&](const auto& times) { return times.empty() ? std::nullopt : times[rank]; };
     values.push_back({{"rank", rank},
                       {"host", nullable_text(facts.host)},
                       {"num_workers", facts.num_workers},
                       {"images", facts.images},
                       {"cpus", facts.cpus.empty() ? Json(nullptr) : Json(facts.cpus)},
-                      {"device", nullable(facts.device)},
+                      {"device", facts.device},
                       {"kernel", nullable_text(facts.kernel)},
-                      {"busy_s", time(&RankFigures::busy_s)},
-                      {"run_s", time(&RankFigures::run_s)}});
+                      {"busy_s", time(figures.busy_s)},
+                      {"run_s", time(figures.run_s)}});
   }
   return values;
 }
@@ -170,11 +83,7 @@ Json rank_value(const Record& r, std::size_t RankFigures::*which) {
   const std::size_t rank = (*r.rank_figures).*which;
   return {{"rank", rank},
           {"host", nullable_text(r.facts.ranks[rank].host)},
-          {"run_s", nullable(r.rank_figures->run_s[rank])}};
-}
-
-Json to_json_value(const FieldValue& value) {
-  return std::visit([](const auto& known) { return Json(known); }, value);
+          {"run_s", r.rank_figures->run_s[rank]}};
 }
 
 /// What was run, and where: the options' fields, with what came of them. A field that stands in no
@@ -189,86 +98,175 @@ Json configuration(const Record& r) {
   Json values;
   for (const char* name : kOrder) values[name] = nullptr;
   for (const OptionDeclaration& option : option_declarations()) {
-    for (const Field& field : option.fields) values[field.name] = to_json_value(value_of(field, r));
+    for (const Field& field : option.fields) values[field.name] = field.value(r.config);
   }
   values["kernel"] = kernel_of(r);
   if (!r.facts.cpus.empty()) values["cpus"] = r.facts.cpus;
-  values["device"] = nullable(r.facts.device);
+  values["device"] = r.facts.device;
+  if (!r.facts.device) values["host_memory"] = nullptr;
   values["ranks"] = r.config.ranks;
+  if (r.config.ranks == 1) values["distribute"] = nullptr;
   return values;
 }
 
-Json to_json_value(const Record& r) {
-  const auto of_summary = [&](double Summary::*figure) {
-    return r.summary ? Json((*r.summary).*figure) : Json(nullptr);
-  };
-  const auto of_interval = [&](double Interval::*end) {
-    const bool known = r.summary && r.summary->median_interval;
-    return known ? Json((*r.summary->median_interval).*end) : Json(nullptr);
-  };
-  const auto of_phases = [&](double Phases::*phase) {
-    return r.phases ? Json((*r.phases).*phase) : Json(nullptr);
-  };
-  const auto of_workers = [&](double WorkerTimes::*time) {
-    return r.workers ? Json((*r.workers).*time) : Json(nullptr);
-  };
-  const bool verified = r.verification.status != VerificationStatus::kSkipped;
-  Json record = {
-      {"status", name_of(r.status)}, {"reason", nullable_text(r.reason)}, {"warnings", r.warnings}};
-  record.update(configuration(r));
-  record.update(
-      Json{{"stopped_by", r.stopped_by ? Json(name_of(*r.stopped_by)) : Json(nullptr)},
-           {"setup_s", nullable(r.setup_s)},
-           {"load_s", nullable(r.load_s)},
-           {"generation_s", nullable(r.generation_s)},
-           {"ceilings_s", nullable(r.ceilings_s)},
-           {"checks_s", nullable(r.checks_s)},
-           {"verification_s", nullable(r.verification_s)},
-           {"burn_times_s", r.burn_times_s},
-           {"times_s", r.times_s},
-           {"mean_s", of_summary(&Summary::mean)},
-           {"std_s", of_summary(&Summary::std)},
-           {"min_s", of_summary(&Summary::min)},
-           {"median_s", of_summary(&Summary::median)},
-           {"median_low_s", of_interval(&Interval::low)},
-           {"median_high_s", of_interval(&Interval::high)},
-           {"noise", r.summary ? nullable(r.summary->noise()) : Json(nullptr)},
-           {"max_s", of_summary(&Summary::max)},
-           {"cv", of_summary(&Summary::cv)},
-           {"outliers", r.summary ? Json(r.summary->outliers) : Json(nullptr)},
-           {"images_per_s", nullable(images_per_s(r))},
-           {"pixels_per_s", nullable(pixels_per_s(r))},
-           {"bytes_per_s", nullable(bytes_per_s(r))},
-           {"flops_per_s", nullable(flops_per_s(r))},
-           {"bound", bound_value(r)},
-           {"phases",
-            {{"upload_s", of_phases(&Phases::upload_s)},
-             {"kernel_s", of_phases(&Phases::kernel_s)},
-             {"download_s", of_phases(&Phases::download_s)}}},
-           {"workers",
-            {{"busy_min_s", of_workers(&WorkerTimes::busy_min_s)},
-             {"busy_max_s", of_workers(&WorkerTimes::busy_max_s)},
-             {"balance", nullable(r.balance)}}},
-           {"per_rank", ranks_value(r)},
-           {"fastest_rank", rank_value(r, &RankFigures::fastest)},
-           {"slowest_rank", rank_value(r, &RankFigures::slowest)},
-           {"exchanged_bytes",
-            r.facts.ranks.empty() ? Json(nullptr) : Json(r.facts.transfer.exchanged_bytes())},
-           {"wire_bytes", nullable(r.facts.wire_bytes)},
-           {"communication_share",
-            r.rank_figures ? nullable(r.rank_figures->communication_share) : Json(nullptr)},
-           {"barrier_s", r.rank_figures ? Json(r.rank_figures->barrier_s) : Json(nullptr)},
-           {"verification",
-            {{"status", name_of(r.verification.status)},
-             {"outputs", verified ? Json(r.verification.outputs) : Json(nullptr)},
-             {"max_error_of_bound",
-              verified ? Json(r.verification.max_error_of_bound) : Json(nullptr)}}},
-           {"digest", r.digest ? Json(fmt::format("{:016x}", *r.digest)) : Json(nullptr)},
-           {"path", nullable_text(r.facts.path)}});
-  return record;
+/// How long it took, and the speed.
+Json times_value(const Record& r) {
+  const Summary summary = r.summary.value_or(Summary());
+  const auto interval = summary.median_interval;
+  Json values{{"stopped_by", r.stopped_by ? Json(name_of(*r.stopped_by)) : Json(nullptr)},
+              {"setup_s", r.setup_s},
+              {"load_s", r.load_s},
+              {"generation_s", r.generation_s},
+              {"ceilings_s", r.ceilings_s},
+              {"checks_s", r.checks_s},
+              {"verification_s", r.verification_s},
+              {"burn_times_s", r.burn_times_s},
+              {"times_s", r.times_s}};
+  values.update(values_if(r.summary.has_value(),
+                          {{"mean_s", summary.mean},
+                           {"std_s", summary.std},
+                           {"min_s", summary.min},
+                           {"median_s", summary.median},
+                           {"median_low_s", interval ? Json(interval->low) : Json(nullptr)},
+                           {"median_high_s", interval ? Json(interval->high) : Json(nullptr)},
+                           {"noise", summary.noise()},
+                           {"max_s", summary.max},
+                           {"cv", summary.cv},
+                           {"outliers", summary.outliers}}));
+  values.update(Json{{"images_per_s", images_per_s(r)},
+                     {"pixels_per_s", pixels_per_s(r)},
+                     {"bytes_per_s", bytes_per_s(r)},
+                     {"flops_per_s", flops_per_s(r)}});
+  return values;
 }
 
-using Columns = std::vector<std::pair<std::string, std::string>>;
+}  // namespace
+
+static void to_json(Json& json, const Cache& cache) {
+  json = {{"name", cache.name}, {"bytes", cache.bytes}, {"count", cache.count}};
+}
+
+static void to_json(Json& json, const HostInfo& host) {
+  json = {{"name", nullable_text(host.name)},
+          {"os", nullable_text(host.os)},
+          {"cpu", nullable_text(host.cpu)},
+          {"sockets", nullable_count(host.sockets)},
+          {"cores", nullable_count(host.cores)},
+          {"threads", nullable_count(host.threads)},
+          {"smt", host.smt},
+          {"numa_nodes", nullable_count(host.numa_nodes)},
+          {"caches", host.caches},
+          {"memory_bytes", host.memory_bytes},
+          {"isa", host.isa},
+          {"affinity", nullable_text(host.affinity)},
+          {"max_clock_hz", host.max_clock_hz},
+          {"governor", host.governor},
+          {"huge_pages", host.huge_pages},
+          {"hypervisor", host.hypervisor},
+          {"load", host.load}};
+}
+
+static void to_json(Json& json, const DeviceInfo& d) {
+  json = {{"index", d.index},
+          {"name", nullable_text(d.name)},
+          {"compute_capability", nullable_text(d.compute_capability)},
+          {"pci_bus_id", nullable_text(d.pci_bus_id)},
+          {"memory_bytes", nullable_count(d.memory_bytes)},
+          {"l2_bytes", nullable_count(d.l2_bytes)},
+          {"multiprocessors", nullable_count(d.multiprocessors)},
+          {"numa_node", d.numa_node},
+          {"driver", nullable_text(d.driver)},
+          {"runtime", nullable_text(d.runtime)},
+          {"driver_version", d.driver_version},
+          {"sm_clock_hz", d.sm_clock_hz},
+          {"max_sm_clock_hz", d.max_sm_clock_hz},
+          {"memory_clock_hz", d.memory_clock_hz},
+          {"power_limit_w", d.power_limit_w}};
+}
+
+static void to_json(Json& json, const ImagesTime& point) {
+  json = {{"images", point.images}, {"median_s", point.time_s}};
+}
+
+static void to_json(Json& json, const BreakEvenSide& side) {
+  json = {{"kernel", side.config.kernel},
+          {"num_workers", side.config.num_workers},
+          {"points", side.points},
+          {"fixed_s", side.line ? Json(side.line->fixed_s) : Json(nullptr)},
+          {"per_image_s", side.line ? Json(side.line->per_image_s) : Json(nullptr)}};
+}
+
+static void to_json(Json& json, const BreakEven& entry) {
+  const Config& c = entry.cpu.config;
+  json = {{"method", name_of(c.method)},
+          {"dtype", name_of(c.dtype)},
+          {"height", c.shape.height},
+          {"width", c.shape.width},
+          {"images", c.shape.images},
+          {"filter_size", c.shape.filter_size},
+          {"stride", c.shape.stride},
+          {entry.cpu.config.backend, entry.cpu},
+          {entry.gpu.config.backend, entry.gpu},
+          {"images_from", entry.images_from},
+          {"images_reason", nullable_text(entry.images_reason)},
+          {"upload_s", entry.upload_s},
+          {"resident_s", entry.resident_s},
+          {"cpu_s", entry.cpu_s},
+          {"passes", entry.passes},
+          {"passes_reason", nullable_text(entry.passes_reason)}};
+}
+
+static void to_json(Json& json, const Record& r) {
+  const Phases phases = r.phases.value_or(Phases());
+  const WorkerTimes workers = r.workers.value_or(WorkerTimes());
+  const RankFigures figures = r.rank_figures.value_or(RankFigures());
+  const Verification& v = r.verification;
+  const bool verified = v.status != VerificationStatus::kSkipped;
+  json = {
+      {"status", name_of(r.status)}, {"reason", nullable_text(r.reason)}, {"warnings", r.warnings}};
+  json.update(configuration(r));
+  json.update(times_value(r));
+  json["bound"] = bound_value(r);
+  json["phases"] = values_if(r.phases.has_value(), {{"upload_s", phases.upload_s},
+                                                    {"kernel_s", phases.kernel_s},
+                                                    {"download_s", phases.download_s}});
+  json["workers"] = values_if(r.workers.has_value(), {{"busy_min_s", workers.busy_min_s},
+                                                      {"busy_max_s", workers.busy_max_s}});
+  json["workers"]["balance"] = r.balance;
+  json["per_rank"] = ranks_value(r);
+  json["fastest_rank"] = rank_value(r, &RankFigures::fastest);
+  json["slowest_rank"] = rank_value(r, &RankFigures::slowest);
+  json["exchanged_bytes"] = r.facts.transfer.exchanged_bytes();
+  if (r.facts.ranks.empty()) json["exchanged_bytes"] = nullptr;
+  json["wire_bytes"] = r.facts.wire_bytes;
+  json["communication_share"] = figures.communication_share;
+  json["barrier_s"] = r.rank_figures ? Json(figures.barrier_s) : Json(nullptr);
+  json["verification"] = {{"status", name_of(v.status)}};
+  json["verification"].update(
+      values_if(verified, {{"outputs", v.outputs}, {"max_error_of_bound", v.max_error_of_bound}}));
+  json["digest"] = r.digest ? Json(fmt::format("{:016x}", *r.digest)) : Json(nullptr);
+  json["path"] = nullable_text(r.facts.path);
+}
+
+namespace {
+
+/// Each device that a record used, once; as it was seen at work, where it was.
+Json devices_value(const std::vector<Record>& records) {
+  std::vector<DeviceInfo> devices;
+  for (const Record& record : records) {
+    for (const DeviceInfo& device : record.facts.devices) {
+      const auto known = std::ranges::find_if(devices, [&](const DeviceInfo& d) {
+        return d.index == device.index && d.pci_bus_id == device.pci_bus_id;
+      });
+      if (known == devices.end()) {
+        devices.push_back(device);
+      } else if (!known->sm_clock_hz && device.sm_clock_hz) {
+        *known = device;
+      }
+    }
+  }
+  return devices;
+}
 
 std::string cell_text(const Json& value) {
   const bool finite = !value.is_number_float() || std::isfinite(value.get<double>());
@@ -282,21 +280,31 @@ std::string cell_text(const Json& value) {
   return joined;
 }
 
-void flatten(const Json& object, const std::string& prefix, Columns& columns) {
+using Line = std::vector<std::string>;
+
+/// Adds the names of the columns of `object`, and its cells.
+void flatten(const Json& object, const std::string& prefix, Line& names, Line& cells) {
   for (const auto& [key, value] : object.items()) {
     if (value.is_object()) {
-      flatten(value, prefix + key + ".", columns);
+      flatten(value, prefix + key + ".", names, cells);
     } else {
-      columns.emplace_back(prefix + key, cell_text(value));
+      names.push_back(prefix + key);
+      cells.push_back(cell_text(value));
     }
   }
 }
 
-std::vector<Columns> flat_records(const Report& report) {
-  std::vector<Columns> rows;
-  for (const Record& record : report.records)
-    flatten(to_json_value(record), "", rows.emplace_back());
-  return rows;
+/// A header, and a line for each record; each text as `escaped` gives it.
+std::vector<Line> table_of(const Report& report, std::string (*escaped)(const std::string&)) {
+  std::vector<Line> lines;
+  for (const Json& record : Json(report.records)) {
+    Line names, cells;
+    flatten(record, "", names, cells);
+    if (lines.empty()) lines.push_back(std::move(names));
+    lines.push_back(std::move(cells));
+  }
+  for (Line& line : lines) std::ranges::transform(line, line.begin(), escaped);
+  return lines;
 }
 
 std::string csv_quoted(const std::string& text) {
@@ -313,15 +321,6 @@ std::string markdown_escaped(const std::string& text) {
   return escaped;
 }
 
-std::string joined(
-    const Columns& row, std::string_view separator,
-    const std::function<std::string(const std::pair<std::string, std::string>&)>& cell) {
-  std::string line;
-  for (std::size_t i = 0; i < row.size(); ++i)
-    line += (i > 0 ? std::string(separator) : "") + cell(row[i]);
-  return line;
-}
-
 }  // namespace
 
 std::string to_json(const Report& report) {
@@ -330,56 +329,42 @@ std::string to_json(const Report& report) {
                    {"program",
                     {{"name", "convscale"},
                      {"version", build.version},
-                     {"git", nullable_text(std::string(build.git))},
+                     {"git", nullable_text(build.git)},
                      {"argv", report.argv}}},
                    {"started_at", report.started_at},
                    {"interrupted", report.interrupted},
-                   {"wall_s", nullable(report.wall_s)},
-                   {"break_even_s", nullable(report.break_even_s)},
+                   {"wall_s", report.wall_s},
+                   {"break_even_s", report.break_even_s},
                    {"build",
                     {{"type", build.type},
                      {"compiler", build.compiler},
                      {"flags", build.flags},
-                     {"cuda", nullable_text(std::string(build.cuda))},
-                     {"cudnn", nullable_text(std::string(build.cudnn))},
+                     {"cuda", nullable_text(build.cuda)},
+                     {"cudnn", nullable_text(build.cudnn)},
                      {"mpi", nullable_text(report.mpi)}}},
-                   {"host", to_json_value(report.host)},
+                   {"host", report.host},
                    {"devices", devices_value(report.records)},
                    {"ranks", std::max<std::size_t>(1, report.hosts.size())},
                    {"hosts", report.hosts.size() > 1 ? Json(report.hosts) : Json(nullptr)},
-                   {"records", Json::array()},
-                   {"break_even", Json::array()}};
-  for (const Record& record : report.records) document["records"].push_back(to_json_value(record));
-  for (const BreakEven& entry : report.break_even)
-    document["break_even"].push_back(to_json_value(entry));
+                   {"records", report.records},
+                   {"break_even", report.break_even}};
   // Names from outside (a host's, an argument's) need not be UTF-8.
   return document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 std::string to_csv(const Report& report) {
   std::string text;
-  for (const Columns& row : flat_records(report)) {
-    if (text.empty())
-      text +=
-          joined(row, ",", [](const auto& column) { return csv_quoted(column.first); }) + "\r\n";
-    text += joined(row, ",", [](const auto& column) { return csv_quoted(column.second); }) + "\r\n";
-  }
+  for (const Line& line : table_of(report, csv_quoted))
+    text += fmt::format("{}\r\n", fmt::join(line, ","));
   return text;
 }
 
 std::string to_markdown(const Report& report) {
   std::string text;
-  for (const Columns& row : flat_records(report)) {
-    if (text.empty()) {
-      text +=
-          "| " +
-          joined(row, " | ", [](const auto& column) { return markdown_escaped(column.first); }) +
-          " |\n";
-      text += "|" + joined(row, "|", [](const auto&) { return std::string("---"); }) + "|\n";
-    }
-    text += "| " +
-            joined(row, " | ", [](const auto& column) { return markdown_escaped(column.second); }) +
-            " |\n";
+  for (const Line& line : table_of(report, markdown_escaped)) {
+    const bool is_header = text.empty();
+    text += fmt::format("| {} |\n", fmt::join(line, " | "));
+    if (is_header) text += fmt::format("|{}|\n", fmt::join(Line(line.size(), "---"), "|"));
   }
   return text;
 }

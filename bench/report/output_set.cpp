@@ -6,6 +6,7 @@
 #include "common/error.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -38,13 +39,10 @@ OutputSet::OutputSet(const Options& options, std::ostream& out, std::ostream& er
   for (const char* name : kArrayNames) arrays_.emplace_back(*options.save / name, interrupted);
 }
 
-void OutputSet::open(const std::optional<std::string>& target, Format format) {
-  if (!target) return;
-  if (*target == "-") {
-    formats_.emplace_back(format, std::nullopt);
-  } else {
-    formats_.emplace_back(format, OutputFile(*target, interrupted));
-  }
+void OutputSet::open(const std::string& target, Format format) {
+  if (target.empty()) return;
+  auto& file = formats_.emplace_back(format, std::nullopt).second;
+  if (target != "-") file.emplace(target, interrupted);
 }
 
 std::vector<std::string> OutputSet::partial_arrays() const {
@@ -95,7 +93,7 @@ void OutputSet::commit_arrays() {
 }
 
 void OutputSet::write(const Report& report) {
-  std::string failures;  // one format that cannot be written takes no other with it
+  std::vector<std::string> failures;  // one format that cannot be written takes no other with it
   for (auto& [format, file] : formats_) {
     const std::string text = format(report);
     if (!file) {
@@ -106,14 +104,12 @@ void OutputSet::write(const Report& report) {
       file->write(text);
       file->commit();
     } catch (const ResourceError& error) {
-      failures += (failures.empty() ? "" : "; ") + std::string(error.what());
+      failures.emplace_back(error.what());
     }
   }
-  if (!out_.flush()) {
-    failures += (failures.empty() ? "" : "; ") +
-                std::string("cannot write standard output: it was closed or is full");
-  }
-  if (!failures.empty()) throw ResourceError(failures);
+  if (!out_.flush())
+    failures.emplace_back("cannot write standard output: it was closed or is full");
+  if (!failures.empty()) throw ResourceError(fmt::format("{}", fmt::join(failures, "; ")));
 }
 
 }  // namespace convscale

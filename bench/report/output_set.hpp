@@ -41,7 +41,7 @@ class OutputSet {
 
  private:
   using Format = std::string (*)(const Report&);
-  void open(const std::optional<std::string>& target, Format format);
+  void open(const std::string& target, Format format);
 
   std::ostream& out_;
   std::ostream* text_;

@@ -2,7 +2,6 @@
 #include "bench/report/record.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 namespace convscale {
@@ -46,31 +45,8 @@ Speedup unpaired_speedup(const Record& first, const Record& record) {
 
 }  // namespace
 
-std::string_view name_of(Status status) {
-  static constexpr std::array<std::string_view, 4> kStatus{"ok", "skipped", "failed",
-                                                           "interrupted"};
-  return kStatus[static_cast<std::size_t>(status)];
-}
-
-std::string_view name_of(VerificationStatus status) {
-  static constexpr std::array<std::string_view, 3> kStatus{"passed", "failed", "skipped"};
-  return kStatus[static_cast<std::size_t>(status)];
-}
-
-std::string_view name_of(StoppedBy stopped_by) {
-  static constexpr std::array<std::string_view, 3> kNames{"iterations", "precision", "timeout"};
-  return kNames[static_cast<std::size_t>(stopped_by)];
-}
-
 const std::string& kernel_of(const Record& r) {
   return r.facts.kernel.empty() ? r.config.kernel : r.facts.kernel;
-}
-
-FieldValue value_of(const Field& field, const Record& r) {
-  const bool told =
-      field.told == Told::kAlways ||
-      (field.told == Told::kOnDevices ? r.facts.device.has_value() : r.config.ranks > 1);
-  return told ? field.value(r.config) : FieldValue();
 }
 
 std::optional<double> images_per_s(const Record& r) {

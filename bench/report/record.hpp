@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "bench/cli/option_declarations.hpp"
 #include "common/backend.hpp"
 #include "common/bound.hpp"
 #include "common/config.hpp"
 #include "common/host.hpp"
 #include "common/summary.hpp"
+#include "common/vocabulary.hpp"
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -28,13 +29,20 @@ struct Verification {
 };
 
 enum class Status { kOk, kSkipped, kFailed, kInterrupted };
-std::string_view name_of(Status status);
-std::string_view name_of(VerificationStatus status);
 
 /// What ended a measurement: its iterations were enough; `--min-time` or `--max-noise` was reached
 /// after more of them; `--timeout` came first.
 enum class StoppedBy { kIterations, kPrecision, kTimeout };
-std::string_view name_of(StoppedBy stopped_by);
+
+template <>
+inline constexpr std::array<std::string_view, 3> kNames<VerificationStatus>{"passed", "failed",
+                                                                            "skipped"};
+template <>
+inline constexpr std::array<std::string_view, 4> kNames<Status>{"ok", "skipped", "failed",
+                                                                "interrupted"};
+template <>
+inline constexpr std::array<std::string_view, 3> kNames<StoppedBy>{"iterations", "precision",
+                                                                   "timeout"};
 
 /// Busy time of the workers: of each worker its median over the iterations, and the least and most
 /// of them.
@@ -85,9 +93,6 @@ struct Record {
 
 /// The kernel that ran; the one that was asked for where none did.
 const std::string& kernel_of(const Record& record);
-
-/// A field of an option as this record has it.
-FieldValue value_of(const Field& field, const Record& record);
 
 /// Figures that follow from a record's median; null without times.
 std::optional<double> images_per_s(const Record& record);

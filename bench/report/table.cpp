@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // The terminal's table.
+#include "bench/cli/option_declarations.hpp"
 #include "bench/report/report.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <functional>
 #include <string_view>
 #include <utility>
-#include <variant>
 
 namespace convscale {
 namespace {
@@ -23,19 +24,18 @@ enum class Shown {
 
 struct Column {
   std::string title;
-  bool right_aligned;
-  Shown shown;
   std::function<std::string(const Record&)> cell;
+  bool right_aligned = true;
+  Shown shown = Shown::kAlways;
   std::string usual = {};  // of a kOption
 };
 
 /// "0.668 ±0.004", with the wider side of the interval.
-std::string speedup_text(const std::optional<Speedup>& speedup) {
-  if (!speedup) return "-";
-  const double ratio = speedup->ratio;
+std::string speedup_text(const Speedup& speedup) {
+  const double ratio = speedup.ratio;
   int decimals = ratio < 0.1 ? 4 : ratio < 100 ? 2 : 0;
-  if (!speedup->interval) return fmt::format("{:.{}f}", ratio, decimals);
-  const double half = std::max(speedup->interval->high - ratio, ratio - speedup->interval->low);
+  if (!speedup.interval) return fmt::format("{:.{}f}", ratio, decimals);
+  const double half = std::max(speedup.interval->high - ratio, ratio - speedup.interval->low);
   if (ratio < 0.1) {  // hundreds of times slower, which three decimals may not tell apart
     decimals = half >= 1e-3 ? 3 : half >= 1e-4 ? 4 : 5;
   } else if (half < 0.01) {
@@ -51,103 +51,94 @@ std::string scaled(std::optional<double> value, double factor, const char* forma
   return value ? fmt::format(fmt::runtime(format), *value * factor) : "-";
 }
 
-std::string text_or_dash(const FieldValue& value) {
-  const std::string text = text_of(value);
-  return text.empty() ? "-" : text;
+std::string by(std::int64_t height, std::int64_t width) {
+  return fmt::format("{}x{}", height, width);
 }
 
-/// Of an option with one field.
+/// Of an option with one field, which is never null.
 Column column_of(std::string_view name, Shown shown) {
   const auto& options = option_declarations();
-  const OptionDeclaration& option = *std::find_if(
-      options.begin(), options.end(), [&](const auto& one) { return one.name() == name; });
+  const OptionDeclaration& option = *std::ranges::find(options, name, &OptionDeclaration::name);
   const Field& field = option.fields.front();
-  const FieldValue usual = value_of(field, Record());
-  return {option.column, std::holds_alternative<std::int64_t>(usual), shown,
-          [&field](const Record& r) { return text_or_dash(value_of(field, r)); },
-          text_or_dash(usual)};
+  return {option.column, [&field](const Record& r) { return text_of(field.value(r.config)); },
+          field.value(Config()).is_number(), shown, option.usual};
 }
 
 std::vector<Column> setting_columns() {
   std::vector<Column> columns{
-      {"backend", false, Shown::kAlways, [](const Record& r) { return r.config.backend; }},
-      {"kernel", false, Shown::kAlways, kernel_of},
+      {"backend", [](const Record& r) { return r.config.backend; }, false},
+      {"kernel", kernel_of, false},
       column_of("--method", Shown::kSetting),
       column_of("--scope", Shown::kOption),
       // Said of all backends alike, so that a list of them has no column of it for that.
-      {"host memory", false, Shown::kOption,
-       [](const Record& r) { return std::string(name_of(r.config.host_memory)); },
-       std::string(name_of(Config().host_memory))},
+      {"host memory", [](const Record& r) { return std::string(name_of(r.config.host_memory)); },
+       false, Shown::kOption, std::string(name_of(Config().host_memory))},
       column_of("--dtype", Shown::kSetting),
-      {"size", true, Shown::kSetting,
-       [](const Record& r) {
-         return fmt::format("{}x{}", r.config.shape.height, r.config.shape.width);
-       }},
-      {"filter", true, Shown::kOption,
-       [](const Record& r) { return fmt::format("{0}x{0}", r.config.shape.filter_size); },
-       fmt::format("{0}x{0}", Shape().filter_size)},
+      {"size", [](const Record& r) { return by(r.config.shape.height, r.config.shape.width); },
+       true, Shown::kSetting},
+      {"filter",
+       [](const Record& r) { return by(r.config.shape.filter_size, r.config.shape.filter_size); },
+       true, Shown::kOption, by(Shape().filter_size, Shape().filter_size)},
       column_of("--stride", Shown::kOption),
       column_of("--mem", Shown::kSetting),
       column_of("--num_workers", Shown::kSetting),
-      {"ranks", true, Shown::kOption,
-       [](const Record& r) { return fmt::format("{}", r.config.ranks); }, "1"},
-      column_of("--distribute", Shown::kOption)};
+      {"ranks", [](const Record& r) { return std::to_string(r.config.ranks); }, true,
+       Shown::kOption, "1"},
+      {"distribute",
+       [](const Record& r) {
+         return std::string(r.config.ranks > 1 ? name_of(r.config.distribute) : "-");
+       },
+       false, Shown::kOption, "-"}};
   for (const OptionDeclaration* option : list_options()) {
-    if (std::none_of(columns.begin(), columns.end(),
-                     [&](const Column& column) { return column.title == option->column; }))
+    if (std::ranges::count(columns, option->column, &Column::title) == 0)
       columns.push_back(column_of(option->name(), Shown::kOption));
   }
   // Figures that are not those of a whole, right measurement.
-  columns.push_back({"status", false, Shown::kOption,
+  columns.push_back({"status",
                      [](const Record& r) {
                        return r.summary && r.status != Status::kOk ? std::string(name_of(r.status))
                                                                    : "-";
                      },
-                     "-"});
+                     false, Shown::kOption, "-"});
   return columns;
 }
 
 std::vector<Column> figure_columns() {
   return {
-      {"median", true, Shown::kAlways,
-       [](const Record& r) { return r.summary ? format_time(r.summary->median) : "-"; }},
-      {"cv", true, Shown::kAlways,
+      {"median", [](const Record& r) { return r.summary ? format_time(r.summary->median) : "-"; }},
+      {"cv",
        [](const Record& r) {
          return r.summary ? fmt::format("{:.1f}%", 100 * r.summary->cv) : "-";
        }},
-      {"images/s", true, Shown::kAlways,
-       [](const Record& r) { return scaled(images_per_s(r), 1, "{:.1f}"); }},
-      {"GB/s", true, Shown::kAlways,
-       [](const Record& r) { return scaled(bytes_per_s(r), 1e-9, "{:.2f}"); }},
-      {"GFLOP/s", true, Shown::kAlways,
-       [](const Record& r) { return scaled(flops_per_s(r), 1e-9, "{:.1f}"); }},
-      {"of bound", true, Shown::kAlways,
+      {"images/s", [](const Record& r) { return scaled(images_per_s(r), 1, "{:.1f}"); }},
+      {"GB/s", [](const Record& r) { return scaled(bytes_per_s(r), 1e-9, "{:.2f}"); }},
+      {"GFLOP/s", [](const Record& r) { return scaled(flops_per_s(r), 1e-9, "{:.1f}"); }},
+      {"of bound",
        [](const Record& r) {
-         return scaled(r.fraction, 1, "{:.2f}") + (is_impossible(r) ? "!" : "");
+         return scaled(r.fraction, 1, is_impossible(r) ? "{:.2f}!" : "{:.2f}");
        }},
-      {"limit", false, Shown::kAlways,
-       [](const Record& r) { return r.bound ? std::string(name_of(r.bound->limit)) : "-"; }},
-  };
+      {"limit",
+       [](const Record& r) { return r.bound ? std::string(name_of(r.bound->limit)) : "-"; },
+       false}};
 }
 
 std::vector<Column> all_columns(const std::vector<Record>& records) {
   std::vector<Column> columns = setting_columns();
   for (Column& column : figure_columns()) columns.push_back(std::move(column));
   if (records.size() < 2) return columns;
-  const Record* const begin = records.data();
-  columns.insert(columns.begin(), {"row", true, Shown::kAlways, [begin](const Record& r) {
-                                     return fmt::format("{}", &r - begin + 1);
+  columns.insert(columns.begin(), {"row", [&records](const Record& r) {
+                                     return std::to_string(&r - records.data() + 1);
                                    }});
-  const Record* const end = begin + records.size();
-  if (std::none_of(begin, end, [](const Record& r) { return speed_against(r, r).has_value(); }))
+  if (std::ranges::none_of(records,
+                           [](const Record& r) { return speed_against(r, r).has_value(); }))
     return columns;
-  columns.push_back({"vs first", true, Shown::kAlways, [begin, end](const Record& r) {
+  columns.push_back({"vs first", [&records](const Record& r) {
                        // The first that it may be compared with: of its method and scope.
-                       const Record* const first =
-                           std::find_if(begin, end, [&](const Record& other) {
-                             return speed_against(other, r).has_value();
-                           });
-                       return first == end ? "-" : speedup_text(speed_against(*first, r));
+                       for (const Record& other : records) {
+                         if (const auto speedup = speed_against(other, r))
+                           return speedup_text(*speedup);
+                       }
+                       return std::string("-");
                      }});
   return columns;
 }
@@ -158,8 +149,8 @@ std::pair<std::vector<Column>, std::string> choose_columns(const std::vector<Rec
   std::vector<std::string> common;
   for (Column& column : all_columns(records)) {
     const std::string of_first = column.cell(records.front());
-    const bool differ = std::any_of(records.begin(), records.end(),
-                                    [&](const Record& r) { return column.cell(r) != of_first; });
+    const bool differ =
+        std::ranges::any_of(records, [&](const Record& r) { return column.cell(r) != of_first; });
     const bool usual = column.shown == Shown::kOption && of_first == column.usual;
     if (column.shown == Shown::kAlways || differ || (records.size() == 1 && !usual)) {
       shown.push_back(std::move(column));
@@ -178,26 +169,19 @@ std::size_t columns_of(const std::string& text) {
 }
 
 std::string table(const std::vector<Column>& columns, const std::vector<Record>& records) {
-  std::vector<std::size_t> widths;
+  std::vector<std::string> lines(1 + records.size());
   for (const Column& column : columns) {
-    std::size_t width = column.title.size();
-    for (const Record& record : records) width = std::max(width, columns_of(column.cell(record)));
-    widths.push_back(width);
-  }
-  const auto line = [&](const std::function<std::string(const Column&)>& cell) {
-    std::string text;
-    for (std::size_t i = 0; i < widths.size(); ++i) {
-      const std::string content = cell(columns[i]);
-      const std::string fill(widths[i] - columns_of(content), ' ');
-      text += (columns[i].right_aligned ? fill + content : content + fill) + "  ";
+    std::vector<std::string> cells{column.title};
+    for (const Record& record : records) cells.push_back(column.cell(record));
+    std::size_t width = 0;
+    for (const std::string& cell : cells) width = std::max(width, columns_of(cell));
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      const std::string fill(width - columns_of(cells[i]), ' ');
+      lines[i] += (column.right_aligned ? fill + cells[i] : cells[i] + fill) + "  ";
     }
-    text.erase(text.find_last_not_of(' ') + 1);
-    return text + "\n";
-  };
-  std::string text = line([](const Column& column) { return column.title; });
-  for (const Record& record : records)
-    text += line([&](const Column& column) { return column.cell(record); });
-  return text;
+  }
+  for (std::string& line : lines) line.erase(line.find_last_not_of(' ') + 1);
+  return fmt::format("{}\n", fmt::join(lines, "\n"));
 }
 
 /// Why rows have no figures, or wrong ones.
@@ -218,8 +202,7 @@ std::string reasons(const std::vector<Record>& records) {
 }  // namespace
 
 void add_remark(Remarks& remarks, const std::string& text, std::size_t row) {
-  auto same = std::find_if(remarks.begin(), remarks.end(),
-                           [&](const auto& remark) { return remark.first == text; });
+  auto same = std::ranges::find(remarks, text, &Remarks::value_type::first);
   if (same == remarks.end()) same = remarks.insert(same, {text, {}});
   same->second.push_back(row);
 }

@@ -8,9 +8,18 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <utility>
 
 namespace convscale {
 namespace {
+
+/// What a row takes beside its iterations.
+constexpr std::pair<const char*, std::optional<double> Record::*> kUntimed[] = {
+    {"setup", &Record::setup_s},
+    {"generation", &Record::generation_s},
+    {"ceilings", &Record::ceilings_s},
+    {"poison and digests", &Record::checks_s},
+    {"verification", &Record::verification_s}};
 
 /// Position behind the point of the `digits`-th significant digit of `value`.
 int decimals_of(double value, int digits) {
@@ -19,7 +28,8 @@ int decimals_of(double value, int digits) {
              : 0;
 }
 
-std::string format_bytes(double bytes) {
+std::string format_bytes(std::int64_t count) {
+  const auto bytes = static_cast<double>(count);
   if (bytes >= 1e9) return fmt::format("{:.2f} GB", bytes * 1e-9);
   if (bytes >= 1e6) return fmt::format("{:.1f} MB", bytes * 1e-6);
   if (bytes >= 1e3) return fmt::format("{:.1f} kB", bytes * 1e-3);
@@ -40,7 +50,7 @@ std::string bound_line(const Record& r) {
                                 *rate * rate_unit, unit));
   };
   const auto add_bytes = [&](std::int64_t bytes, std::optional<double> rate, const char* way) {
-    add(bytes, rate, format_bytes(static_cast<double>(bytes)) + way, 1e-9, "GB/s");
+    add(bytes, rate, format_bytes(bytes) + way, 1e-9, "GB/s");
   };
   add_bytes(b.bytes, c.read_bytes_per_s, "");
   add(b.flops, c.peak_flops_per_s, fmt::format("{:.3g} GFLOP", static_cast<double>(b.flops) * 1e-9),
@@ -51,9 +61,9 @@ std::string bound_line(const Record& r) {
   add_bytes(link.scatter_bytes, c.scatter_bytes_per_s, " scattered");
   add_bytes(link.gather_bytes, c.gather_bytes_per_s, " gathered");
   const std::string time = format_time(b.time_s);
-  if (parts.size() < 2) return fmt::format("Bound:   {}, {}\n", time, fmt::join(parts, ""));
-  if (parts.size() == 2) {
-    return fmt::format("Bound:   {}, the larger of {}\n", time, fmt::join(parts, " and "));
+  if (parts.size() <= 2) {
+    return fmt::format("Bound:   {}, {}{}\n", time, parts.size() == 2 ? "the larger of " : "",
+                       fmt::join(parts, " and "));
   }
   return fmt::format("Bound:   {} ({}), the largest of\n           {}\n", time, name_of(b.limit),
                      fmt::join(parts, "\n           "));
@@ -63,7 +73,7 @@ std::string device_line(const DeviceInfo& d) {
   std::string text = fmt::format("Device:  {} {}", d.index, d.name);
   if (!d.compute_capability.empty())
     text += fmt::format(", compute capability {}", d.compute_capability);
-  if (d.memory_bytes > 0) text += ", " + format_bytes(static_cast<double>(d.memory_bytes));
+  if (d.memory_bytes > 0) text += ", " + format_bytes(d.memory_bytes);
   const auto megahertz = [](double hz) { return fmt::format("{:.0f} MHz", hz * 1e-6); };
   if (d.sm_clock_hz) text += ", clock " + megahertz(*d.sm_clock_hz);
   if (d.max_sm_clock_hz) {
@@ -94,8 +104,7 @@ std::string ranks_lines(const Record& r) {
                                  hosts.size() == 1 ? "" : "s", name_of(r.config.distribute));
   if (const std::int64_t bytes = r.facts.transfer.exchanged_bytes(); bytes > 0) {
     text += fmt::format("; {} exchanged in an iteration, {} of it between hosts",
-                        format_bytes(static_cast<double>(bytes)),
-                        format_bytes(static_cast<double>(r.facts.wire_bytes.value_or(0))));
+                        format_bytes(bytes), format_bytes(r.facts.wire_bytes.value_or(0)));
   }
   text += "\n";
   if (!r.rank_figures) return text;
@@ -132,11 +141,9 @@ std::string images_line(const BreakEven& entry) {
                        outside ? ", if the lines hold that far" : "");
   }
   std::string measured;
-  for (std::size_t i = 0; i < points.size(); ++i) {
-    measured += (i == 0                  ? ""
-                 : i + 1 < points.size() ? ", "
-                                         : " and ") +
-                fmt::format("{}", points[i].images);
+  for (const ImagesTime& point : points) {
+    if (!measured.empty()) measured += &point == &points.back() ? " and " : ", ";
+    measured += std::to_string(point.images);
   }
   return fmt::format("{} ({} {}; {} end-to-end {}; measured at {} images)\n", text,
                      entry.cpu.config.backend, line_text(*entry.cpu.line), entry.gpu.config.backend,
@@ -178,14 +185,14 @@ std::string format_time(double seconds) {
 
 std::string details_text(const Record& r) {
   const Shape& s = r.config.shape;
-  const auto element = static_cast<double>(size_of(r.config.dtype));
+  const std::int64_t element = size_of(r.config.dtype);
   std::string text;
   for (const DeviceInfo& device : r.facts.devices) text += device_line(device);
   if (!r.facts.ranks.empty()) text += ranks_lines(r);
-  text += fmt::format("Data:    {} of pixels ({} an image), {} of results\n",
-                      format_bytes(static_cast<double>(s.images * s.pixels()) * element),
-                      format_bytes(static_cast<double>(s.pixels()) * element),
-                      format_bytes(static_cast<double>(s.images * s.outputs()) * element));
+  text +=
+      fmt::format("Data:    {} of pixels ({} an image), {} of results\n",
+                  format_bytes(s.images * s.pixels() * element), format_bytes(s.pixels() * element),
+                  format_bytes(s.images * s.outputs() * element));
   if (r.bound) text += bound_line(r);
   if (r.phases) {
     text += fmt::format("Phases:  upload {}, kernel {}, download {} (medians; they overlap)\n",
@@ -193,14 +200,11 @@ std::string details_text(const Record& r) {
                         format_time(r.phases->download_s));
   }
   if (r.summary) text += spread_line(r);
-  const auto untimed = [](std::optional<double> seconds) {
-    return seconds ? format_time(*seconds) : "-";
-  };
-  text += fmt::format(
-      "Untimed: setup {}{}, generation {}, ceilings {}, poison and digests {}, verification {}\n",
-      untimed(r.setup_s), r.load_s ? fmt::format(" (loading {})", format_time(*r.load_s)) : "",
-      untimed(r.generation_s), untimed(r.ceilings_s), untimed(r.checks_s),
-      untimed(r.verification_s));
+  std::vector<std::string> parts;
+  for (const auto& [name, part] : kUntimed)
+    parts.push_back(fmt::format("{} {}", name, r.*part ? format_time(*(r.*part)) : "-"));
+  if (r.load_s) parts.front() += fmt::format(" (loading {})", format_time(*r.load_s));
+  text += fmt::format("Untimed: {}\n", fmt::join(parts, ", "));
   if (r.balance && *r.balance < 1) {
     text += fmt::format(
         "Note:    {} images on {} workers are balanced to {:.3f} at best; --schedule split deals "
@@ -251,26 +255,23 @@ std::string iteration_lines(const Record& r, std::size_t row) {
 
 std::string sweep_text(const Report& report) {
   if (!report.wall_s) return "";
-  double measured = 0, setup = 0, generation = 0, ceilings = 0, checks = 0, verification = 0;
+  double measured = 0;
   for (const Record& r : report.records) {
     for (const double time_s : r.burn_times_s) measured += time_s;
     for (const double time_s : r.times_s) measured += time_s;
-    setup += r.setup_s.value_or(0);
-    generation += r.generation_s.value_or(0);
-    ceilings += r.ceilings_s.value_or(0);
-    checks += r.checks_s.value_or(0);
-    verification += r.verification_s.value_or(0);
   }
-  const double rest = *report.wall_s - measured - setup - generation - ceilings - checks -
-                      verification - report.break_even_s.value_or(0);
-  return fmt::format(
-      "Took {}: iterations {}; setup {}, generation {}, ceilings {}, poison and digests {}, "
-      "verification {}{}, all else {}\n",
-      format_time(*report.wall_s), format_time(measured), format_time(setup),
-      format_time(generation), format_time(ceilings), format_time(checks),
-      format_time(verification),
-      report.break_even_s ? ", break-even " + format_time(*report.break_even_s) : "",
-      format_time(std::max(rest, 0.0)));
+  double rest = *report.wall_s - measured - report.break_even_s.value_or(0);
+  std::vector<std::string> parts;
+  for (const auto& [name, part] : kUntimed) {
+    double time_s = 0;
+    for (const Record& r : report.records) time_s += (r.*part).value_or(0);
+    rest -= time_s;
+    parts.push_back(fmt::format("{} {}", name, format_time(time_s)));
+  }
+  if (report.break_even_s) parts.push_back("break-even " + format_time(*report.break_even_s));
+  return fmt::format("Took {}: iterations {}; {}, all else {}\n", format_time(*report.wall_s),
+                     format_time(measured), fmt::join(parts, ", "),
+                     format_time(std::max(rest, 0.0)));
 }
 
 std::string verdict_lines(const Record& r, std::size_t row) {

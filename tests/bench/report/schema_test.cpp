@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The schema of the results file is what the program's own records and declarations say. After a
 // change of them CONVSCALE_WRITE_SCHEMA=1 in the environment writes it anew.
+#include "bench/cli/option_declarations.hpp"
 #include "bench/cli/options.hpp"
 #include "bench/outcome.hpp"
 #include "bench/report/all_figures.hpp"
@@ -16,7 +17,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
 namespace convscale {
@@ -87,11 +87,6 @@ std::vector<Json> documents() {
   return {Json::parse(to_json(report)), Json::parse(to_json(empty))};
 }
 
-/// What a value of the configuration is in JSON.
-Json json_of(const FieldValue& value) {
-  return std::visit([](const auto& known) { return Json(known); }, value);
-}
-
 Json schema() {
   Json all{{"$schema", "https://json-schema.org/draft/2020-12/schema"},
            {"title", "The results file of convscale, schema_version 1"}};
@@ -106,7 +101,7 @@ Json schema() {
     for (const Field& field : option.fields) {
       Json& property = record[field.name];
       property["option"] = option.name();
-      property["default"] = json_of(field.value(usual));
+      property["default"] = field.value(usual);
       for (const std::string_view name : field.names) property["enum"].push_back(name);
       if (property.contains("enum") && property["type"].is_array())
         property["enum"].push_back(nullptr);
