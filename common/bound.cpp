@@ -10,20 +10,6 @@ Ceilings& Ceilings::operator+=(const Ceilings& other) {
   return *this;
 }
 
-std::string_view name_of(Limit limit) {
-  switch (limit) {
-    case Limit::kMemory:
-      return "memory";
-    case Limit::kCompute:
-      return "compute";
-    case Limit::kTransfer:
-      return "transfer";
-    case Limit::kNetwork:
-      break;
-  }
-  return "network";
-}
-
 std::optional<Bound> compute_bound(const Shape& shape, Method method, Dtype dtype,
                                    std::int64_t line_bytes, const Ceilings& ceilings,
                                    const Transfer& transfer) {

@@ -43,7 +43,9 @@ struct Transfer {
 };
 
 enum class Limit { kMemory, kCompute, kTransfer, kNetwork };
-std::string_view name_of(Limit limit);
+template <>
+inline constexpr std::array<std::string_view, 4> kNames<Limit>{"memory", "compute", "transfer",
+                                                               "network"};
 
 /// The least time that the hardware allows.
 struct Bound {

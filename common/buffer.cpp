@@ -12,13 +12,9 @@
 #include <utility>
 
 namespace convscale {
-namespace {
-
-constexpr std::size_t kHugePage = std::size_t{2} << 20;
-
-}  // namespace
 
 PageBuffer::PageBuffer(std::int64_t bytes, const char* purpose) : bytes_(bytes) {
+  constexpr std::size_t kHugePage = std::size_t{2} << 20;
   const auto size = static_cast<std::size_t>(bytes);
   const std::size_t slack = size >= kHugePage ? kHugePage : 0;  // to start on a huge page
   mapped_bytes_ = (size > 0 ? size : 1) + slack;

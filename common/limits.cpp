@@ -11,8 +11,6 @@
 #include <fstream>
 #include <locale>
 #include <sstream>
-#include <string>
-#include <system_error>
 #include <vector>
 
 namespace convscale {
@@ -20,36 +18,33 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::optional<std::int64_t> read_number(const fs::path& path) {
+using Number = std::optional<std::int64_t>;
+
+Number read_number(const fs::path& path) {
   std::ifstream file(path);
   std::int64_t value = 0;
   if (file >> value) return value;
   return std::nullopt;  // missing, or "max"
 }
 
-/// The number behind `key` in a file of lines "key value" or "key: value kB".
-std::optional<std::int64_t> read_field(const fs::path& path, const std::string& key) {
+/// The numbers behind `key` in a file of lines "key value" or "key: value kB", added up; null if
+/// there is none.
+Number read_field(const fs::path& path, const std::string& key) {
   std::ifstream file(path);
+  Number sum;
   for (std::string line; std::getline(file, line);) {
     std::istringstream fields(line);
     std::string name;
     std::int64_t value = 0;
-    if (fields >> name >> value && (name == key || name == key + ":")) return value;
-  }
-  return std::nullopt;
-}
-
-/// The sum over all lines of a file whose first word is `key`; 0 if there is none.
-std::int64_t sum_of_fields(const fs::path& path, const std::string& key) {
-  std::ifstream file(path);
-  std::int64_t sum = 0;
-  for (std::string line; std::getline(file, line);) {
-    std::istringstream fields(line);
-    std::string name;
-    std::int64_t value = 0;
-    if (fields >> name >> value && name == key) sum += value;
+    if (fields >> name >> value && (name == key || name == key + ":"))
+      sum = sum.value_or(0) + value;
   }
   return sum;
+}
+
+Number read_meminfo(const SystemPaths& paths, const char* key) {
+  const Number kib = read_field(paths.proc / "meminfo", key);
+  return kib ? Number(*kib * 1024) : std::nullopt;
 }
 
 /// The folders of this process's cgroup for `controller` ("" is version 2) and all its parents,
@@ -76,37 +71,29 @@ std::vector<fs::path> cgroup_folders(const SystemPaths& paths, const std::string
   return folders;
 }
 
-void take_least(std::optional<std::int64_t>& least, std::int64_t value) {
+template <class T>
+void take_least(std::optional<T>& least, T value) {
   least = least ? std::min(*least, value) : value;
 }
 
-void take_cgroup_headroom(std::optional<std::int64_t>& least, const fs::path& folder,
-                          const char* limit_file, const char* usage_file,
-                          const char* reclaimable_key) {
-  const auto limit = read_number(folder / limit_file);
-  const auto usage = read_number(folder / usage_file);
-  if (!limit || !usage) return;
-  const std::int64_t reclaimable = read_field(folder / "memory.stat", reclaimable_key).value_or(0);
-  take_least(least, std::max<std::int64_t>(0, *limit - *usage + reclaimable));
-}
-
-/// The least of `machine` and what the cgroups leave.
-std::optional<std::int64_t> within_cgroups(std::optional<std::int64_t> machine,
-                                           const SystemPaths& paths) {
-  std::optional<std::int64_t> least = machine;
-  for (const fs::path& folder : cgroup_folders(paths, "")) {
-    take_cgroup_headroom(least, folder, "memory.max", "memory.current", "inactive_file");
-  }
-  for (const fs::path& folder : cgroup_folders(paths, "memory")) {
-    take_cgroup_headroom(least, folder, "memory.limit_in_bytes", "memory.usage_in_bytes",
-                         "total_inactive_file");
+/// The least of what the machine has and what the cgroups leave.
+Number within_cgroups(Number least, const SystemPaths& paths) {
+  static constexpr struct {
+    const char *controller, *limit, *usage, *reclaimable;
+  } kVersions[] = {
+      {"", "memory.max", "memory.current", "inactive_file"},
+      {"memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"}};
+  for (const auto& version : kVersions) {
+    for (const fs::path& folder : cgroup_folders(paths, version.controller)) {
+      const Number limit = read_number(folder / version.limit),
+                   usage = read_number(folder / version.usage);
+      if (!limit || !usage) continue;
+      const Number reclaimable = read_field(folder / "memory.stat", version.reclaimable);
+      take_least<std::int64_t>(
+          least, std::max<std::int64_t>(0, *limit - *usage + reclaimable.value_or(0)));
+    }
   }
   return least;
-}
-
-std::optional<std::int64_t> available_by_kernel(const SystemPaths& paths) {
-  const auto kib = read_field(paths.proc / "meminfo", "MemAvailable");
-  return kib ? std::optional(*kib * 1024) : std::nullopt;
 }
 
 /// Whether a virtual device is bound to the driver: the folder then has a link "virtio3".
@@ -123,10 +110,13 @@ bool has_virtual_device(const SystemPaths& paths, const char* driver) {
 /// former are the kernel's own: 2 % without any balloon, and no virtual machine grows by those.
 std::int64_t pages_to_come(const SystemPaths& paths) {
   const fs::path zones = paths.proc / "zoneinfo", counters = paths.proc / "vmstat";
-  const std::int64_t present = sum_of_fields(zones, "present");
-  const std::int64_t missing = present - sum_of_fields(zones, "managed") +
-                               sum_of_fields(counters, "balloon_inflate") -
-                               sum_of_fields(counters, "balloon_deflate");
+  const auto sum_of = [](const fs::path& file, const char* key) {
+    return read_field(file, key).value_or(0);
+  };
+  const std::int64_t present = sum_of(zones, "present");
+  const std::int64_t missing = present - sum_of(zones, "managed") +
+                               sum_of(counters, "balloon_inflate") -
+                               sum_of(counters, "balloon_deflate");
   return missing > present / 16 ? missing : 0;
 }
 
@@ -135,17 +125,16 @@ double gigabytes(std::int64_t bytes) { return 1e-9 * static_cast<double>(bytes);
 }  // namespace
 
 std::optional<std::int64_t> total_memory_bytes(const SystemPaths& paths) {
-  const auto kib = read_field(paths.proc / "meminfo", "MemTotal");
-  return kib ? std::optional(*kib * 1024) : std::nullopt;
+  return read_meminfo(paths, "MemTotal");
 }
 
 std::optional<std::int64_t> available_memory_bytes(const SystemPaths& paths) {
-  return within_cgroups(available_by_kernel(paths), paths);
+  return within_cgroups(read_meminfo(paths, "MemAvailable"), paths);
 }
 
 std::optional<std::int64_t> most_memory_bytes(const SystemPaths& paths) {
   if (has_virtual_device(paths, "virtio_mem")) return within_cgroups(std::nullopt, paths);
-  std::optional<std::int64_t> bytes = available_by_kernel(paths);
+  Number bytes = read_meminfo(paths, "MemAvailable");
   if (bytes && has_virtual_device(paths, "virtio_balloon"))
     *bytes += pages_to_come(paths) * page_bytes();
   return within_cgroups(bytes, paths);
@@ -153,10 +142,9 @@ std::optional<std::int64_t> most_memory_bytes(const SystemPaths& paths) {
 
 std::optional<double> cpu_quota(const SystemPaths& paths) {
   std::optional<double> least;
-  const auto take = [&](std::optional<std::int64_t> quota, std::optional<std::int64_t> period) {
-    if (!quota || !period || *quota <= 0 || *period <= 0) return;
-    const double cpus = static_cast<double>(*quota) / static_cast<double>(*period);
-    least = least ? std::min(*least, cpus) : cpus;
+  const auto take = [&](Number quota, Number period) {
+    if (quota > 0 && period > 0)
+      take_least(least, static_cast<double>(*quota) / static_cast<double>(*period));
   };
   for (const fs::path& folder : cgroup_folders(paths, "")) {
     std::ifstream file(folder / "cpu.max");

@@ -8,14 +8,8 @@
 
 #include <chrono>
 #include <system_error>
-#include <utility>
 
 namespace convscale {
-namespace {
-
-constexpr auto kSpinTime = std::chrono::microseconds(50);
-
-}  // namespace
 
 ThreadTeam::ThreadTeam(int size, const Job& on_start, bool spin) : spin_(spin) {
   check_threads(size);
@@ -80,7 +74,11 @@ void ThreadTeam::loop(int worker) {
   for (Ticket seen = 0;; ++seen) {
     await_ticket(seen);
     if (stop_) return;
-    const std::shared_ptr<Work> work = work_of(seen + 1);
+    std::shared_ptr<Work> work;
+    {
+      const std::scoped_lock lock(mutex_);
+      work = queue_[static_cast<std::size_t>(seen - front_)];
+    }
     std::exception_ptr error;
     try {
       work->job(worker);
@@ -93,16 +91,12 @@ void ThreadTeam::loop(int worker) {
 
 void ThreadTeam::await_ticket(Ticket seen) const {
   if (spin_) {
+    constexpr auto kSpinTime = std::chrono::microseconds(50);
     const auto deadline = std::chrono::steady_clock::now() + kSpinTime;
     while (started_ == seen && std::chrono::steady_clock::now() < deadline)
       std::this_thread::yield();
   }
   started_.wait(seen);
-}
-
-std::shared_ptr<ThreadTeam::Work> ThreadTeam::work_of(Ticket ticket) {
-  const std::scoped_lock lock(mutex_);
-  return queue_[static_cast<std::size_t>(ticket - front_ - 1)];
 }
 
 void ThreadTeam::finish(Work& work, std::exception_ptr error) {

@@ -78,7 +78,6 @@ class ThreadTeam {
 
   void loop(int worker);
   void await_ticket(Ticket seen) const;
-  std::shared_ptr<Work> work_of(Ticket ticket);
   void stop_and_join();
   void finish(Work& work, std::exception_ptr error);
 

@@ -13,30 +13,26 @@
 #include <cstring>
 #include <map>
 #include <new>
+#include <ranges>
 #include <set>
-#include <vector>
+#include <tuple>
+#include <utility>
 
 namespace convscale {
 namespace {
 
-enum class Source { kThisMachine, kXml, kSynthetic, kFlat };
-
-/// What hwloc makes of `source`; null where it cannot. `text` is the XML, or synthetic notation.
-hwloc_topology_t try_to_load(Source source, const std::string& text) {
+/// What hwloc makes of `text`, XML or its synthetic notation, or, where it is empty, of the machine
+/// that we run on; null where it cannot.
+hwloc_topology_t try_to_load(const std::string& text, unsigned long flags) {
   hwloc_topology_t topology = nullptr;
   if (hwloc_topology_init(&topology) != 0) throw ResourceError("hwloc cannot start: out of memory");
   int failed = 0;
-  if (source == Source::kXml) {
+  if (text.starts_with('<')) {
     failed =
         hwloc_topology_set_xmlbuffer(topology, text.c_str(), static_cast<int>(text.size() + 1));
-  } else if (source != Source::kThisMachine) {
+  } else if (!text.empty()) {
     failed = hwloc_topology_set_synthetic(topology, text.c_str());
   }
-  unsigned long flags = 0;
-  // The cpuset cgroup restricts the topology by itself, the affinity mask only on request.
-  if (source == Source::kThisMachine)
-    flags = HWLOC_TOPOLOGY_FLAG_IS_THISSYSTEM | HWLOC_TOPOLOGY_FLAG_RESTRICT_TO_CPUBINDING;
-  if (source == Source::kFlat) flags = HWLOC_TOPOLOGY_FLAG_IS_THISSYSTEM;
   if (failed == 0 && hwloc_topology_set_flags(topology, flags) == 0 &&
       hwloc_topology_load(topology) == 0) {
     return topology;
@@ -59,19 +55,21 @@ std::string flat_machine() {
 
 hwloc_topology_t load_this_machine() {
   errno = 0;
-  if (hwloc_topology_t topology = try_to_load(Source::kThisMachine, "")) return topology;
+  constexpr unsigned long kOurs = HWLOC_TOPOLOGY_FLAG_IS_THISSYSTEM;
+  // The cpuset cgroup restricts the topology by itself, the affinity mask only on request.
+  constexpr unsigned long kWithin = kOurs | HWLOC_TOPOLOGY_FLAG_RESTRICT_TO_CPUBINDING;
+  if (hwloc_topology_t topology = try_to_load("", kWithin)) return topology;
   const int error = errno;
-  if (hwloc_topology_t topology = try_to_load(Source::kFlat, flat_machine())) return topology;
+  if (hwloc_topology_t topology = try_to_load(flat_machine(), kOurs)) return topology;
   throw ResourceError(fmt::format("hwloc cannot read this machine's topology{}",
                                   error == 0 ? "" : fmt::format(": {}", std::strerror(error))));
 }
 
 hwloc_topology_t load(const std::string& machine) {
-  const bool is_xml = machine.starts_with('<');
-  if (hwloc_topology_t topology = try_to_load(is_xml ? Source::kXml : Source::kSynthetic, machine))
+  if (hwloc_topology_t topology = machine.empty() ? nullptr : try_to_load(machine, 0))
     return topology;
-  throw UsageError(
-      fmt::format("'{}' is no {} of hwloc's", machine, is_xml ? "XML" : "synthetic topology"));
+  throw UsageError(fmt::format("'{}' is no {} of hwloc's", machine,
+                               machine.starts_with('<') ? "XML" : "synthetic topology"));
 }
 
 /// The first NUMA node of a processor.
@@ -101,12 +99,9 @@ std::int64_t cache_bytes(hwloc_obj_t cache) {
 
 }  // namespace
 
-void Topology::Destroy::operator()(hwloc_topology* topology) const {
-  hwloc_topology_destroy(topology);
-}
-
-Topology::Topology() : topology_(load_this_machine()) {}
-Topology::Topology(const std::string& machine) : topology_(load(machine)) {}
+Topology::Topology() : topology_(load_this_machine(), &hwloc_topology_destroy) {}
+Topology::Topology(const std::string& machine)
+    : topology_(load(machine), &hwloc_topology_destroy) {}
 
 int Topology::sockets() const { return std::max(1, count(topology_.get(), HWLOC_OBJ_PACKAGE)); }
 int Topology::cores() const {
@@ -131,27 +126,18 @@ std::string Topology::cpu_model() const {
 }
 
 std::vector<Cache> Topology::caches() const {
-  static constexpr struct {
-    hwloc_obj_type_t type;
-    const char* name;
-  } kLevels[] = {{HWLOC_OBJ_L1CACHE, "L1d"},
-                 {HWLOC_OBJ_L2CACHE, "L2"},
-                 {HWLOC_OBJ_L3CACHE, "L3"},
-                 {HWLOC_OBJ_L4CACHE, "L4"},
-                 {HWLOC_OBJ_L5CACHE, "L5"}};
   std::vector<Cache> caches;
-  for (const auto& level : kLevels) {
-    const auto first = std::ssize(caches);
-    for_each(topology_.get(), level.type, [&](hwloc_obj_t object) {
+  for (const auto& [type, name] :
+       {std::pair{HWLOC_OBJ_L1CACHE, "L1d"}, std::pair{HWLOC_OBJ_L2CACHE, "L2"},
+        std::pair{HWLOC_OBJ_L3CACHE, "L3"}, std::pair{HWLOC_OBJ_L4CACHE, "L4"},
+        std::pair{HWLOC_OBJ_L5CACHE, "L5"}}) {
+    for_each(topology_.get(), type, [&, level = name](hwloc_obj_t object) {
       const std::int64_t bytes = cache_bytes(object);
       if (bytes == 0) return;  // not known
-      const auto known = std::find_if(caches.begin() + first, caches.end(),
-                                      [&](const Cache& cache) { return cache.bytes == bytes; });
-      if (known == caches.end()) {
-        caches.push_back({level.name, bytes, 1});
-      } else {
-        ++known->count;
-      }
+      auto known = std::ranges::find_if(
+          caches, [&](const Cache& c) { return c.name == level && c.bytes == bytes; });
+      if (known == caches.end()) known = caches.insert(known, {level, bytes, 0});
+      ++known->count;
     });
   }
   return caches;
@@ -184,30 +170,23 @@ std::vector<int> Topology::order(Bind bind) const {
   // hwloc's logical order of PUs has SMT siblings together and cores, caches and sockets side by
   // side: that is `compact`. `spread` sorts by (SMT rank in the core, turn among the cores of the
   // NUMA node, NUMA node).
-  struct Key {
-    int smt, turn, node;
-    auto operator<=>(const Key&) const = default;
-  };
   std::vector<int> compact;
-  std::map<Key, int> spread;
+  std::map<std::tuple<int, int, int>, int> spread;
   std::map<std::pair<int, int>, int> turns;  // (SMT rank, node): cores seen so far
   hwloc_obj_t last_core = nullptr;
   int smt = 0;
-  for (hwloc_obj_t pu = nullptr;
-       (pu = hwloc_get_next_obj_by_type(topology_.get(), HWLOC_OBJ_PU, pu)) != nullptr;) {
+  for_each(topology_.get(), HWLOC_OBJ_PU, [&](hwloc_obj_t pu) {
     hwloc_obj_t core = hwloc_get_ancestor_obj_by_type(topology_.get(), HWLOC_OBJ_CORE, pu);
     smt = core != nullptr && core == last_core ? smt + 1 : 0;
     last_core = core;
     const int node = node_of(pu);
     const int cpu = static_cast<int>(pu->os_index);
     compact.push_back(cpu);
-    spread.emplace(Key{smt, turns[{smt, node}]++, node}, cpu);
-  }
+    spread.emplace(std::tuple(smt, turns[{smt, node}]++, node), cpu);
+  });
   if (bind == Bind::kCompact) return compact;
-  std::vector<int> cpus;
-  cpus.reserve(spread.size());
-  for (const auto& [key, cpu] : spread) cpus.push_back(cpu);
-  return cpus;
+  const auto cpus = std::views::values(spread);
+  return {cpus.begin(), cpus.end()};
 }
 
 int Topology::numa_node_of(int cpu) const {
@@ -225,16 +204,11 @@ void Topology::pin(int cpu) const {
 }
 
 bool Topology::bind_memory(std::byte* data, std::int64_t bytes, int node) const {
-  const int nodes = hwloc_get_nbobjs_by_type(topology_.get(), HWLOC_OBJ_NUMANODE);
-  for (int i = 0; i < nodes; ++i) {
-    hwloc_obj_t object =
-        hwloc_get_obj_by_type(topology_.get(), HWLOC_OBJ_NUMANODE, static_cast<unsigned>(i));
-    if (object->os_index != static_cast<unsigned>(node)) continue;
-    return hwloc_set_area_membind(topology_.get(), data, static_cast<std::size_t>(bytes),
-                                  object->nodeset, HWLOC_MEMBIND_BIND,
-                                  HWLOC_MEMBIND_BYNODESET) == 0;
-  }
-  return false;
+  hwloc_obj_t object =
+      hwloc_get_numanode_obj_by_os_index(topology_.get(), static_cast<unsigned>(node));
+  return object != nullptr &&
+         hwloc_set_area_membind(topology_.get(), data, static_cast<std::size_t>(bytes),
+                                object->nodeset, HWLOC_MEMBIND_BIND, HWLOC_MEMBIND_BYNODESET) == 0;
 }
 
 }  // namespace convscale

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 struct hwloc_topology;
@@ -61,10 +60,7 @@ class Topology {
   bool bind_memory(std::byte* data, std::int64_t bytes, int node) const;
 
  private:
-  struct Destroy {
-    void operator()(hwloc_topology* topology) const;
-  };
-  std::unique_ptr<hwloc_topology, Destroy> topology_;
+  std::unique_ptr<hwloc_topology, void (*)(hwloc_topology*)> topology_;
 };
 
 }  // namespace convscale
