@@ -6,7 +6,6 @@
 #include "common/error.hpp"
 #include "common/host.hpp"
 #include "common/kernel_table.hpp"
-#include "common/limits.hpp"
 #include "common/thread_team.hpp"
 #include "common/topology.hpp"
 #include "cpu/ceilings.hpp"
@@ -20,20 +19,20 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cmath>
-#include <functional>
 #include <optional>
-#include <utility>
 
 namespace convscale {
 namespace {
 
 /// Writes to every page that holds a byte of begin..end, so that it lies near the calling thread,
 /// and changes nothing: it may hold data of an earlier configuration.
-void first_touch(std::byte* begin, std::byte* end) {
+template <class T>
+void first_touch(std::span<T> data) {
+  const std::span<std::byte> bytes = std::as_writable_bytes(data);
   const std::int64_t page = page_bytes();
-  for (volatile std::byte* p = begin; p < end; p += page) *p = *p;
-  if (volatile std::byte* last = end - 1; begin < end) *last = *last;
+  std::byte* const end = bytes.data() + bytes.size();
+  for (volatile std::byte* p = bytes.data(); p < end; p += page) *p = *p;
+  if (volatile std::byte* last = end - 1; !bytes.empty()) *last = *last;
 }
 
 template <class T>
@@ -74,16 +73,14 @@ class CpuBackend final : public Backend {
         // first.
         const bool last = band.row_end == s.out_height();
         T* image = images_ + band.image * s.pixels();
-        touch(image + std::min(band.row_begin * s.stride, s.height) * s.width,
-              image + (last ? s.height : std::min(band.row_end * s.stride, s.height)) * s.width);
-        if (band.row_begin == 0) {
-          touch(filters_ + band.image * s.taps(), filters_ + (band.image + 1) * s.taps());
-        }
-        T* results = results_ + band.image * s.outputs();
-        touch(results + band.row_begin * s.out_width(), results + band.row_end * s.out_width());
+        T* const first = image + std::min(band.row_begin * s.stride, s.height) * s.width;
+        const std::int64_t end = last ? s.height : std::min(band.row_end * s.stride, s.height);
+        first_touch(std::span(first, image + end * s.width));
+        T* const taps = filters_ + band.image * s.taps();
+        if (band.row_begin == 0) first_touch(std::span(taps, taps + s.taps()));
+        first_touch(results_of(band));
       });
-      const PageBuffer& scratch = workers_[static_cast<std::size_t>(worker)].scratch;
-      first_touch(scratch.data(), scratch.data() + scratch.bytes());
+      first_touch(workers_[static_cast<std::size_t>(worker)].scratch.template as<std::byte>());
     });
     meter_.emplace(loops_, team_, buffers.images,
                    s.images * s.pixels() * static_cast<std::int64_t>(sizeof(T)), config_.dtype,
@@ -93,13 +90,10 @@ class CpuBackend final : public Backend {
   Ceilings measure_ceilings() override { return meter_->sample(); }
 
   void poison() override {
-    const Shape& s = config_.shape;
     team_.run([&](int worker) {
       workers_[static_cast<std::size_t>(worker)].busy_s = 0;
       for_each_own_band(worker, [&](const RowBand& band) {
-        T* results = results_ + band.image * s.outputs();
-        std::fill(results + band.row_begin * s.out_width(), results + band.row_end * s.out_width(),
-                  poison_value<T>());
+        std::ranges::fill(results_of(band), poison_value<T>());
       });
     });
   }
@@ -111,7 +105,7 @@ class CpuBackend final : public Backend {
       Worker& self = workers_[static_cast<std::size_t>(worker)];
       const Shape& s = config_.shape;
       if (config_.schedule == Schedule::kDynamic) {
-        for (std::int64_t i = (*next)++; i < range.end && !stop(); i = (*next)++)
+        for (std::int64_t i = (*next)++; i < range.end && !assignment_.stop(); i = (*next)++)
           work_on({i, 0, s.out_height()}, self);
       } else {
         for_each_band(range, s.out_height(), config_.schedule == Schedule::kStatic,
@@ -127,15 +121,12 @@ class CpuBackend final : public Backend {
   bool is_done(Ticket ticket) override { return team_.is_done(ticket); }
 
   Trace inspect() override {
-    const Shape& s = config_.shape;
+    const std::int64_t before = assignment_.first_image * config_.shape.outputs();
     team_.run([&](int worker) {
       Digest sum;
       for_each_own_band(worker, [&](const RowBand& band) {
-        const std::int64_t first = band.image * s.outputs() + band.row_begin * s.out_width();
-        const std::int64_t count = (band.row_end - band.row_begin) * s.out_width();
-        const std::span<const T> results(results_ + first, static_cast<std::size_t>(count));
-        sum += digest_of(results,
-                         static_cast<std::uint64_t>(assignment_.first_image * s.outputs() + first));
+        const std::span<const T> results = results_of(band);
+        sum += digest_of(results, static_cast<std::uint64_t>(before + (results.data() - results_)));
       });
       workers_[static_cast<std::size_t>(worker)].digest = sum;
     });
@@ -166,8 +157,6 @@ class CpuBackend final : public Backend {
     Digest digest;
   };
 
-  bool stop() const { return assignment_.stop(); }
-
   void set_facts() {
     const Plan& plan = *workers_.front().plan;
     facts_.kernel = kernel_.name;
@@ -195,8 +184,10 @@ class CpuBackend final : public Backend {
 
   int cpu_of(int worker) const { return cpus_[static_cast<std::size_t>(worker) % cpus_.size()]; }
 
-  static void touch(T* begin, T* end) {
-    first_touch(reinterpret_cast<std::byte*>(begin), reinterpret_cast<std::byte*>(end));
+  std::span<T> results_of(const RowBand& band) const {
+    const Shape& s = config_.shape;
+    T* const results = results_ + band.image * s.outputs();
+    return {results + band.row_begin * s.out_width(), results + band.row_end * s.out_width()};
   }
 
   /// The bands whose pages lie near `worker`: those that it computes, or with schedule `dynamic`
@@ -218,7 +209,8 @@ class CpuBackend final : public Backend {
     if (config_.work_time_s) {
       const auto begin = std::chrono::steady_clock::now();
       const std::chrono::duration<double> least(*config_.work_time_s);
-      while (std::chrono::steady_clock::now() - begin < least && !stop()) convolve(band, worker);
+      while (std::chrono::steady_clock::now() - begin < least && !assignment_.stop())
+        convolve(band, worker);
     }
     convolve(band, worker);
   }
@@ -233,16 +225,11 @@ class CpuBackend final : public Backend {
     const std::int64_t group = of_plan == 0 ? s.out_height() : of_plan;
     const std::int64_t groups = kPieceFlops / std::max<std::int64_t>(1, flops_of_row) / group;
     const std::int64_t rows = std::max<std::int64_t>(1, groups) * group;
-    for_each_piece(band, rows, assignment_.stop,
-                   [&](const RowBand& piece) { convolve_piece(piece, worker); });
-  }
-
-  void convolve_piece(const RowBand& band, const Worker& worker) const {
-    const Shape& s = config_.shape;
-    worker.plan->run(piece_of<T>(
-        images_ + band.image * s.pixels(), filters_ + band.image * s.taps(), band.row_begin,
-        band.row_end, results_ + band.image * s.outputs() + band.row_begin * s.out_width(),
-        worker.scratch.data()));
+    for_each_piece(band, rows, assignment_.stop, [&](const RowBand& piece) {
+      worker.plan->run(piece_of<T>(images_ + band.image * s.pixels(),
+                                   filters_ + band.image * s.taps(), piece.row_begin, piece.row_end,
+                                   results_of(piece).data(), worker.scratch.data()));
+    });
   }
 
   const Config config_;
@@ -288,9 +275,10 @@ BackendEntry cpu_backend() {
   return {.name = "cpu",
           .kernels = [] { return list_kernels(cpu_kernels()); },
           .devices = devices,
-          .create = [](const Config& config, const Assignment& assignment) {
-            return make_cpu_backend(config, assignment, cpu_kernels());
-          }};
+          .create =
+              [](const Config& config, const Assignment& assignment) {
+                return make_cpu_backend(config, assignment, cpu_kernels());
+              }};
 }
 
 }  // namespace convscale

@@ -14,28 +14,19 @@ namespace convscale {
 #define CONVSCALE_X86_KERNELS(X) \
   X(RowKernel, avx512)           \
   X(RowKernel, avx2)
-#define CONVSCALE_X86_CEILINGS(X) \
-  X(avx512)                       \
-  X(avx2)
 #else
 #define CONVSCALE_X86_KERNELS(X)
-#define CONVSCALE_X86_CEILINGS(X)
 #endif
 #define CONVSCALE_KERNELS(X) \
   CONVSCALE_X86_KERNELS(X)   \
   X(RowKernel, scalar)       \
   X(RowKernel, eigen)        \
   X(Kernel, opencv)
-#define CONVSCALE_CEILINGS(X) \
-  CONVSCALE_X86_CEILINGS(X)   \
-  X(portable)
 
 #define CONVSCALE_DECLARE(type, kernel) extern const type kernel##_kernel;
 #define CONVSCALE_ENTRY(type, kernel) as_kernel(kernel##_kernel),
 CONVSCALE_KERNELS(CONVSCALE_DECLARE)
-#define CONVSCALE_DECLARE_CEILING(set) extern const CeilingLoops set##_ceiling_loops;
-#define CONVSCALE_CEILING_ADDRESS(set) &set##_ceiling_loops,
-CONVSCALE_CEILINGS(CONVSCALE_DECLARE_CEILING)
+extern const CeilingLoops avx512_ceiling_loops, avx2_ceiling_loops, portable_ceiling_loops;
 
 std::span<const Kernel> cpu_kernels() {
   static const Kernel kTable[] = {CONVSCALE_KERNELS(CONVSCALE_ENTRY)};
@@ -43,7 +34,13 @@ std::span<const Kernel> cpu_kernels() {
 }
 
 std::span<const CeilingLoops* const> cpu_ceiling_loops() {
-  static constexpr const CeilingLoops* kTable[] = {CONVSCALE_CEILINGS(CONVSCALE_CEILING_ADDRESS)};
+  static constexpr const CeilingLoops* kTable[] = {
+#if defined(__x86_64__)
+    &avx512_ceiling_loops,
+    &avx2_ceiling_loops,
+#endif
+    &portable_ceiling_loops
+  };
   return kTable;
 }
 

@@ -5,8 +5,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 namespace convscale {
 
 std::optional<std::string> placement_of(const Topology& topology, const Config& config,
