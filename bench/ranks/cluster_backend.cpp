@@ -61,7 +61,7 @@ class ClusterBackend final : public Backend {
     const std::int64_t threads = ranks.sum_on_host(entry.device_count ? 0 : mine().num_workers);
     facts_ = merged(gather(ranks, [&]() -> std::optional<BackendFacts> {
       check_threads(threads);
-      if (mine().count() > 0) local_ = make_local(entry);
+      if (has_images(ranks.rank())) local_ = make_local(entry);
       if (scatters_ && config.scope == Scope::kResident) {
         throw UnsupportedError(
             "--scope resident: what is shipped with every iteration does not stay on a device; "
@@ -98,15 +98,24 @@ class ClusterBackend final : public Backend {
   }
 
  private:
+  bool has_images(int rank) const {
+    return parts_[static_cast<std::size_t>(rank)].images.size() > 0;
+  }
   bool is_first_on_host(int rank) const {
     int first = 0;  // of those with images
-    while (!ranks_.are_on_one_host(first, rank) ||
-           parts_[static_cast<std::size_t>(first)].count() == 0) {
-      ++first;
-    }
+    while (!ranks_.are_on_one_host(first, rank) || !has_images(first)) ++first;
     return first == rank;
   }
   const RankPart& mine() const { return parts_[static_cast<std::size_t>(ranks_.rank())]; }
+  /// Keeps what `step`, on a rank that has images, throws, so that no other rank waits for ever.
+  template <class Step>
+  void attempt(Step&& step) {
+    try {
+      if (local_ && !error_) step();
+    } catch (...) {
+      error_ = std::current_exception();
+    }
+  }
   std::unique_ptr<Backend> make_local(const BackendEntry& entry) const;
   BackendFacts merged(const FactsOfRanks& of_ranks) const;
   /// `step` on every rank that has images.
@@ -143,8 +152,7 @@ std::unique_ptr<Backend> ClusterBackend::make_local(const BackendEntry& entry) c
   assignment.moves_messages = scatters_;
   assignment.host_parts = 0;
   for (int rank = 0; rank < ranks_.size(); ++rank) {
-    if (!ranks_.shares_processors(rank) || parts_[static_cast<std::size_t>(rank)].count() == 0)
-      continue;
+    if (!ranks_.shares_processors(rank) || !has_images(rank)) continue;
     if (rank < ranks_.rank()) ++assignment.host_part;
     ++assignment.host_parts;
     assignment.host_workers += parts_[static_cast<std::size_t>(rank)].num_workers;
@@ -169,10 +177,8 @@ BackendFacts ClusterBackend::merged(const FactsOfRanks& of_ranks) const {
   for (int rank = 0; rank < ranks_.size(); ++rank) {
     const auto r = static_cast<std::size_t>(rank);
     const std::optional<BackendFacts>& own = of_ranks[r];
-    RankFacts& facts = sum.ranks.emplace_back();
-    facts.host = ranks_.host_of(rank);
-    facts.num_workers = parts_[r].num_workers;
-    facts.images = parts_[r].count();
+    RankFacts& facts = sum.ranks.emplace_back(
+        RankFacts{ranks_.host_of(rank), parts_[r].num_workers, parts_[r].images.size()});
     if (!own) continue;
     facts.kernel = own->kernel;
     facts.cpus = own->cpus;
@@ -192,8 +198,8 @@ BackendFacts ClusterBackend::merged(const FactsOfRanks& of_ranks) const {
     }
   }
   sum.warnings = merge_remarks(ranks_, warnings);
-  const auto idle = std::count_if(parts_.begin(), parts_.end(),
-                                  [](const RankPart& share) { return share.count() == 0; });
+  const auto idle =
+      std::ranges::count(parts_, 0, [](const RankPart& part) { return part.images.size(); });
   if (idle > 0) {
     sum.warnings.push_back(fmt::format("{} of {} ranks {} nothing to do (workers: {}, images: {})",
                                        idle, ranks_.size(), idle == 1 ? "has" : "have",
@@ -231,10 +237,10 @@ std::span<T> ClusterBackend::others_results() const {
 void ClusterBackend::wipe_inputs() const {
   dispatch(config_.dtype, [&]<class T>() {
     T* const filters = reinterpret_cast<T*>(buffers_.filters);
-    std::fill(filters, filters + mine().count() * config_.shape.taps(), poison_value<T>());
+    std::fill(filters, filters + mine().images.size() * config_.shape.taps(), poison_value<T>());
     T* const images = reinterpret_cast<T*>(buffers_.images);
     const std::int64_t step = page_bytes() / static_cast<std::int64_t>(sizeof(T));
-    const std::int64_t pixels = mine().count() * config_.shape.pixels();
+    const std::int64_t pixels = mine().images.size() * config_.shape.pixels();
     for (std::int64_t i = 0; i < pixels; i += step) images[i] = poison_value<T>();
   });
 }
@@ -265,12 +271,8 @@ Backend::Ticket ClusterBackend::start(Range images) {
   began_ = ranks_.now();
   if (scatters_) {
     exchange_.start();
-    return 0;
-  }
-  try {
-    if (local_) ticket_ = local_->start({0, mine().count()});
-  } catch (...) {
-    error_ = std::current_exception();
+  } else {
+    attempt([&] { ticket_ = local_->start({0, mine().images.size()}); });
   }
   return 0;
 }
@@ -281,11 +283,7 @@ void ClusterBackend::wait(Ticket /*ticket*/) {
     error_ = exchange_.error();
     run_s_ = std::chrono::duration<double>(exchange_.ended() - began_).count();
   } else {
-    try {
-      if (local_ && !error_) local_->wait(ticket_);
-    } catch (...) {
-      error_ = std::current_exception();
-    }
+    attempt([&] { local_->wait(ticket_); });
     run_s_ = ranks_.seconds_since(began_);
   }
   ranks_.comm().barrier();
@@ -293,8 +291,7 @@ void ClusterBackend::wait(Ticket /*ticket*/) {
 
 /// The digest is that of the results that this rank holds: with `scatter`, rank 0 has all.
 Trace ClusterBackend::inspect_here() {
-  if (!local_) return {};
-  Trace trace = local_->inspect();
+  Trace trace = local_ ? local_->inspect() : Trace();
   if (!scatters_) return trace;
   if (!ranks_.is_root()) {
     trace.digest = {};

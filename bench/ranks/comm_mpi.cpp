@@ -10,7 +10,6 @@
 #include <cstdlib>
 #include <limits>
 #include <numeric>
-#include <optional>
 
 namespace convscale {
 namespace {
@@ -18,18 +17,14 @@ namespace {
 constexpr std::int64_t kPiece = std::int64_t{1} << 30;
 constexpr std::int64_t kMostCount = std::numeric_limits<int>::max();
 
-std::string error_text(int code) {
+void check(int code, const char* call) {
+  if (code == MPI_SUCCESS) return;
   char text[MPI_MAX_ERROR_STRING] = "";
   int length = 0;
   MPI_Error_string(code, text, &length);
-  return {text, static_cast<std::size_t>(length)};
-}
-
-void check(int code, const char* call) {
-  if (code == MPI_SUCCESS) return;
   const std::string name(call, std::find(call, call + std::char_traits<char>::length(call), '('));
-  throw CommError(fmt::format("{}: {}; are all ranks alive, and the network between them?", name,
-                              error_text(code)));
+  throw CommError(
+      fmt::format("{}: {}; are all ranks alive, and the network between them?", name, text));
 }
 // A macro, for the text of the call.
 #define CONVSCALE_MPI(call) check(call, #call)
@@ -59,19 +54,17 @@ class UnitType {
   MPI_Datatype type_ = MPI_DATATYPE_NULL;
 };
 
-/// Null where one does not fit.
-std::optional<std::vector<int>> as_ints(const std::vector<std::int64_t>& values) {
-  if (std::any_of(values.begin(), values.end(), [](std::int64_t v) { return v > kMostCount; }))
-    return std::nullopt;
-  return std::vector<int>(values.begin(), values.end());
-}
-
 /// The pieces of one message.
 class MpiMessage final : public Message {
  public:
-  MpiMessage() = default;
-  MpiMessage(const MpiMessage&) = delete;
-  MpiMessage& operator=(const MpiMessage&) = delete;
+  /// Calls `start(offset, count, request)` for each piece of `bytes`.
+  template <class Start>
+  MpiMessage(std::int64_t bytes, Start&& start) : MpiMessage() {  // whose end is due from here on
+    for (std::int64_t offset = 0; offset < bytes; offset += kPiece) {
+      MPI_Request& request = requests_.emplace_back(MPI_REQUEST_NULL);
+      start(offset, static_cast<int>(std::min(kPiece, bytes - offset)), &request);
+    }
+  }
   ~MpiMessage() override {
     for (MPI_Request& request : requests_) {
       if (request == MPI_REQUEST_NULL) continue;
@@ -92,9 +85,9 @@ class MpiMessage final : public Message {
     check(code, "MPI_Testall");
     return done != 0;
   }
-  MPI_Request* add() { return &requests_.emplace_back(MPI_REQUEST_NULL); }
 
  private:
+  MpiMessage() = default;
   std::vector<MPI_Request> requests_;
 };
 
@@ -126,8 +119,6 @@ class MpiComm final : public Comm {
     CONVSCALE_MPI(MPI_Comm_size(comm_, &size_));
   }
   ~MpiComm() override { MPI_Comm_free(&comm_); }
-  MpiComm(const MpiComm&) = delete;
-  MpiComm& operator=(const MpiComm&) = delete;
 
   int rank() const override { return rank_; }
   int size() const override { return size_; }
@@ -156,50 +147,49 @@ class MpiComm final : public Comm {
   }
 
   std::unique_ptr<Message> send(const std::byte* data, std::int64_t bytes, int to) override {
-    auto message = std::make_unique<MpiMessage>();
-    for_each_piece(bytes, [&](std::int64_t offset, int count) {
-      CONVSCALE_MPI(MPI_Isend(data + offset, count, MPI_BYTE, to, kTag, comm_, message->add()));
-    });
-    return message;
+    return std::make_unique<MpiMessage>(
+        bytes, [&](std::int64_t offset, int count, MPI_Request* request) {
+          CONVSCALE_MPI(MPI_Isend(data + offset, count, MPI_BYTE, to, kTag, comm_, request));
+        });
   }
 
   std::unique_ptr<Message> receive(std::byte* data, std::int64_t bytes, int from) override {
-    auto message = std::make_unique<MpiMessage>();
-    for_each_piece(bytes, [&](std::int64_t offset, int count) {
-      CONVSCALE_MPI(MPI_Irecv(data + offset, count, MPI_BYTE, from, kTag, comm_, message->add()));
-    });
-    return message;
+    return std::make_unique<MpiMessage>(
+        bytes, [&](std::int64_t offset, int count, MPI_Request* request) {
+          CONVSCALE_MPI(MPI_Irecv(data + offset, count, MPI_BYTE, from, kTag, comm_, request));
+        });
   }
 
   bool scatter(const std::byte* all, const Blocks& blocks, std::byte* mine) override {
-    const auto first = as_ints(blocks.first), count = as_ints(blocks.count);
-    if (!first || !count) return false;
-    const UnitType unit(blocks.unit_bytes);
-    const bool root = rank_ == 0;
-    CONVSCALE_MPI(MPI_Scatterv(all, count->data(), first->data(), unit.get(),
-                               root ? MPI_IN_PLACE : mine, own(*count), unit.get(), 0, comm_));
-    return true;
+    return with_units(blocks, [&](const int* count, const int* first, MPI_Datatype unit) {
+      CONVSCALE_MPI(MPI_Scatterv(all, count, first, unit, rank_ == 0 ? MPI_IN_PLACE : mine,
+                                 count[rank_], unit, 0, comm_));
+    });
   }
 
   bool gather(const std::byte* mine, const Blocks& blocks, std::byte* all) override {
-    const auto first = as_ints(blocks.first), count = as_ints(blocks.count);
-    if (!first || !count) return false;
-    const UnitType unit(blocks.unit_bytes);
-    const bool root = rank_ == 0;
-    CONVSCALE_MPI(MPI_Gatherv(root ? MPI_IN_PLACE : mine, own(*count), unit.get(), all,
-                              count->data(), first->data(), unit.get(), 0, comm_));
-    return true;
+    return with_units(blocks, [&](const int* count, const int* first, MPI_Datatype unit) {
+      CONVSCALE_MPI(MPI_Gatherv(rank_ == 0 ? MPI_IN_PLACE : mine, count[rank_], unit, all, count,
+                                first, unit, 0, comm_));
+    });
   }
 
  private:
   static constexpr int kTag = 0;
 
-  int own(const std::vector<int>& count) const { return count[static_cast<std::size_t>(rank_)]; }
-
-  template <class Body>
-  static void for_each_piece(std::int64_t bytes, Body&& body) {
-    for (std::int64_t offset = 0; offset < bytes; offset += kPiece)
-      body(offset, static_cast<int>(std::min(kPiece, bytes - offset)));
+  /// Calls `exchange(count, first, unit)` unless a number of units does not fit an int.
+  template <class Exchange>
+  static bool with_units(const Blocks& blocks, Exchange&& exchange) {
+    const auto is_too_large = [](std::int64_t number) { return number > kMostCount; };
+    if (std::ranges::any_of(blocks.first, is_too_large) ||
+        std::ranges::any_of(blocks.count, is_too_large)) {
+      return false;
+    }
+    const std::vector<int> count(blocks.count.begin(), blocks.count.end()),
+        first(blocks.first.begin(), blocks.first.end());
+    const UnitType unit(blocks.unit_bytes);
+    exchange(count.data(), first.data(), unit.get());
+    return true;
   }
 
   const MpiSession session_;  // ends last

@@ -2,7 +2,6 @@
 #include "bench/ranks/partition.hpp"
 
 #include "common/error.hpp"
-#include "common/thread_team.hpp"
 
 #include <fmt/format.h>
 
@@ -12,24 +11,20 @@ namespace convscale {
 
 std::vector<RankPart> deal_parts(std::int64_t images, int workers, int ranks) {
   std::vector<RankPart> shares;
-  std::int64_t first_worker = 0;
   for (int rank = 0; rank < ranks; ++rank) {
-    const auto mine = static_cast<int>(block_of(workers, ranks, rank).size());
-    RankPart share;
-    share.num_workers = mine;
-    if (mine > 0) {
-      share.images.begin = block_of(images, workers, first_worker).begin;
-      share.images.end = block_of(images, workers, first_worker + mine - 1).end;
-    }
-    first_worker += mine;
-    shares.push_back(share);
+    const Range mine = block_of(workers, ranks, rank);
+    RankPart& share = shares.emplace_back();
+    share.num_workers = static_cast<int>(mine.size());
+    if (mine.size() == 0) continue;
+    share.images.begin = block_of(images, workers, mine.begin).begin;
+    share.images.end = block_of(images, workers, mine.end - 1).end;
   }
   return shares;
 }
 
 Config config_of(const Config& config, const RankPart& share) {
   Config part = config;
-  part.shape.images = share.count();
+  part.shape.images = share.images.size();
   part.num_workers = share.num_workers;
   return part;
 }

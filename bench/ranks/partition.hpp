@@ -12,7 +12,6 @@ namespace convscale {
 struct RankPart {
   int num_workers = 0;
   Range images;  ///< of the whole workload; empty where it has no worker, or too few images
-  std::int64_t count() const { return images.end - images.begin; }
   bool operator==(const RankPart&) const = default;
 };
 

@@ -14,8 +14,8 @@
 #include <array>
 #include <fstream>
 #include <new>
-#include <optional>
-#include <span>
+#include <set>
+#include <tuple>
 
 namespace convscale {
 namespace {
@@ -50,26 +50,11 @@ std::string place() {
   return machine() + " " + std::string(reinterpret_cast<const char*>(&set), sizeof set);
 }
 
-/// Any bytes, and NaN and infinities as they are.
-std::string packed(const Json& value) {
-  std::string bytes;
-  Json::to_msgpack(value, bytes);
-  return bytes;
-}
-
-Json binary(const std::string& text) {
-  return Json::binary(std::vector<std::uint8_t>(text.begin(), text.end()));
-}
-
-std::string text_of(const Json& value) {
-  const auto& bytes = value.get_binary();
-  return {bytes.begin(), bytes.end()};
-}
-
-struct Failure {
-  ExitCode code;
-  std::string message;
-  bool operator==(const Failure&) const = default;
+/// How a step ended on one rank: with its answer, or the message of an error.
+struct Ending {
+  ExitCode code = ExitCode::kOk;
+  std::string text;
+  bool operator==(const Ending&) const = default;
 };
 
 template <class E>
@@ -89,19 +74,17 @@ template <class E>
   }
 }
 
-/// How `step` ended on this rank: its answer, or why there is none.
-std::optional<Failure> attempt(const std::function<std::string()>& step, std::string& answer) {
+Ending attempt(const std::function<std::string()>& step) {
   try {
-    answer = step();
-    return std::nullopt;
+    return {ExitCode::kOk, step()};
   } catch (const CommError&) {
     throw;  // there is nobody to agree with
   } catch (const Error& error) {
-    return Failure{error.code(), error.what()};
+    return {error.code(), error.what()};
   } catch (const std::bad_alloc&) {
-    return Failure{ExitCode::kFailure, "out of memory; a smaller --mem would do"};
+    return {ExitCode::kFailure, "out of memory; a smaller --mem would do"};
   } catch (const std::exception& error) {
-    return Failure{ExitCode::kFailure, error.what()};
+    return {ExitCode::kFailure, error.what()};
   }
 }
 
@@ -122,35 +105,26 @@ Ranks::Ranks(Comm& comm, std::function<bool()> signalled)
   }
 }
 
-std::string Ranks::name_of(int rank) const {
-  return fmt::format("rank {} on {}", rank, host_of(rank));
-}
-
 std::vector<std::string> Ranks::collect(const std::function<std::string()>& step) {
   if (is_alone()) return {step()};
-  std::string answer;
-  const auto failure = attempt(step, answer);
-  const auto all =
-      comm_.all_gather(packed({signalled_(), failure ? static_cast<int>(failure->code) : 0,
-                               binary(failure ? failure->message : answer)}));
+  const auto [own_code, own_text] = attempt(step);
+  std::string packed;  // a string of MessagePack has any bytes
+  Json::to_msgpack(Json::array({signalled_(), own_code, own_text}), packed);
   std::vector<std::string> answers;
-  std::vector<std::optional<Failure>> failures;
-  for (const std::string& bytes : all) {
-    const Json value = Json::from_msgpack(bytes);
-    interrupted_ = interrupted_ || value[0].get<bool>();
-    answers.push_back(text_of(value[2]));
-    failures.emplace_back();
-    if (const int code = value[1].get<int>(); code != 0)
-      failures.back() = Failure{static_cast<ExitCode>(code), answers.back()};
+  std::vector<Ending> endings;
+  for (const std::string& bytes : comm_.all_gather(packed)) {
+    const auto [signalled, code, text] =
+        Json::from_msgpack(bytes).get<std::tuple<bool, ExitCode, std::string>>();
+    interrupted_ = interrupted_ || signalled;
+    answers.push_back(text);
+    endings.push_back({code, text});
   }
-  const auto first =
-      std::find_if(failures.begin(), failures.end(), [](const auto& f) { return f.has_value(); });
-  if (first == failures.end()) return answers;
-  const bool alike = std::all_of(failures.begin(), failures.end(),
-                                 [&](const auto& other) { return other == *first; });
-  raise((*first)->code,
-        alike ? (*first)->message
-              : name_of(static_cast<int>(first - failures.begin())) + ": " + (*first)->message);
+  const auto first = std::ranges::find_if(
+      endings, [](const Ending& ending) { return ending.code != ExitCode::kOk; });
+  if (first == endings.end()) return answers;
+  const bool alike = std::ranges::count(endings, *first) == size();
+  raise(first->code,
+        (alike ? "" : name_of(static_cast<int>(first - endings.begin())) + ": ") + first->text);
 }
 
 std::int64_t Ranks::sum_on_host(std::int64_t mine) {
@@ -172,48 +146,40 @@ void Ranks::require_alike(const std::vector<std::string>& args) {
       fmt::format("{}", fmt::join(args.begin() + 1, args.end(), " "));  // paths may differ
   // Not packed like other messages: another version may pack them in another way.
   const auto versions = comm_.all_gather(version), given = comm_.all_gather(options);
-  for (std::size_t other = 1; other < versions.size(); ++other) {
-    const std::string name = name_of(static_cast<int>(other));
-    if (versions[other] != versions[0]) {
-      throw_of_all(
-          UsageError(fmt::format("{} is {}, and rank 0 is {}; install the same on all hosts", name,
-                                 versions[other], versions[0])));
-    }
-    if (given[other] != given[0]) {
-      throw_of_all(UsageError(
-          fmt::format(R"({} has the options "{}", and rank 0 has "{}"; give all ranks the same)",
-                      name, given[other], given[0])));
-    }
+  for (int other = 1; other < size(); ++other) {
+    require_same(versions, other, "{} is {}, and rank 0 is {}; install the same on all hosts");
+    require_same(given, other,
+                 R"({} has the options "{}", and rank 0 has "{}"; give all ranks the same)");
   }
 }
 
 void Ranks::require_same_data(const std::string& data) {
   const auto all = collect([&] { return data; });
-  for (std::size_t other = 1; other < all.size(); ++other) {
-    if (all[other] == all[0]) continue;
-    throw_of_all(UsageError(fmt::format("{} reads {}, and rank 0 reads {}; give all ranks the same",
-                                        name_of(static_cast<int>(other)), all[other], all[0])));
-  }
+  for (int other = 1; other < size(); ++other)
+    require_same(all, other, "{} reads {}, and rank 0 reads {}; give all ranks the same");
+}
+
+void Ranks::require_same(const std::vector<std::string>& of_ranks, int other,
+                         const char* message) const {
+  const std::string &its = of_ranks[static_cast<std::size_t>(other)], &wanted = of_ranks.front();
+  if (its == wanted) return;
+  throw_of_all(UsageError(fmt::format(fmt::runtime(message), name_of(other), its, wanted)));
 }
 
 std::vector<std::string> merge_remarks(const Ranks& ranks,
                                        const std::vector<std::vector<std::string>>& of_ranks) {
-  std::vector<std::string> merged, seen;
+  std::vector<std::string> merged;
+  std::set<std::string> seen;
   for (std::size_t rank = 0; rank < of_ranks.size(); ++rank) {
     for (const std::string& remark : of_ranks[rank]) {
-      if (std::find(seen.begin(), seen.end(), remark) != seen.end()) continue;
-      std::vector<int> who;
-      for (std::size_t other = 0; other < of_ranks.size(); ++other) {
-        if (std::find(of_ranks[other].begin(), of_ranks[other].end(), remark) !=
-            of_ranks[other].end()) {
-          who.push_back(static_cast<int>(other));
-        }
-      }
-      seen.push_back(remark);
-      const bool all = who.size() == of_ranks.size();
-      const std::string name =
-          who.size() == 1 ? ranks.name_of(who.front()) : fmt::format("{} ranks", who.size());
-      merged.push_back(all ? remark : fmt::format("{}: {}", name, remark));
+      if (!seen.insert(remark).second) continue;
+      const auto says_it = [&](const auto& remarks) {
+        return std::ranges::find(remarks, remark) != remarks.end();
+      };
+      const auto count = static_cast<std::size_t>(std::ranges::count_if(of_ranks, says_it));
+      const std::string who =
+          count == 1 ? ranks.name_of(static_cast<int>(rank)) : fmt::format("{} ranks", count);
+      merged.push_back((count == of_ranks.size() ? "" : who + ": ") + remark);
     }
   }
   return merged;

@@ -6,9 +6,7 @@
 
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace convscale {
@@ -44,7 +42,10 @@ class Ranks : public Peers {
     return places_[static_cast<std::size_t>(rank)] ==
            places_[static_cast<std::size_t>(comm_.rank())];
   }
-  std::string name_of(int rank) const;  ///< "rank 3 on h4"
+  /// "rank 3 on h4".
+  std::string name_of(int rank) const {
+    return "rank " + std::to_string(rank) + " on " + host_of(rank);
+  }
 
   /// Throws UsageError where a rank runs another version of this program, or with other arguments.
   /// Collective; the first thing of all, so that what follows is the same everywhere.
@@ -54,6 +55,8 @@ class Ranks : public Peers {
   void require_same_data(const std::string& data);
 
  private:
+  void require_same(const std::vector<std::string>& of_ranks, int other, const char* message) const;
+
   Comm& comm_;
   const std::function<bool()> signalled_;
   bool interrupted_ = false;

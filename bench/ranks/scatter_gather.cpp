@@ -2,7 +2,6 @@
 #include "bench/ranks/scatter_gather.hpp"
 
 #include <algorithm>
-#include <deque>
 #include <limits>
 #include <thread>
 #include <utility>
@@ -23,20 +22,16 @@ bool drop_done(Queue& queue) {
   return queue.size() < before;
 }
 
-bool all_empty(const std::vector<Queue>& queues) {
-  return std::all_of(queues.begin(), queues.end(), [](const Queue& q) { return q.empty(); });
-}
-
 }  // namespace
 
 std::vector<Range> chunks_of(const RankPart& share, const Config& config) {
-  if (share.count() == 0) return {};
+  if (share.images.size() == 0) return {};
   constexpr std::int64_t kChunkBytes = std::int64_t{4} << 20;
   constexpr std::int64_t kMostChunks = 256;  // messages cost memory and time of their own
   const std::int64_t image_bytes = config.shape.pixels() * size_of(config.dtype);
   // Whole rounds of the workers, unless they share each image.
   const std::int64_t round = config.schedule == Schedule::kSplit ? 1 : share.num_workers;
-  std::int64_t images = std::max(kChunkBytes / image_bytes, share.count() / kMostChunks);
+  std::int64_t images = std::max(kChunkBytes / image_bytes, share.images.size() / kMostChunks);
   images = std::max<std::int64_t>(1, (images + round - 1) / round) * round;
   std::vector<Range> chunks;
   for (std::int64_t first = share.images.begin; first < share.images.end; first += images)
@@ -53,44 +48,14 @@ ScatterGather::ScatterGather(const Ranks& ranks, Config config, std::vector<Rank
   naps_ = threads > ranks.processors();
 }
 
-std::int64_t ScatterGather::scatter_bytes() const {
-  return bytes_of(others_images(), config_.shape.pixels() + config_.shape.taps());
-}
-
-std::int64_t ScatterGather::gather_bytes() const {
-  return bytes_of(others_images(), config_.shape.outputs());
-}
-
 std::int64_t ScatterGather::wire_bytes() const {
   const Shape& s = config_.shape;
   std::int64_t bytes = 0;
   for (int rank = 1; rank < ranks_.size(); ++rank) {
     if (!ranks_.are_on_one_host(rank, 0))
-      bytes += bytes_of(part_of(rank).count(), s.pixels() + s.taps() + s.outputs());
+      bytes += bytes_of(part_of(rank).images.size(), s.pixels() + s.taps() + s.outputs());
   }
   return bytes;
-}
-
-void ScatterGather::prepare(const HostBuffers& buffers, Backend* local) {
-  buffers_ = buffers;
-  local_ = local;
-}
-
-std::byte* ScatterGather::at(std::byte* buffer, std::int64_t image, std::int64_t elements) const {
-  const std::int64_t first = ranks_.is_root() ? 0 : mine().images.begin;
-  return buffer + bytes_of(image - first, elements);
-}
-
-std::unique_ptr<Message> ScatterGather::send(std::byte* buffer, Range images, std::int64_t elements,
-                                             int to) const {
-  return ranks_.comm().send(at(buffer, images.begin, elements),
-                            bytes_of(images.end - images.begin, elements), to);
-}
-
-std::unique_ptr<Message> ScatterGather::receive(std::byte* buffer, Range images,
-                                                std::int64_t elements, int from) const {
-  return ranks_.comm().receive(at(buffer, images.begin, elements),
-                               bytes_of(images.end - images.begin, elements), from);
 }
 
 void ScatterGather::attempt(const std::function<void()>& step) {
@@ -122,7 +87,7 @@ void ScatterGather::start() {
   error_ = nullptr;
   if (ranks_.is_root()) {
     start_root();
-  } else if (mine().count() > 0) {
+  } else if (mine().images.size() > 0) {
     start_leaf();
   }
 }
@@ -203,52 +168,43 @@ bool ScatterGather::advance_leaf() {
 }
 
 bool ScatterGather::is_over() const {
-  return expected_.empty() && arrivals_.empty() && computing_.empty() && all_empty(sends_) &&
-         all_empty(receives_);
-}
-
-void ScatterGather::pause() const {
-  constexpr auto kNap = std::chrono::microseconds(20);
-  if (naps_) {
-    std::this_thread::sleep_for(kNap);
-  } else {
-    std::this_thread::yield();
-  }
+  const auto is_empty = [](const Queue& queue) { return queue.empty(); };
+  return expected_.empty() && arrivals_.empty() && computing_.empty() &&
+         std::ranges::all_of(sends_, is_empty) && std::ranges::all_of(receives_, is_empty);
 }
 
 void ScatterGather::finish() {
   ended_ = ranks_.comm().now();
   while (!is_over()) {
-    const bool moved = ranks_.is_root() ? advance_root() : advance_leaf();
-    if (!moved) pause();
+    if (ranks_.is_root() ? advance_root() : advance_leaf()) continue;
+    if (naps_) {
+      std::this_thread::sleep_for(std::chrono::microseconds(20));
+    } else {
+      std::this_thread::yield();
+    }
   }
   if (!ranks_.is_root()) ended_ = ranks_.comm().now();
 }
 
-bool ScatterGather::exchange_by_library(What what) const {
-  const Shape& s = config_.shape;
+bool ScatterGather::exchange_by_library(const Cargo& cargo) const {
   Blocks blocks;
-  blocks.unit_bytes = bytes_of(1, what == What::kImages ? s.pixels() : s.outputs());
+  blocks.unit_bytes = bytes_of(1, cargo.elements);
   for (const RankPart& share : parts_) {
     blocks.first.push_back(share.images.begin);
-    blocks.count.push_back(share.count());
+    blocks.count.push_back(share.images.size());
   }
-  return what == What::kImages ? ranks_.comm().scatter(buffers_.images, blocks, buffers_.images)
-                               : ranks_.comm().gather(buffers_.results, blocks, buffers_.results);
+  return cargo.leaves_root ? ranks_.comm().scatter(cargo.buffer, blocks, cargo.buffer)
+                           : ranks_.comm().gather(cargo.buffer, blocks, cargo.buffer);
 }
 
-bool ScatterGather::exchange_by_messages(What what) const {
-  const std::int64_t elements =
-      what == What::kImages ? config_.shape.pixels() : config_.shape.outputs();
-  std::byte* const buffer = what == What::kImages ? buffers_.images : buffers_.results;
-  // Images go from rank 0 to the others, results the other way.
-  const bool sends = ranks_.is_root() == (what == What::kImages);
+bool ScatterGather::exchange_by_messages(const Cargo& cargo) const {
+  const bool sends = ranks_.is_root() == cargo.leaves_root;
   Queue messages;
   for (int rank = 1; rank < ranks_.size(); ++rank) {
-    if ((!ranks_.is_root() && rank != ranks_.rank()) || part_of(rank).count() == 0) continue;
+    if ((!ranks_.is_root() && rank != ranks_.rank()) || part_of(rank).images.size() == 0) continue;
     const int peer = ranks_.is_root() ? rank : 0;
-    messages.push_back(sends ? send(buffer, part_of(rank).images, elements, peer)
-                             : receive(buffer, part_of(rank).images, elements, peer));
+    messages.push_back(sends ? send(cargo.buffer, part_of(rank).images, cargo.elements, peer)
+                             : receive(cargo.buffer, part_of(rank).images, cargo.elements, peer));
   }
   while (!messages.empty()) {
     if (!drop_done(messages)) std::this_thread::yield();
@@ -256,7 +212,7 @@ bool ScatterGather::exchange_by_messages(What what) const {
   return true;
 }
 
-double ScatterGather::time_bare(What what) const {
+double ScatterGather::time_bare(const Cargo& cargo) const {
   const auto timed = [&](auto&& step) {
     ranks_.comm().barrier();
     const auto begin = ranks_.comm().now();
@@ -269,13 +225,14 @@ double ScatterGather::time_bare(What what) const {
     constexpr double kLeast = 1e-9;
     return was_possible ? std::max(time_s, kLeast) : std::numeric_limits<double>::infinity();
   };
-  return std::min(timed([&] { return exchange_by_library(what); }),
-                  timed([&] { return exchange_by_messages(what); }));
+  return std::min(timed([&] { return exchange_by_library(cargo); }),
+                  timed([&] { return exchange_by_messages(cargo); }));
 }
 
 Ceilings ScatterGather::measure_ceilings() {
-  const double scatter_s = time_bare(What::kImages), gather_s = time_bare(What::kResults);
   const Shape& s = config_.shape;
+  const double scatter_s = time_bare({buffers_.images, s.pixels(), true}),
+               gather_s = time_bare({buffers_.results, s.outputs(), false});
   Ceilings ceilings;
   if (!ranks_.is_root() || others_images() == 0) return ceilings;
   const auto rate = [&](std::int64_t elements, double time_s) {

@@ -24,19 +24,22 @@ std::vector<Range> chunks_of(const RankPart& share, const Config& config);
 /// stays where it is.
 class ScatterGather {
  public:
-  using Clock = std::chrono::steady_clock;
-
   ScatterGather(const Ranks& ranks, Config config, std::vector<RankPart> parts);
 
   /// Bytes that the others get from rank 0 in one iteration, and send back.
-  std::int64_t scatter_bytes() const;
-  std::int64_t gather_bytes() const;
+  std::int64_t scatter_bytes() const {
+    return bytes_of(others_images(), config_.shape.pixels() + config_.shape.taps());
+  }
+  std::int64_t gather_bytes() const { return bytes_of(others_images(), config_.shape.outputs()); }
   /// Of both, what passes between different hosts.
   std::int64_t wire_bytes() const;
 
   /// `buffers` hold all images on rank 0, and elsewhere this rank's share; `local` convolves that,
   /// and is null where there is none.
-  void prepare(const HostBuffers& buffers, Backend* local);
+  void prepare(const HostBuffers& buffers, Backend* local) {
+    buffers_ = buffers;
+    local_ = local;
+  }
   /// Asynchronous: posts messages (rank 0 all of them, the others a few), and starts rank 0's own
   /// images.
   void start();
@@ -61,20 +64,31 @@ class ScatterGather {
     Range images;
     Backend::Ticket ticket;
   };
-  enum class What { kImages, kResults };
+  /// All images or all results: so many elements each, from rank 0 to the others or back.
+  struct Cargo {
+    std::byte* buffer;
+    std::int64_t elements;
+    bool leaves_root;
+  };
 
   std::int64_t bytes_of(std::int64_t images, std::int64_t elements) const {
     return images * elements * size_of(config_.dtype);
   }
   /// Where image `image` of the whole workload begins in one of our buffers.
-  std::byte* at(std::byte* buffer, std::int64_t image, std::int64_t elements) const;
-  std::unique_ptr<Message> send(std::byte* buffer, Range images, std::int64_t elements,
-                                int to) const;
-  std::unique_ptr<Message> receive(std::byte* buffer, Range images, std::int64_t elements,
-                                   int from) const;
+  std::byte* at(std::byte* buffer, std::int64_t image, std::int64_t elements) const {
+    return buffer + bytes_of(image - (ranks_.is_root() ? 0 : mine().images.begin), elements);
+  }
+  auto send(std::byte* buffer, Range images, std::int64_t elements, int to) const {
+    return ranks_.comm().send(at(buffer, images.begin, elements), bytes_of(images.size(), elements),
+                              to);
+  }
+  auto receive(std::byte* buffer, Range images, std::int64_t elements, int from) const {
+    return ranks_.comm().receive(at(buffer, images.begin, elements),
+                                 bytes_of(images.size(), elements), from);
+  }
   const RankPart& part_of(int rank) const { return parts_[static_cast<std::size_t>(rank)]; }
   const RankPart& mine() const { return part_of(ranks_.rank()); }
-  std::int64_t others_images() const { return config_.shape.images - parts_.front().count(); }
+  std::int64_t others_images() const { return config_.shape.images - parts_.front().images.size(); }
 
   void compute(Range images);
   bool is_computed(const Computation& computation);
@@ -84,13 +98,11 @@ class ScatterGather {
   bool advance_root();
   bool advance_leaf();
   bool is_over() const;
-  /// There is nothing to do just now.
-  void pause() const;
   void attempt(const std::function<void()>& step);
-  /// Moves all images or all results; says no where that is not possible.
-  bool exchange_by_library(What what) const;
-  bool exchange_by_messages(What what) const;
-  double time_bare(What what) const;
+  /// Moves it; says no where that is not possible.
+  bool exchange_by_library(const Cargo& cargo) const;
+  bool exchange_by_messages(const Cargo& cargo) const;
+  double time_bare(const Cargo& cargo) const;
 
   const Ranks& ranks_;
   const Config config_;

@@ -36,13 +36,13 @@ TEST(Shares, HoldEveryImageOnceInOrderAndEachWorkersBlockIsThatOfOneProcess) {
     std::int64_t next = 0, worker = 0;
     for (const RankPart& share : shares) {
       if (share.num_workers == 0) {
-        EXPECT_EQ(share.count(), 0);
+        EXPECT_EQ(share.images.size(), 0);
         continue;
       }
       EXPECT_EQ(share.images.begin, next);
       next = share.images.end;
       for (int own = 0; own < share.num_workers; ++own, ++worker) {
-        const Range inside = block_of(share.count(), share.num_workers, own);
+        const Range inside = block_of(share.images.size(), share.num_workers, own);
         const Range global = block_of(images, workers, worker);
         EXPECT_EQ(share.images.begin + inside.begin, global.begin) << images << " " << workers;
         EXPECT_EQ(share.images.begin + inside.end, global.end) << images << " " << workers;
