@@ -87,11 +87,6 @@ std::optional<std::string> answer_of(const Options& options, const BackendTable&
   return options.list ? std::optional(listing_text(backends)) : std::nullopt;
 }
 
-void print_answer(const std::string& answer, std::ostream& out) {
-  out << answer << std::flush;
-  if (!out) throw ResourceError("cannot write standard output: it was closed or is full");
-}
-
 /// Parsed on every rank; errors are the same on all of them.
 Options agreed_options(const std::vector<std::string>& args, Ranks& ranks) {
   ranks.require_alike(args);
@@ -137,7 +132,10 @@ int run_program(const std::vector<std::string>& args, const BackendTable& backen
     std::ostream& own_out = is_root ? out : silent;
     const Options options = agreed_options(args, *ranks);
     if (const auto answer = answer_of(options, backends)) {
-      ranks->agree([&] { print_answer(*answer, own_out); });
+      ranks->agree([&] {
+        if (!(own_out << *answer << std::flush))
+          throw ResourceError("cannot write standard output: it was closed or is full");
+      });
       return static_cast<int>(ExitCode::kOk);
     }
     const BackendTable spread = spread_over(*ranks, backends);

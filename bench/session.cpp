@@ -4,7 +4,6 @@
 #include "bench/cli/process.hpp"
 #include "bench/measure/break_even_search.hpp"
 #include "bench/measure/gather.hpp"
-#include "bench/measure/measure.hpp"
 #include "bench/ranks/launcher.hpp"
 #include "bench/report/report.hpp"
 #include "common/limits.hpp"
@@ -12,10 +11,8 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <ctime>
 #include <iostream>
-#include <utility>
 
 namespace convscale {
 namespace {
@@ -35,14 +32,12 @@ bool has_verdict(const Record& record) {
 }
 
 /// What a row costs, for the progress bar: the pixels that go through it.
-double work_of(const Config& config) {
-  return static_cast<double>(config.shape.images * config.shape.pixels() * size_of(config.dtype)) *
-         (config.burns + config.iterations);
-}
-
-double work_of(const std::vector<Row>& rows) {
+double work_of(const std::vector<Config>& configs) {
   double work = 0;
-  for (const Row& row : rows) work += row.impossible.empty() ? work_of(row.config) : 0;
+  for (const Config& c : configs) {
+    const std::int64_t bytes = c.shape.images * c.shape.pixels() * size_of(c.dtype);
+    work += static_cast<double>(bytes) * (c.burns + c.iterations);
+  }
   return work;
 }
 
@@ -71,7 +66,8 @@ Session::Session(const std::vector<std::string>& args, const Options& options,
       err_(err),
       rows_(planned(options, backends, ranks)),
       helpers_(std::max(1, usable_threads(topology_.threads()) / ranks.local_ranks())),
-      progress_(err, options.progress && &err == &std::cerr && can_redraw(), work_of(rows_)) {
+      progress_(err, options.progress && &err == &std::cerr && can_redraw(),
+                work_of(possible(rows_))) {
   if (ranks.is_root()) forget_all();
   report_.argv = args;
   report_.started_at = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
@@ -116,8 +112,6 @@ ExitCode Session::run() {
   return of_root(ranks_, worst);
 }
 
-void Session::say(const std::string& message) { err_ << "convscale: " + message + "\n"; }
-
 /// Rank 0 writes. With `--distribute local` the others write their parts of its arrays.
 void Session::open_outputs(std::ostream& out) {
   const auto partial = gather(ranks_, [&] {
@@ -151,9 +145,7 @@ void Session::begin(std::span<const Row> rows) {
     label = fmt::format("row {} of {} ({} {} {})", report_.records.size() + 1, rows_.size(),
                         config.backend, config.kernel, name_of(config.method));
   }
-  double work = 0;
-  for (const Config& config : configs) work += work_of(config);
-  progress_.begin_row(label, work);
+  progress_.begin_row(label, work_of(configs));
 }
 
 /// Makes what became of `rows` the next records, and says what went wrong.
@@ -225,8 +217,7 @@ ExitCode Session::measure_break_even(const WorkloadOf& workload_of) {
 /// An interrupted row has said so itself.
 void Session::say_where_it_ended() {
   const std::size_t measured = report_.records.size();
-  if (std::any_of(report_.records.begin(), report_.records.end(),
-                  [](const Record& r) { return r.status == Status::kInterrupted; })) {
+  if (std::ranges::count(report_.records, Status::kInterrupted, &Record::status) > 0) {
     if (measured < rows_.size())
       say(fmt::format("rows not begun: {} of {}", rows_.size() - measured, rows_.size()));
     return;
@@ -234,11 +225,6 @@ void Session::say_where_it_ended() {
   say(measured < rows_.size()
           ? fmt::format("interrupted by a signal before row {} of {}", measured + 1, rows_.size())
           : "interrupted by a signal after the last row");
-}
-
-bool Session::any_ran() const {
-  return std::any_of(report_.records.begin(), report_.records.end(),
-                     [](const Record& r) { return r.summary.has_value(); });
 }
 
 void Session::print() {

@@ -13,8 +13,9 @@
 #include "common/thread_team.hpp"
 #include "common/topology.hpp"
 
-#include <iosfwd>
+#include <algorithm>
 #include <optional>
+#include <ostream>
 #include <span>
 #include <string>
 #include <vector>
@@ -36,8 +37,10 @@ class Session {
 
  private:
   bool is_list() const { return rows_.size() > 1; }
-  bool any_ran() const;
-  void say(const std::string& message);
+  bool any_ran() const {
+    return std::ranges::any_of(report_.records, [](const Record& r) { return !!r.summary; });
+  }
+  void say(const std::string& message) { err_ << "convscale: " + message + "\n"; }
   void open_outputs(std::ostream& out);
   std::vector<std::span<const Row>> rows_at_once() const;
   void begin(std::span<const Row> rows);

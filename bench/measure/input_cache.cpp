@@ -9,26 +9,18 @@ namespace {
 
 /// The stride is no part of the data.
 bool have_same_data(const Config& a, const Config& b) {
-  const Shape &s = a.shape, &t = b.shape;
-  return s.images == t.images && s.height == t.height && s.width == t.width &&
-         s.filter_size == t.filter_size && a.dtype == b.dtype && a.fill == b.fill &&
-         a.seed == b.seed && a.filters_from_file == b.filters_from_file;
+  Shape shape = b.shape;
+  shape.stride = a.shape.stride;
+  return a.shape == shape && a.dtype == b.dtype && a.fill == b.fill && a.seed == b.seed &&
+         a.filters_from_file == b.filters_from_file;
 }
 
 }  // namespace
 
-std::int64_t Inputs::image_bytes() const {
-  return range_.size() * config_.shape.pixels() * size_of(config_.dtype);
-}
-
-std::int64_t Inputs::filter_bytes() const {
-  return range_.size() * config_.shape.taps() * size_of(config_.dtype);
-}
-
 void Inputs::allocate() {
   if (allocated_ || range_.size() == 0) return;
-  images_ = PageBuffer(image_bytes(), "images");
-  filters_ = PageBuffer(filter_bytes(), "filters");
+  images_ = PageBuffer(bytes_of(config_.shape.pixels()), "images");
+  filters_ = PageBuffer(bytes_of(config_.shape.taps()), "filters");
   allocated_ = true;
 }
 

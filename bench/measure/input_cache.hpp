@@ -25,7 +25,9 @@ class Inputs {
   Inputs(Config config, Range images) : config_(std::move(config)), range_(images) {}
 
   /// Bytes that `allocate` will take; 0 once it has.
-  std::int64_t bytes_to_take() const { return allocated_ ? 0 : image_bytes() + filter_bytes(); }
+  std::int64_t bytes_to_take() const {
+    return allocated_ ? 0 : bytes_of(config_.shape.pixels() + config_.shape.taps());
+  }
   /// Throws ResourceError. Nothing if that is done.
   void allocate();
   bool is_filled() const { return filled_ || range_.size() == 0; }
@@ -37,8 +39,9 @@ class Inputs {
   const PageBuffer& filters() const { return filters_; }  ///< (images, K, K)
 
  private:
-  std::int64_t image_bytes() const;
-  std::int64_t filter_bytes() const;
+  std::int64_t bytes_of(std::int64_t elements) const {
+    return range_.size() * elements * size_of(config_.dtype);
+  }
 
   Config config_;
   Range range_;

@@ -19,11 +19,6 @@ std::optional<double> median_or_null(const std::vector<double>& samples) {
   return samples.empty() ? std::nullopt : std::optional(median_of(samples));
 }
 
-std::optional<double> max_or_null(const std::vector<double>& samples) {
-  const auto best = std::max_element(samples.begin(), samples.end());
-  return best == samples.end() ? std::nullopt : std::optional(*best);
-}
-
 /// Of each rank the median over the iterations; null where it had no images.
 std::vector<std::optional<double>> medians_of(
     const std::vector<RankTimes>& iterations,
@@ -56,6 +51,7 @@ RankFigures summarize_ranks(const std::vector<RankTimes>& iterations) {
 }  // namespace
 
 void Iterations::add(const Ceilings& ceilings) {
+  best_peak_ = std::max(best_peak_, ceilings.peak_flops_per_s);  // null is the least
   for (std::size_t i = 0; i < ceilings_.size(); ++i) append(ceilings_[i], ceilings.*kCeilings[i]);
 }
 
@@ -98,9 +94,7 @@ void Iterations::summarise(Record& record) const {
   for (std::size_t i = 0; i < ceilings_.size(); ++i)
     ceilings.*kCeilings[i] = median_or_null(ceilings_[i]);
   // A pass that lost its processor is no peak.
-  const auto peak = std::ranges::find(kCeilings, &Ceilings::peak_flops_per_s) - kCeilings.begin();
-  ceilings.peak_flops_per_s = max_or_null(ceilings_[static_cast<std::size_t>(peak)]);
-  if (!record.facts.direct) ceilings.peak_flops_per_s.reset();
+  ceilings.peak_flops_per_s = record.facts.direct ? best_peak_ : std::nullopt;
   if (!config.work_time_s) {  // else the time is what was asked for, whatever the hardware allows
     record.bound = compute_bound(config.shape, config.method, config.dtype, record.facts.line_bytes,
                                  ceilings, record.facts.transfer);

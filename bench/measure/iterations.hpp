@@ -34,6 +34,7 @@ class Iterations {
  private:
   std::vector<double> burn_times_s_, times_s_;
   std::array<std::vector<double>, kCeilings.size()> ceilings_;  // of each of kCeilings
+  std::optional<double> best_peak_;
   std::vector<double> upload_s_, kernel_s_, download_s_;
   std::vector<std::vector<double>> busy_s_;  // of each worker
   std::vector<RankTimes> rank_times_;

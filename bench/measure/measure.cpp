@@ -13,7 +13,6 @@
 #include <memory>
 #include <new>
 #include <set>
-#include <string>
 #include <thread>
 #include <utility>
 
@@ -44,22 +43,12 @@ std::optional<Outcome> failure_of(const Config& config, const MeasureContext& co
 }
 
 ExitCode code_of(const Record& record) {
-  switch (record.status) {
-    case Status::kFailed:
-      return ExitCode::kVerification;
-    case Status::kInterrupted:
-      return ExitCode::kInterrupted;
-    case Status::kSkipped:
-    case Status::kOk:
-      break;
-  }
-  return ExitCode::kOk;
+  if (record.status == Status::kFailed) return ExitCode::kVerification;
+  return record.status == Status::kInterrupted ? ExitCode::kInterrupted : ExitCode::kOk;
 }
 
 /// One configuration among those that take turns: a measurement, until there is an outcome.
 struct Turn {
-  Turn(Config of, Workload data) : config(std::move(of)), workload(std::move(data)) {}
-
   Config config;
   Workload workload;
   std::unique_ptr<Measurement> measurement;
@@ -83,7 +72,7 @@ Turns make_turns(std::span<const Config> configs, const WorkloadOf& workload_of,
                  const MeasureContext& context) {
   Turns turns;
   for (const Config& config : configs) {
-    Turn& turn = turns.emplace_back(config, workload_of(config));
+    Turn& turn = turns.emplace_back(Turn{config, workload_of(config), nullptr, {}});
     turn.outcome = failure_of(config, context, [&] {
       turn.measurement = std::make_unique<Measurement>(config, turn.workload, context);
     });

@@ -49,23 +49,6 @@ Measurement::Measurement(const Config& config, const Workload& workload,
     record_.balance = image_balance(config.shape.images, config.num_workers);
 }
 
-std::int64_t Measurement::result_bytes() const {
-  return held_.images * held_.outputs() * size_of(config().dtype);
-}
-
-std::int64_t Measurement::bytes_to_take() const {
-  return result_bytes() + backend_->needs().scratch_bytes;
-}
-
-HostBuffers Measurement::buffers() const {
-  return {inputs_->images().data(), inputs_->filters().data(), results_.data()};
-}
-
-bool Measurement::keep_going(double done) const {
-  context_.progress.update(done);
-  return !context_.peers.signalled();
-}
-
 void Measurement::set_up() {
   context_.progress.begin(Progress::Step::kGenerating);
   *record_.setup_s += timed([&] {
@@ -246,23 +229,20 @@ void Measurement::warn() {
   }
 }
 
-/// All iterations were done, and the results compared: a signal that comes later takes nothing
-/// away.
-bool Measurement::is_whole() const {
-  return has_enough() &&
-         (!config().verify || record_.verification.status == VerificationStatus::kPassed);
-}
-
 void Measurement::conclude() {
-  if (record_.verification.status == VerificationStatus::kFailed) {
+  Verification& verification = record_.verification;
+  if (verification.status != VerificationStatus::kFailed && has_failed()) {
+    verification.status = VerificationStatus::kFailed;
+    verification.failure = samples_.failure();
+  }
+  // All iterations were done, and the results compared: a signal that comes later takes nothing
+  // away.
+  const bool is_whole =
+      has_enough() && (!config().verify || verification.status == VerificationStatus::kPassed);
+  if (verification.status == VerificationStatus::kFailed) {
     record_.status = Status::kFailed;
-    record_.reason = "verification failed: " + record_.verification.failure;
-  } else if (has_failed()) {
-    record_.status = Status::kFailed;
-    record_.verification.status = VerificationStatus::kFailed;
-    record_.verification.failure = samples_.failure();
-    record_.reason = "verification failed: " + samples_.failure();
-  } else if (!is_whole() && is_interrupted()) {
+    record_.reason = "verification failed: " + verification.failure;
+  } else if (!is_whole && is_interrupted()) {
     record_.status = Status::kInterrupted;
     record_.reason = "interrupted by a signal";
   } else {

@@ -11,7 +11,6 @@
 #include "common/backend.hpp"
 #include "common/buffer.hpp"
 
-#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -53,7 +52,7 @@ class Measurement {
   const Config& config() const { return record_.config; }
   const Inputs& inputs() const { return *inputs_; }
   /// Bytes of host memory that `set_up` takes beside the inputs.
-  std::int64_t bytes_to_take() const;
+  std::int64_t bytes_to_take() const { return result_bytes() + backend_->needs().scratch_bytes; }
   /// Memory of devices that it takes.
   const std::vector<DeviceNeed>& device_needs() const { return backend_->needs().devices; }
   /// All others that it was to take turns with cannot run here.
@@ -86,11 +85,17 @@ class Measurement {
   }
   bool is_burn() const;
   bool is_interrupted() const { return context_.peers.is_interrupted(); }
-  bool keep_going(double done) const;
-  std::int64_t result_bytes() const;
-  HostBuffers buffers() const;
+  bool keep_going(double done) const {
+    context_.progress.update(done);
+    return !context_.peers.signalled();
+  }
+  std::int64_t result_bytes() const {
+    return held_.images * held_.outputs() * size_of(config().dtype);
+  }
+  HostBuffers buffers() const {
+    return {inputs_->images().data(), inputs_->filters().data(), results_.data()};
+  }
   void remember_median() const;
-  bool is_whole() const;
   template <class T>
   std::string changed_inputs(const T* images, const T* filters);
   Verification verify_held();

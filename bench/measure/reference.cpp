@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/measure/reference.hpp"
 
+#include "common/range.hpp"
+
 #include <algorithm>
 
 namespace convscale {
 namespace {
 
-struct Kept {
-  std::int64_t begin, end;
-};
-
 /// The kept indices i with 0 <= i * stride - offset < size.
-Kept kept_inside(std::int64_t size, std::int64_t stride, std::int64_t offset) {
+Range kept_inside(std::int64_t size, std::int64_t stride, std::int64_t offset) {
   return {(offset + stride - 1) / stride, (size - 1 + offset) / stride + 1};
 }
 
@@ -26,13 +24,13 @@ void ReferenceBand::compute(const Shape& s, const T* image, const T* filter, std
   expected.setZero(row_end - row_begin, s.out_width());
   magnitude.setZero(row_end - row_begin, s.out_width());
   for (std::int64_t a = 0; a < s.filter_size; ++a) {
-    const Kept inside_rows = kept_inside(s.height, s.stride, a);
-    const Kept rows{std::max(row_begin, inside_rows.begin), std::min(row_end, inside_rows.end)};
-    if (rows.begin >= rows.end) continue;
+    const Range inside = kept_inside(s.height, s.stride, a);
+    const Range rows{std::max(row_begin, inside.begin), std::min(row_end, inside.end)};
+    if (rows.size() <= 0) continue;
     for (std::int64_t b = 0; b < s.filter_size; ++b) {
-      const Kept columns = kept_inside(s.width, s.stride, b);
-      if (columns.begin >= columns.end) continue;
-      const Eigen::Index height = rows.end - rows.begin, width = columns.end - columns.begin;
+      const Range columns = kept_inside(s.width, s.stride, b);
+      if (columns.size() <= 0) continue;
+      const Eigen::Index height = rows.size(), width = columns.size();
       const Eigen::Map<const Pixels, Eigen::Unaligned, Strides> pixels(
           image + (rows.begin * s.stride - a) * s.width + (columns.begin * s.stride - b), height,
           width, Strides(s.stride * s.width, s.stride));

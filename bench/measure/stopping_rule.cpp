@@ -6,20 +6,12 @@
 #include <algorithm>
 
 namespace convscale {
-namespace {
-
-/// The fewest times that have an interval.
-constexpr std::size_t kFirstLook = 6;
-
-std::size_t look_after(std::size_t count) { return count + std::max<std::size_t>(1, count / 10); }
-
-}  // namespace
 
 StoppingRule::StoppingRule(const Config& config)
     : burns_asked_(config.burns),
       least_(static_cast<std::size_t>(config.iterations)),
       rule_(config.stop),
-      next_look_(std::max(kFirstLook, least_)) {}
+      next_look_(std::max<std::size_t>(least_, 6)) {}  // the fewest times that have an interval
 
 void StoppingRule::add(double time_s, double elapsed_s) {
   times_s_.push_back(time_s);
@@ -41,7 +33,7 @@ bool StoppingRule::is_enough() {
   if (times_s_.size() < least_ || (rule_.min_time_s && sum_s_ < *rule_.min_time_s)) return false;
   if (!rule_.max_noise) return true;
   if (times_s_.size() < next_look_) return false;
-  next_look_ = look_after(times_s_.size());
+  next_look_ = times_s_.size() + std::max<std::size_t>(1, times_s_.size() / 10);
   noise_ = noise_of(interval_of_median(times_s_), median_of(times_s_));
   return noise_ && *noise_ <= *rule_.max_noise;
 }

@@ -12,7 +12,7 @@
 #include <cmath>
 #include <limits>
 #include <mutex>
-#include <utility>
+#include <tuple>
 
 // The build refuses such flags by their names; here whatever way they came.
 #if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
@@ -26,6 +26,7 @@ struct Worst {
   double error_of_bound = 0;
   std::int64_t output = 0;  // within the image
   double expected = 0;
+  std::int64_t image = 0;
 };
 
 double error_of_bound(double got, double expected, double bound) {
@@ -93,26 +94,23 @@ Verification verify(const Shape& s, const T* images, const T* filters, const T* 
   const std::int64_t band_rows =
       std::clamp<std::int64_t>(kBandOutputs / s.out_width(), 1, s.out_height());
   const std::int64_t bands = (s.out_height() + band_rows - 1) / band_rows;
-
   std::mutex mutex;
   Worst worst;
-  std::int64_t worst_image = 0;
   std::atomic<std::int64_t> finished{0}, next{0};
   std::atomic<bool> stopped{false};
   team.run([&](int) {
     ReferenceBand reference;
     for (std::int64_t i = next++; i < s.images * bands && !stopped; i = next++) {
       const std::int64_t image = i / bands, row = i % bands * band_rows;
-      const Worst found = worst_of_band(s, images + image * s.pixels(), filters + image * s.taps(),
-                                        results + image * s.outputs(), row,
-                                        std::min(row + band_rows, s.out_height()), reference);
+      Worst found = worst_of_band(s, images + image * s.pixels(), filters + image * s.taps(),
+                                  results + image * s.outputs(), row,
+                                  std::min(row + band_rows, s.out_height()), reference);
+      found.image = image;
       const std::scoped_lock lock(mutex);
       // Of equally bad outputs the first, whichever thread comes first.
-      const bool earlier = std::pair(image, found.output) < std::pair(worst_image, worst.output);
-      if (found.error_of_bound > worst.error_of_bound ||
-          (found.error_of_bound == worst.error_of_bound && earlier)) {
+      if (std::tuple(-found.error_of_bound, image, found.output) <
+          std::tuple(-worst.error_of_bound, worst.image, worst.output)) {
         worst = found;
-        worst_image = image;
       }
       const double done = static_cast<double>(++finished) / static_cast<double>(s.images * bands);
       if (keep_going && !keep_going(done)) stopped = true;
@@ -126,12 +124,12 @@ Verification verify(const Shape& s, const T* images, const T* filters, const T* 
   result.status =
       worst.error_of_bound <= 1 ? VerificationStatus::kPassed : VerificationStatus::kFailed;
   if (result.status == VerificationStatus::kFailed) {
-    const T got = results[worst_image * s.outputs() + worst.output];
+    const T got = results[worst.image * s.outputs() + worst.output];
     result.failure = fmt::format(
-        "image {}, output ({}, {}): got {}, expected {}", first_image + worst_image,
+        "image {}, output ({}, {}): got {}, expected {:.17g}", first_image + worst.image,
         worst.output / s.out_width(), worst.output % s.out_width(),
         bits_of(got) == kPoisonBits<T> ? "nothing (never written)" : fmt::format("{:.17g}", got),
-        fmt::format("{:.17g}", worst.expected));
+        worst.expected);
   }
   return result;
 }
