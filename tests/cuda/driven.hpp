@@ -78,9 +78,10 @@ class Driven {
   BackendFacts finish() { return backend_->finish(); }
   Ceilings measure_ceilings() { return backend_->measure_ceilings(); }
   // Of the last iteration.
-  Digest digest() { return backend_->inspect().digest; }
-  Phases phases() { return backend_->inspect().phases.value(); }
-  std::vector<double> busy_s() { return backend_->inspect().busy_s; }
+  Trace inspect() { return backend_->inspect(); }
+  Digest digest() { return inspect().digest; }
+  Phases phases() { return inspect().phases.value(); }
+  std::vector<double> busy_s() { return inspect().busy_s; }
 
   /// Of the results in the host's buffer.
   Digest digest_of_results() const {

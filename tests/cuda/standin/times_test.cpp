@@ -40,10 +40,12 @@ TEST_F(StandinTimes, KernelsAreTimedAsTheSlopeOverBatches) {
       Config config = small(Scope::kResident, method);
       config.num_workers = workers;
       Driven<double> driven(config);
-      driven.iterate();
-      EXPECT_DOUBLE_EQ(driven.phases().kernel_s, 1e-3 * kLaunchMs);
-      EXPECT_THAT(driven.busy_s(), Each(1e-3 * kLaunchMs));
-      EXPECT_EQ(driven.busy_s().size(), static_cast<std::size_t>(workers));
+      driven.poison();
+      driven.run(driven.all());
+      const Trace trace = driven.inspect();
+      EXPECT_DOUBLE_EQ(trace.phases.value().kernel_s, 1e-3 * kLaunchMs);
+      EXPECT_THAT(trace.busy_s, Each(1e-3 * kLaunchMs)) << "of this iteration, the first";
+      EXPECT_EQ(trace.busy_s.size(), static_cast<std::size_t>(workers));
     }
   }
 }
