@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an interrupt leaves of a measurement.
+#include "bench/backends.hpp"
 #include "bench/cli/options.hpp"
 #include "bench/measure/clocked.hpp"
 
@@ -7,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -22,8 +24,12 @@ using ::testing::SizeIs;
 class InterruptedBackend final : public testing::BackendAround {
  public:
   /// `moment` is a step and which one of its kind, such as "start 3".
-  InterruptedBackend(std::unique_ptr<Backend> backend, std::string moment, bool& signalled)
-      : BackendAround(std::move(backend)), moment_(std::move(moment)), signalled_(signalled) {}
+  InterruptedBackend(std::unique_ptr<Backend> backend, std::function<bool()> stop,
+                     std::string moment, bool& signalled)
+      : BackendAround(std::move(backend)),
+        stop_(std::move(stop)),
+        moment_(std::move(moment)),
+        signalled_(signalled) {}
 
   void prepare(const HostBuffers& buffers) override {
     BackendAround::prepare(buffers);
@@ -45,9 +51,11 @@ class InterruptedBackend final : public testing::BackendAround {
  private:
   bool is_to_stop(const std::string& step) {
     if (fmt::format("{} {}", step, ++times_[step]) == moment_) signalled_ = true;
+    EXPECT_EQ(stop_(), signalled_) << "those who work for it are told";
     return signalled_;
   }
 
+  std::function<bool()> stop_;
   std::string moment_;
   bool& signalled_;
   std::map<std::string, int> times_;
@@ -58,10 +66,12 @@ Record interrupted_at(const std::string& moment) {
   const Options options =
       parse_options({"convscale", "--size", "20x30", "--mem", "3000", "-w", "1", "--burns", "1"});
   bool signalled = false;
-  const BackendTable table =
-      testing::with_cpu([&](std::unique_ptr<Backend> backend, const Config&) {
-        return std::make_unique<InterruptedBackend>(std::move(backend), moment, signalled);
-      });
+  BackendTable table = backends();
+  table.front().create = [&, create = table.front().create](const Config& config,
+                                                            const Assignment& assignment) {
+    return std::make_unique<InterruptedBackend>(create(config, assignment), assignment.stop, moment,
+                                                signalled);
+  };
   const auto comm = make_self_comm();
   Ranks ranks(*comm, [&] { return signalled; });
   const Outcome outcome =
