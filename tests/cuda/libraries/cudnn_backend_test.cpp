@@ -132,7 +132,7 @@ void expect_exact_alignment(Config config) {
   seen = {};
   config.dtype = sizeof(T) == 8 ? Dtype::kFloat64 : Dtype::kFloat32;
   Driven<T> driven(config);
-  driven.iterate();
+  driven.run(driven.all());
   Alignment got{kBufferAlignment, kBufferAlignment, kBufferAlignment};
   for (const Batch& batch : seen.launched) {
     got = least(got, {alignment_of(batch.d_images), alignment_of(batch.d_filters),
