@@ -71,8 +71,8 @@ void generate_images(const Config& config, Range images, std::byte* d_images, cu
   const std::int64_t pixels = config.shape.pixels();
   const std::int64_t blocks = (images.end - images.begin) * ((pixels + 1) / 2);
   dispatch(config.dtype, [&]<class T>() {
-    const WritePixels<T> write{reinterpret_cast<T*>(d_images), pixels,
-                               images.begin, config.fill, config.seed};
+    const WritePixels<T> write{reinterpret_cast<T*>(d_images), pixels, images.begin, config.fill,
+                               config.seed};
     CONVSCALE_THRUST(
         thrust::for_each_n(thrust::cuda::par_nosync.on(stream), kIndices, blocks, write));
   });
@@ -82,8 +82,8 @@ void generate_filters(const Config& config, Range images, std::byte* d_filters,
                       cudaStream_t stream) {
   const std::int64_t count = (images.end - images.begin) * config.shape.taps();
   dispatch(config.dtype, [&]<class T>() {
-    const WriteTap<T> write{reinterpret_cast<T*>(d_filters), config.shape.taps(),
-                            images.begin, config.fill, config.seed};
+    const WriteTap<T> write{reinterpret_cast<T*>(d_filters), config.shape.taps(), images.begin,
+                            config.fill, config.seed};
     CONVSCALE_THRUST(
         thrust::for_each_n(thrust::cuda::par_nosync.on(stream), kIndices, count, write));
   });

@@ -172,6 +172,7 @@ Record not_measured(const Config& config, Status status, const std::string& reas
 
 std::vector<Outcome> measure(std::span<const Config> configs, const WorkloadOf& workload_of,
                              const MeasureContext& context) {
+  if (configs.empty()) return {};
   Turns turns = make_turns(configs, workload_of, context);
   const auto is_possible = [](const Turn& turn) { return turn.measurement != nullptr; };
   if (std::count_if(turns.begin(), turns.end(), is_possible) == 1)
