@@ -141,14 +141,14 @@ struct BackendNeeds {
 ///       poison()           every result holds the reserved NaN, wherever results live
 ///       t = start(all)     timed,
 ///       wait(t)            with the host's steady clock
-///       inspect()          the results' digest, and where the time went
+///       inspect(...)       the results' digest, and where the time went
 ///     finish()             the last results are in the host's buffer
 ///
 /// Methods throw ResourceError on a fault. One thread drives a backend. Facts and needs are known
-/// once it is made.
+/// once it is made, but for what plans say that are made by `prepare`; all else follows that.
 class Backend {
  public:
-  /// Of a call of start(): they grow by one.
+  /// What wait() takes; that of a later start() is not smaller.
   using Ticket = std::uint64_t;
 
   virtual ~Backend() = default;
@@ -173,9 +173,10 @@ class Backend {
     wait(ticket);
     return true;
   }
-  /// Of the last iteration. Where phases cannot be told from it, kernels are run again for them,
-  /// after the digest was taken.
-  virtual Trace inspect() = 0;
+  /// Of the last iteration: the digest; and `with_times` phases and busy times, for which kernels
+  /// are run again, after the digest was taken, where they cannot be told from it. It may follow
+  /// finish(), too.
+  virtual Trace inspect(bool with_times) = 0;
   /// Results are in the host's buffer. The facts, and what the iterations showed: clocks, and in
   /// `warnings` a device that was slowed down.
   virtual BackendFacts finish() = 0;

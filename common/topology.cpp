@@ -13,7 +13,6 @@
 #include <cstring>
 #include <map>
 #include <new>
-#include <ranges>
 #include <set>
 #include <tuple>
 #include <utility>
@@ -185,8 +184,9 @@ std::vector<int> Topology::order(Bind bind) const {
     spread.emplace(std::tuple(smt, turns[{smt, node}]++, node), cpu);
   });
   if (bind == Bind::kCompact) return compact;
-  const auto cpus = std::views::values(spread);
-  return {cpus.begin(), cpus.end()};
+  std::vector<int> cpus;
+  for (const auto& [turn, cpu] : spread) cpus.push_back(cpu);
+  return cpus;
 }
 
 int Topology::numa_node_of(int cpu) const {

@@ -120,7 +120,7 @@ class CpuBackend final : public Backend {
   void wait(Ticket ticket) override { team_.wait(ticket); }
   bool is_done(Ticket ticket) override { return team_.is_done(ticket); }
 
-  Trace inspect() override {
+  Trace inspect(bool /*with_times*/) override {
     const std::int64_t before = assignment_.first_image * config_.shape.outputs();
     team_.run([&](int worker) {
       Digest sum;
@@ -251,7 +251,8 @@ class CpuBackend final : public Backend {
 std::unique_ptr<Backend> make_cpu_backend(const Config& config, const Assignment& assignment,
                                           std::span<const Kernel> kernels,
                                           const CeilingLoops& loops) {
-  const Kernel& kernel = find_kernel("cpu", kernels, config.kernel, Request(config));
+  const Request request(config);
+  const Kernel& kernel = find_kernel("cpu", kernels, config.kernel, request);
   if (config.scope == Scope::kResident) {
     throw UnsupportedError(
         "--scope resident: on backend cpu it is the same as end-to-end; --scope end-to-end would "

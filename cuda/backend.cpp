@@ -103,7 +103,7 @@ class CudaBackend final : public Backend {
       return share->is_done(static_cast<std::size_t>(ticket - waited_));
     });
   }
-  Trace inspect() override;
+  Trace inspect(bool with_times) override;
   BackendFacts finish() override {
     for (const auto& share : shares_) share->collect();
     return current_facts();
@@ -247,10 +247,10 @@ void CudaBackend::poison() {
   });
 }
 
-Trace CudaBackend::inspect() {
+Trace CudaBackend::inspect(bool with_times) {
   for (const auto& share : shares_) share->sample_clocks();
   Trace trace;
-  for (const auto& share : shares_) trace += share->inspect();
+  for (const auto& share : shares_) trace += share->inspect(with_times);
   if (travels()) trace.digest = digest_of_host();
   return trace;
 }

@@ -71,7 +71,7 @@ std::string slowdown_by(const Cause& cause, int device, std::span<const ClockSam
     return fmt::format("device {} was slowed down by {} in {} of {} samples{}", device, cause.name,
                        slow, known, clock_text(lowest_hz, max_sm_clock_hz));
   }
-  // Iterations may all have missed it.
+  // Samples may all have missed it.
   const double share = counted_share(samples, cause.violation_s);
   if (share < kLeastShare) return "";
   return fmt::format(

@@ -61,9 +61,9 @@ class Share {
   void sample_clocks() {
     if (monitor_) monitor_->sample();
   }
-  /// Of the last iteration: phases, busy times and, in scope `resident`, the digest. There kernels
-  /// are queued again to be timed (see time_kernels). Blocks.
-  Trace inspect();
+  /// Of the last iteration: in scope `resident` the digest; and phases and busy times, for which
+  /// kernels are queued again there (see time_kernels). Blocks.
+  Trace inspect(bool with_times);
   /// Scope `resident`: copies the results to the host's buffer. Blocks.
   void collect();
 

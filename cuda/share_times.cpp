@@ -151,7 +151,7 @@ void Share::time_kernels(Trace& trace) {
   trace.phases->kernel_s = of_one(longest(few), longest(many));
 }
 
-Trace Share::inspect() {
+Trace Share::inspect(bool with_times) {
   select();
   Trace trace{.phases = Phases{}, .busy_s = std::vector<double>(workers_.size())};
   if (resident()) {
@@ -160,7 +160,7 @@ Trace Share::inspect() {
         config_.dtype, d_results_.data(), count() * outputs,
         static_cast<std::uint64_t>((assignment_.first_image + images_.begin) * outputs),
         workers_.front().stream.get());
-    if (count() > 0 && !assignment_.stop()) time_kernels(trace);
+    if (with_times && count() > 0 && !assignment_.stop()) time_kernels(trace);
     return trace;
   }
   std::vector<Interval> uploads, kernels, downloads;

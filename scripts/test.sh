@@ -90,7 +90,7 @@ if [[ $preset == tidy ]]; then
 fi
 cd -- "$root"
 code=0
-"${under[@]}" ctest --preset "$preset" --output-on-failure -j2 "$@" </dev/null || code=$?
+"${under[@]}" ctest --preset "$preset" --output-on-failure -j3 "$@" </dev/null || code=$?
 # ctest names what was skipped, and keeps the reasons to itself: of a whole test, "skipped: REASON",
 # and of single cases, as pytest -rs has them, "SKIPPED [1] FILE:LINE: REASON".
 sed -En 's/^(skipped: |SKIPPED \[[0-9]+\] [^ ]+: )/test.sh: skipped: /p' \

@@ -39,8 +39,8 @@ void require_values(const CLI::App& app) {
     const auto value = option->as<std::string>();
     if (value.empty())
       reject_value(option->get_name(), "", "a value; leave the option out for none");
-    const bool is_number = value.size() > 1 && (std::isdigit(value[1]) != 0 || value[1] == '.');
-    if (value.size() > 1 && value.starts_with("-") && !is_number)
+    if (value.size() < 2 || value[0] != '-') continue;
+    if (std::isdigit(static_cast<unsigned char>(value[1])) == 0 && value[1] != '.')
       reject_value(option->get_name(), value, "a value; a file of such a name is ./" + value);
   }
 }

@@ -5,7 +5,7 @@
 
 namespace convscale {
 
-/// SIGINT, SIGTERM, SIGHUP and SIGXCPU set a flag that the runner and the workers look at between
+/// SIGINT, SIGTERM, SIGHUP and SIGXCPU set a flag that the session and the workers look at between
 /// their steps; a second SIGINT or SIGTERM ends the program at once. What was ignored when the
 /// program began stays ignored, such as nohup's SIGHUP. SIGPIPE and SIGXFSZ are ignored: a closed
 /// pipe and a file beyond its limit are outputs that cannot be written, and are reported as such.

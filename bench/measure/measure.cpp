@@ -147,6 +147,8 @@ void check_memory_of(Turns& turns, const MeasureContext& context) {
 void take_turns(Turns& turns, const MeasureContext& context) {
   // The threads of the turn before look for work for 50 us, on the processors of this one.
   constexpr auto kUntilTheyRest = std::chrono::microseconds(100);
+  if (std::ranges::any_of(turns, &Turn::takes_part))
+    context.progress.begin(Progress::Step::kMeasuring);
   while (std::ranges::any_of(turns, &Turn::needs_more)) {
     double done = 1;
     for (Turn& turn : turns) {
@@ -183,7 +185,6 @@ std::vector<Outcome> measure(std::span<const Config> configs, const WorkloadOf& 
     turns[i].attempt(context, [&] { turns[i].measurement->set_up(); });
   }
   context.progress.begin_part(0, 1);
-  context.progress.begin(Progress::Step::kMeasuring);
   if (!context.peers.is_interrupted()) take_turns(turns, context);
 
   std::vector<Outcome> outcomes;

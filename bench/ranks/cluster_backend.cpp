@@ -18,7 +18,7 @@
 namespace convscale {
 
 // What ranks tell each other; of a device, enough to know it again.
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(DeviceInfo, index, pci_bus_id)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(DeviceInfo, pci_bus_id)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Transfer, up_bytes, down_bytes)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(BackendFacts, kernel, path, cpus, device, devices,
                                    last_cache_bytes, transfer, warnings)
@@ -59,7 +59,7 @@ class ClusterBackend final : public Backend {
         exchange_(ranks, config, parts_) {
     // The other ranks on this host start theirs at the same time. On a device they are streams.
     const std::int64_t threads = ranks.sum_on_host(entry.device_count ? 0 : mine().num_workers);
-    facts_ = merged(gather(ranks, [&]() -> std::optional<BackendFacts> {
+    const FactsOfRanks of_ranks = gather(ranks, [&]() -> std::optional<BackendFacts> {
       check_threads(threads);
       if (has_images(ranks.rank())) local_ = make_local(entry);
       if (scatters_ && config.scope == Scope::kResident) {
@@ -68,7 +68,8 @@ class ClusterBackend final : public Backend {
             "--distribute local would do");
       }
       return local_ ? std::optional(local_->facts()) : std::nullopt;
-    }));
+    });
+    facts_ = merged(local_ ? local_->facts() : BackendFacts(), of_ranks);
     if (local_) needs_ = local_->needs();
     const bool has_all = scatters_ && ranks.is_root();
     needs_.images = has_all ? Range{0, config.shape.images} : mine().images;
@@ -90,11 +91,14 @@ class ClusterBackend final : public Backend {
   void poison() override;
   Ticket start(Range images) override;
   void wait(Ticket ticket) override;
-  Trace inspect() override;
+  Trace inspect(bool with_times) override;
   BackendFacts finish() override {
-    return merged(gather(ranks_, [&]() -> std::optional<BackendFacts> {
-      return local_ ? std::optional(local_->finish()) : std::nullopt;
-    }));
+    BackendFacts own;
+    const FactsOfRanks of_ranks = gather(ranks_, [&]() -> std::optional<BackendFacts> {
+      if (!local_) return std::nullopt;
+      return own = local_->finish();
+    });
+    return merged(own, of_ranks);
   }
 
  private:
@@ -117,7 +121,7 @@ class ClusterBackend final : public Backend {
     }
   }
   std::unique_ptr<Backend> make_local(const BackendEntry& entry) const;
-  BackendFacts merged(const FactsOfRanks& of_ranks) const;
+  BackendFacts merged(BackendFacts sum, const FactsOfRanks& of_ranks) const;
   /// `step` on every rank that has images.
   void agree(const std::function<void()>& step) const {
     ranks_.agree([&] {
@@ -128,7 +132,7 @@ class ClusterBackend final : public Backend {
   template <class T>
   std::span<T> others_results() const;
   void wipe_inputs() const;
-  Trace inspect_here();
+  Trace inspect_here(bool with_times);
 
   const Config config_;
   const Assignment assignment_;
@@ -164,9 +168,8 @@ std::unique_ptr<Backend> ClusterBackend::make_local(const BackendEntry& entry) c
   return entry.create(config, assignment);
 }
 
-BackendFacts ClusterBackend::merged(const FactsOfRanks& of_ranks) const {
-  // What is the same on all ranks (direct, quantised, line_bytes) is of this one.
-  BackendFacts sum = local_ ? local_->facts() : BackendFacts();
+/// `sum` is of this rank: what is the same on all of them (direct, quantised, line_bytes).
+BackendFacts ClusterBackend::merged(BackendFacts sum, const FactsOfRanks& of_ranks) const {
   sum.kernel = of_ranks.front()->kernel;
   sum.path = of_ranks.front()->path;
   sum.cpus.clear();  // they stand with the ranks
@@ -290,8 +293,8 @@ void ClusterBackend::wait(Ticket /*ticket*/) {
 }
 
 /// The digest is that of the results that this rank holds: with `scatter`, rank 0 has all.
-Trace ClusterBackend::inspect_here() {
-  Trace trace = local_ ? local_->inspect() : Trace();
+Trace ClusterBackend::inspect_here(bool with_times) {
+  Trace trace = local_ ? local_->inspect(with_times) : Trace();
   if (!scatters_) return trace;
   if (!ranks_.is_root()) {
     trace.digest = {};
@@ -305,12 +308,12 @@ Trace ClusterBackend::inspect_here() {
   return trace;
 }
 
-Trace ClusterBackend::inspect() {
+Trace ClusterBackend::inspect(bool with_times) {
   Trace sum;
   RankTimes times;
   for (const Part& part : gather(ranks_, [&]() -> Part {
          if (error_) std::rethrow_exception(error_);
-         return {inspect_here(), local_ ? run_s_ : std::nullopt, barrier_s_};
+         return {inspect_here(with_times), local_ ? run_s_ : std::nullopt, barrier_s_};
        })) {
     sum += part.trace;
     if (times.run_s.empty()) times.barrier_s = part.barrier_s;  // rank 0's

@@ -6,15 +6,15 @@
 
 namespace convscale {
 
-/// `table`, with every backend spread over `ranks`: each rank's own backend does that rank's share
-/// of the images, and all methods but `scratch_bytes`, `device_needs`, `placement` and `holding`
-/// are collective. Alone it is `table`. `ranks` outlives what it makes.
+/// `table`, with every backend spread over `ranks`: each rank's own backend does that rank's part
+/// of the images. To make one, and all its calls, is collective. Alone it is `table`. `ranks`
+/// outlives what it makes.
 ///
-/// With `--distribute local` each rank holds its share. With `scatter` rank 0 holds all, and
-/// `start(all); wait(all)` ship the shares and collect the results.
+/// With `--distribute local` each rank holds its part. With `scatter` rank 0 holds all, and start
+/// and wait ship the parts and collect the results.
 ///
-/// The clock of an iteration is rank 0's: `poison` ends with a barrier, and so does `wait(all)`.
-/// What goes wrong on a rank in between is thrown by `digest`, on all ranks.
+/// The clock of an iteration is rank 0's: `poison` ends with a barrier, and so does `wait`. What
+/// goes wrong on a rank in between is thrown by `inspect`, on all ranks.
 BackendTable spread_over(Ranks& ranks, const BackendTable& table);
 
 }  // namespace convscale

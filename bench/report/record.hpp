@@ -76,7 +76,7 @@ struct Record {
   std::optional<double> generation_s;
   std::optional<double> verification_s;  ///< comparing with the reference
   std::optional<double> ceilings_s;      ///< passes of the ceilings
-  std::optional<double> checks_s;        ///< poisoning results and taking digests
+  std::optional<double> checks_s;        ///< poison, digests, and what runs again for phases
   std::vector<double> burn_times_s;      ///< of the iterations before the measured ones
   std::vector<double> times_s;           ///< of the measured iterations
   std::optional<StoppedBy> stopped_by;   ///< null if it failed or was interrupted

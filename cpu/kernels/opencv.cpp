@@ -19,6 +19,7 @@
 // Measured with 33 x 1000^2, S 5, two cores of an AMD EPYC with AVX-512, OpenCV 4.6, 2026-11-28:
 // float64 0.14 of the bound with K 4 and 0.12 with K 7 (avx512 in the same runs: 0.77 and 0.56),
 // float32 0.20 and 0.21 (0.68 and 0.47).
+#include "common/error.hpp"
 #include "cpu/full_method.hpp"
 
 #include <opencv2/imgproc.hpp>
@@ -82,8 +83,12 @@ class OpencvPlan final : public Plan {
     const cv::Mat whole(static_cast<int>(above_ + rows), width, kType, padded);
     cv::Mat band(static_cast<int>(rows), width, kType, out,
                  static_cast<std::size_t>(pitch) * sizeof(T));
-    cv::filter2D(whole.rowRange(above, whole.rows), band, -1, flipped_, {above, above}, 0,
-                 cv::BORDER_CONSTANT);
+    try {
+      cv::filter2D(whole.rowRange(above, whole.rows), band, -1, flipped_, {above, above}, 0,
+                   cv::BORDER_CONSTANT);
+    } catch (const cv::Exception& error) {
+      throw ResourceError("cv::filter2D: " + error.err);
+    }
     add_zero_taps(padded, rows, out, pitch);
   }
 

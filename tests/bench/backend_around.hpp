@@ -18,7 +18,7 @@ class IdleBackend : public Backend {
   void poison() override {}
   Ticket start(Range /*images*/) override { return 0; }
   void wait(Ticket /*ticket*/) override {}
-  Trace inspect() override { return {}; }
+  Trace inspect(bool /*with_times*/) override { return {}; }
   BackendFacts finish() override { return facts(); }
 };
 
@@ -37,7 +37,7 @@ class BackendAround : public Backend {
   Ticket start(Range images) override { return backend_->start(images); }
   void wait(Ticket ticket) override { backend_->wait(ticket); }
   bool is_done(Ticket ticket) override { return backend_->is_done(ticket); }
-  Trace inspect() override { return backend_->inspect(); }
+  Trace inspect(bool with_times) override { return backend_->inspect(with_times); }
   BackendFacts finish() override { return backend_->finish(); }
 
  private:

@@ -176,7 +176,7 @@ TEST(Interrupted, ASignalAfterTheVerificationTakesNothingAway) {
   const Json whole = run(1'000'000);
   const int last = looks;
   int interrupted = 0, ok = 0;
-  for (int come_at = 1; come_at <= last; ++come_at) {
+  for (int come_at = 1; come_at <= last; come_at += last - come_at < 20 ? 1 : 1 + last / 60) {
     const Json r = run(come_at);
     const bool is_verified = r["verification"]["status"] == "passed";
     EXPECT_EQ(r["status"], is_verified ? "ok" : "interrupted") << "look " << come_at;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The backend as the runner drives it.
+// The backend as the program drives it.
 #include "cuda/driven.hpp"
 
 #include <gmock/gmock.h>

@@ -78,8 +78,8 @@ class Driven {
   BackendFacts finish() { return backend_->finish(); }
   Ceilings measure_ceilings() { return backend_->measure_ceilings(); }
   // Of the last iteration.
-  Trace inspect() { return backend_->inspect(); }
-  Digest digest() { return inspect().digest; }
+  Trace inspect() { return backend_->inspect(true); }
+  Digest digest() { return backend_->inspect(false).digest; }
   Phases phases() { return inspect().phases.value(); }
   std::vector<double> busy_s() { return inspect().busy_s; }
 

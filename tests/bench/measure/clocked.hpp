@@ -149,9 +149,9 @@ class ClockedBackend : public BackendAround {
     BackendAround::wait(ticket);
     comm_.reach(done_at_);
   }
-  Trace inspect() override {
+  Trace inspect(bool with_times) override {
     comm_.pass(steps_.inspect);
-    return {.digest = BackendAround::inspect().digest, .busy_s = steps_.busy_s};
+    return {.digest = BackendAround::inspect(with_times).digest, .busy_s = steps_.busy_s};
   }
   BackendFacts finish() override {
     comm_.pass(steps_.finish);

@@ -46,8 +46,8 @@ class ScriptedBackend final : public ClockedBackend {
     rates.peak_flops_per_s = 1e8 * (20 - kMost + about);  // of which the best counts
     return rates;
   }
-  Trace inspect() override {
-    Trace trace = ClockedBackend::inspect();
+  Trace inspect(bool with_times) override {
+    Trace trace = ClockedBackend::inspect(with_times);
     if (measured() < 0) return trace;
     constexpr std::array<double, 10> kBusiest{18, 12, 7, 10, 12, 7, 12, 11, 15, 11};
     trace.phases = Phases{around(2.25), around(5.75), around(1.75)};

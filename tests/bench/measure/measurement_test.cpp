@@ -187,7 +187,7 @@ TEST(BusyTimes, AreThoseOfTheWorkersOwnImages) {
     const auto begin = testing::Clock::now();
     backend->wait(backend->start({0, 3}));
     const double lasted_s = std::chrono::duration<double>(testing::Clock::now() - begin).count();
-    const std::vector<double> busy_s = backend->inspect().busy_s;
+    const std::vector<double> busy_s = backend->inspect(true).busy_s;
     ASSERT_THAT(busy_s, SizeIs(2));
     EXPECT_GE(busy_s[0], 0.06) << "two images";
     EXPECT_GE(busy_s[1], 0.03);

@@ -41,8 +41,9 @@ class ModelBackend final : public BackendAround {
     ceilings.duplex_bytes_per_s = 2.5e9;
     return ceilings;
   }
-  Trace inspect() override {
-    return {.digest = BackendAround::inspect().digest, .phases = Phases{0.25, 0.5, 0.125}};
+  Trace inspect(bool with_times) override {
+    return {.digest = BackendAround::inspect(with_times).digest,
+            .phases = Phases{0.25, 0.5, 0.125}};
   }
   BackendFacts finish() override { return facts(); }
 };

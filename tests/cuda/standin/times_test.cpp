@@ -93,6 +93,7 @@ TEST_F(StandinTimes, BatchesDoNotFindTheirDataInTheCache) {
   };
   EXPECT_EQ(unwritten(), 31) << "32 batches at once are the most";
   const Digest digest = driven.digest();
+  driven.phases();
   EXPECT_EQ(unwritten(), 0);
   EXPECT_EQ(driven.digest(), digest);
   expect_right_results(driven);
