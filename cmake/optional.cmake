@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-# What the build can do without: MPI, CUDA, cuDNN, libraries of CPU kernels. Sets with_mpi and with_cuda; for each that is left
-# out, CONVSCALE_NO_MPI, CONVSCALE_NO_CUDA and CONVSCALE_NO_CUDNN say in one line why, and what
-# brings it. The program repeats these lines (--version, --list).
+# What the build can do without: MPI, CUDA, cuDNN, libraries of CPU kernels. Sets with_mpi and with_cuda;
+# for each that is left out, CONVSCALE_NO_MPI, CONVSCALE_NO_CUDA, CONVSCALE_NO_CUDNN or that of a kernel
+# say in one line why, and what brings it. The program repeats these lines (--version and --list; of
+# kernels --list alone).
 
 # --- MPI: its C API; the C++ one of old libraries is not needed ---
 
