@@ -32,8 +32,8 @@ PROBE = {"name": "read", "variant": "4096 MiB", "amount": 4294967296.0, "unit": 
 @pytest.fixture(scope="module")
 def document(program: Path) -> dict[str, Any]:
     """A results file with one record of each kind that the report looks at."""
-    done = subprocess.run([program, "--size", "8", "--mem", "64", "--kernel", "scalar", "--json", "-"],
-                          capture_output=True, text=True, check=True)
+    done = subprocess.run([program, "--size", "8", "--mem", "64", "--kernel", "scalar", "--json",
+                           "-"], capture_output=True, text=True, check=True)
     found: dict[str, Any] = json.loads(done.stdout)
     template = found["records"][0]
     records = []
