@@ -6,7 +6,6 @@
 #include "cuda/geometry.hpp"
 
 #include <algorithm>
-#include <vector>
 
 namespace convscale::cuda {
 namespace {

@@ -50,10 +50,10 @@ std::vector<std::int64_t> image_counts(std::int64_t most) {
 }
 
 /// One entry in the making.
-class Crossover {
+class BreakEvenSearch {
  public:
-  Crossover(const Record& cpu, const Record* end_to_end, const Record* resident,
-            const MeasureMore& measure)
+  BreakEvenSearch(const Record& cpu, const Record* end_to_end, const Record* resident,
+                  const MeasureMore& measure)
       : cpu_(cpu), end_to_end_(end_to_end), resident_(resident), measure_(measure) {
     const Record& gpu = end_to_end != nullptr ? *end_to_end : *resident;
     entry_.cpu.config = again(cpu, cpu.config.scope);
@@ -162,7 +162,7 @@ std::vector<BreakEven> find_break_even(const std::vector<Record>& records,
     const Record* resident = fastest(records, true, Scope::kResident, record.config);
     // One entry for all rows of a workload: when its fastest CPU row comes by.
     if (cpu != &record || (end_to_end == nullptr && resident == nullptr)) continue;
-    entries.push_back(Crossover(*cpu, end_to_end, resident, measure).find());
+    entries.push_back(BreakEvenSearch(*cpu, end_to_end, resident, measure).find());
   }
   return entries;
 }

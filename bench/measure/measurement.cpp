@@ -30,7 +30,7 @@ constexpr int kCeilingPasses = 20;
 
 Measurement::Measurement(const Config& config, const Workload& workload,
                          const MeasureContext& context)
-    : context_(context), held_(config.shape), stopper_(config) {
+    : context_(context), held_(config.shape), stopping_rule_(config) {
   record_.config = config;
   record_.setup_s = timed([&] {
     Assignment assignment;
@@ -78,14 +78,14 @@ void Measurement::set_up() {
 bool Measurement::is_burn() const {
   const auto& timeout_s = config().stop.timeout_s;
   const bool late = timeout_s && elapsed_s_ >= *timeout_s && !config().interleaved;
-  return samples_.times_s().empty() && samples_.iterations() < config().burns && !late;
+  return iterations_.times_s().empty() && iterations_.iterations() < config().burns && !late;
 }
 
 void Measurement::iterate() {
   const Range all{0, config().shape.images};
   const auto began = context_.peers.now();
   Ceilings ceilings;
-  if (samples_.iterations() < kCeilingPasses || ceilings_s_ < iterations_s_)
+  if (iterations_.iterations() < kCeilingPasses || ceilings_s_ < iterations_s_)
     ceilings_s_ += timed([&] { ceilings = backend_->measure_ceilings(); });
   checks_s_ += timed([&] { backend_->poison(); });
 
@@ -101,17 +101,17 @@ void Measurement::iterate() {
   std::tie(time_s, ceilings_s_, elapsed_s_) =
       of_root(context_.peers, std::tuple(time_s, ceilings_s_, elapsed_s_));
   if (is_interrupted()) return;  // workers have left undone what they had not begun
-  const auto number =
-      burn ? static_cast<std::size_t>(samples_.iterations()) + 1 : samples_.times_s().size() + 1;
-  samples_.check(trace.digest, fmt::format("{} {}", burn ? "burn" : "iteration", number));
-  samples_.add(ceilings);
+  const auto number = burn ? static_cast<std::size_t>(iterations_.iterations()) + 1
+                           : iterations_.times_s().size() + 1;
+  iterations_.check(trace.digest, fmt::format("{} {}", burn ? "burn" : "iteration", number));
+  iterations_.add(ceilings);
   iterations_s_ += time_s;
   if (burn) {
-    samples_.add_burn(time_s);
-    stopper_.add_burn(elapsed_s_);
+    iterations_.add_burn(time_s);
+    stopping_rule_.add_burn(elapsed_s_);
   } else {
-    samples_.add_iteration(trace, time_s);
-    stopper_.add(time_s, elapsed_s_);
+    iterations_.add_iteration(trace, time_s);
+    stopping_rule_.add(time_s, elapsed_s_);
   }
 }
 
@@ -122,21 +122,21 @@ Record Measurement::finish() {
   }
   record_.facts = backend_->finish();
   // Kernels that ran again for phases left results of their own: those that are to be verified.
-  if (config().scope == Scope::kResident && samples_.has_results() && !is_interrupted()) {
+  if (config().scope == Scope::kResident && iterations_.has_results() && !is_interrupted()) {
     checks_s_ += timed([&] {
-      samples_.check(backend_->inspect(/*with_times=*/false).digest, "what is verified");
+      iterations_.check(backend_->inspect(/*with_times=*/false).digest, "what is verified");
     });
   }
   record_.warnings = record_.facts.warnings;
   record_.ceilings_s = ceilings_s_;
   record_.checks_s = checks_s_;
-  samples_.summarise(record_);
+  iterations_.summarise(record_);
   remember_median();
   warn();
-  if (config().verify && samples_.has_results() && !is_interrupted()) verify_results();
+  if (config().verify && iterations_.has_results() && !is_interrupted()) verify_results();
   conclude();
   context_.progress.clear();
-  if (samples_.has_results() && record_.status != Status::kInterrupted) {
+  if (iterations_.has_results() && record_.status != Status::kInterrupted) {
     context_.on_results(config(), backend_->needs().images, buffers());
   }
   return record_;
@@ -216,7 +216,7 @@ void Measurement::warn() {
                     static_cast<double>(working_set) * 1e-6,
                     static_cast<double>(record_.facts.last_cache_bytes) * 1e-6));
   }
-  if (stopper_.stopped() == StoppedBy::kTimeout) {
+  if (stopping_rule_.stopped() == StoppedBy::kTimeout) {
     const auto noise = record_.summary->noise();
     warnings.push_back(
         fmt::format("--timeout {:g} s ended it after {} iteration{}{}", *config().stop.timeout_s,
@@ -236,7 +236,7 @@ void Measurement::conclude() {
   Verification& verification = record_.verification;
   if (verification.status != VerificationStatus::kFailed && has_failed()) {
     verification.status = VerificationStatus::kFailed;
-    verification.failure = samples_.failure();
+    verification.failure = iterations_.failure();
   }
   // All iterations were done, and the results compared: a signal that comes later takes nothing
   // away.
@@ -249,7 +249,7 @@ void Measurement::conclude() {
     record_.status = Status::kInterrupted;
     record_.reason = "interrupted by a signal";
   } else {
-    record_.stopped_by = stopper_.stopped();
+    record_.stopped_by = stopping_rule_.stopped();
   }
 }
 

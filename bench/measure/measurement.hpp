@@ -64,13 +64,13 @@ class Measurement {
   /// One iteration, a burn or a measured one.
   void iterate();
   /// No more iterations are needed.
-  bool has_enough() const { return stopper_.stopped().has_value(); }
+  bool has_enough() const { return stopping_rule_.stopped().has_value(); }
   /// No more iterations are allowed.
-  bool is_out_of_time() const { return stopper_.is_out_of_time(); }
+  bool is_out_of_time() const { return stopping_rule_.is_out_of_time(); }
   /// A wrong result was seen: more iterations are of no use.
-  bool has_failed() const { return !samples_.failure().empty(); }
+  bool has_failed() const { return !iterations_.failure().empty(); }
   /// About how much is done, 0..1.
-  double done_share() const { return stopper_.done_share(); }
+  double done_share() const { return stopping_rule_.done_share(); }
   /// Verifies the last results. The record says how it ended: `ok`, `failed` (a result was wrong)
   /// or `interrupted`.
   Record finish();
@@ -106,8 +106,8 @@ class Measurement {
   const MeasureContext& context_;
   Record record_;
   Shape held_;  // the images that this process holds
-  StoppingRule stopper_;
-  Iterations samples_;
+  StoppingRule stopping_rule_;
+  Iterations iterations_;
   bool is_set_up_ = false;
   double iterations_s_ = 0, ceilings_s_ = 0, checks_s_ = 0, elapsed_s_ = 0;
   // Before the backend, whose end unregisters them and waits for copies that a fault left under

@@ -56,7 +56,7 @@ class ClusterBackend final : public Backend {
         ranks_(ranks),
         parts_(deal_parts(config.shape.images, config.num_workers, ranks.size())),
         scatters_(config.distribute == Distribute::kScatter),
-        exchange_(ranks, config, parts_) {
+        scatter_gather_(ranks, config, parts_) {
     // The other ranks on this host start theirs at the same time. On a device they are streams.
     const std::int64_t threads = ranks.sum_on_host(entry.device_count ? 0 : mine().num_workers);
     const FactsOfRanks of_ranks = gather(ranks, [&]() -> std::optional<BackendFacts> {
@@ -76,13 +76,13 @@ class ClusterBackend final : public Backend {
     needs_.is_source = has_all || !scatters_;
     needs_.reads_inputs = scatters_ || !local_ || needs_.reads_inputs;
     if (!local_) needs_.placement = "";
-    if (needs_.placement) needs_.placement = "share " + *needs_.placement;
+    if (needs_.placement) needs_.placement = "part " + *needs_.placement;
   }
 
   void prepare(const HostBuffers& buffers) override {
     buffers_ = buffers;
     agree([&] { local_->prepare(buffers); });  // rank 0's part is the first
-    exchange_.prepare(buffers, local_.get());
+    scatter_gather_.prepare(buffers, local_.get());
   }
   void load() override {
     agree([&] { local_->load(); });
@@ -140,7 +140,7 @@ class ClusterBackend final : public Backend {
   const std::vector<RankPart> parts_;
   const bool scatters_;
   HostBuffers buffers_;
-  ScatterGather exchange_;
+  ScatterGather scatter_gather_;
   std::unique_ptr<Backend> local_;  // null where this rank has no images
   Ticket ticket_ = 0;               // of local_
   std::chrono::steady_clock::time_point began_;
@@ -209,10 +209,10 @@ BackendFacts ClusterBackend::merged(BackendFacts sum, const FactsOfRanks& of_ran
                                        config_.num_workers, config_.shape.images));
   }
   if (scatters_) {
-    sum.transfer.scatter_bytes = exchange_.scatter_bytes();
-    sum.transfer.gather_bytes = exchange_.gather_bytes();
+    sum.transfer.scatter_bytes = scatter_gather_.scatter_bytes();
+    sum.transfer.gather_bytes = scatter_gather_.gather_bytes();
   }
-  sum.wire_bytes = scatters_ ? exchange_.wire_bytes() : 0;
+  sum.wire_bytes = scatters_ ? scatter_gather_.wire_bytes() : 0;
   return sum;
 }
 
@@ -224,7 +224,7 @@ Ceilings ClusterBackend::measure_ceilings() {
        gather(ranks_, [&] { return local_ ? local_->measure_ceilings() : Ceilings(); })) {
     sum += own;
   }
-  return scatters_ ? sum += exchange_.measure_ceilings() : sum;
+  return scatters_ ? sum += scatter_gather_.measure_ceilings() : sum;
 }
 
 template <class T>
@@ -273,7 +273,7 @@ Backend::Ticket ClusterBackend::start(Range images) {
     throw std::logic_error("several ranks run all images, or none");
   began_ = ranks_.now();
   if (scatters_) {
-    exchange_.start();
+    scatter_gather_.start();
   } else {
     attempt([&] { ticket_ = local_->start({0, mine().images.size()}); });
   }
@@ -282,9 +282,9 @@ Backend::Ticket ClusterBackend::start(Range images) {
 
 void ClusterBackend::wait(Ticket /*ticket*/) {
   if (scatters_) {
-    exchange_.finish();
-    error_ = exchange_.error();
-    run_s_ = std::chrono::duration<double>(exchange_.ended() - began_).count();
+    scatter_gather_.finish();
+    error_ = scatter_gather_.error();
+    run_s_ = std::chrono::duration<double>(scatter_gather_.ended() - began_).count();
   } else {
     attempt([&] { local_->wait(ticket_); });
     run_s_ = ranks_.seconds_since(began_);

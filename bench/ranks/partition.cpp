@@ -10,23 +10,23 @@
 namespace convscale {
 
 std::vector<RankPart> deal_parts(std::int64_t images, int workers, int ranks) {
-  std::vector<RankPart> shares;
+  std::vector<RankPart> parts;
   for (int rank = 0; rank < ranks; ++rank) {
     const Range mine = block_of(workers, ranks, rank);
-    RankPart& share = shares.emplace_back();
-    share.num_workers = static_cast<int>(mine.size());
+    RankPart& part = parts.emplace_back();
+    part.num_workers = static_cast<int>(mine.size());
     if (mine.size() == 0) continue;
-    share.images.begin = block_of(images, workers, mine.begin).begin;
-    share.images.end = block_of(images, workers, mine.end - 1).end;
+    part.images.begin = block_of(images, workers, mine.begin).begin;
+    part.images.end = block_of(images, workers, mine.end - 1).end;
   }
-  return shares;
+  return parts;
 }
 
-Config config_of(const Config& config, const RankPart& share) {
-  Config part = config;
-  part.shape.images = share.images.size();
-  part.num_workers = share.num_workers;
-  return part;
+Config config_of(const Config& config, const RankPart& part) {
+  Config own = config;
+  own.shape.images = part.images.size();
+  own.num_workers = part.num_workers;
+  return own;
 }
 
 std::vector<int> devices_of(const Config& config, int count, int local_rank, int local_ranks) {

@@ -17,12 +17,12 @@ struct RankPart {
 
 /// Deals `workers` to `ranks` ranks round-robin, and to each worker its contiguous block of
 /// `images`, whose sizes differ by at most one; blocks of a rank's workers lie side by side. A
-/// share for each rank, in their order.
+/// part for each rank, in their order.
 std::vector<RankPart> deal_parts(std::int64_t images, int workers, int ranks);
 
-/// The part of `config` that `share` is; its images are counted from the share's first. The share
+/// The part of `config` that `part` is; its images are counted from the first of `part`, which
 /// is not empty.
-Config config_of(const Config& config, const RankPart& share);
+Config config_of(const Config& config, const RankPart& part);
 
 /// The devices of rank `local_rank` of `local_ranks` on one host that has `count`: of
 /// `config.devices` (empty: all) a block of its own, or, where the user chose none, one. A host

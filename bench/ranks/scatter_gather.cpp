@@ -24,18 +24,18 @@ bool drop_done(Queue& queue) {
 
 }  // namespace
 
-std::vector<Range> chunks_of(const RankPart& share, const Config& config) {
-  if (share.images.size() == 0) return {};
+std::vector<Range> chunks_of(const RankPart& part, const Config& config) {
+  if (part.images.size() == 0) return {};
   constexpr std::int64_t kChunkBytes = std::int64_t{4} << 20;
   constexpr std::int64_t kMostChunks = 256;  // messages cost memory and time of their own
   const std::int64_t image_bytes = config.shape.pixels() * size_of(config.dtype);
   // Whole rounds of the workers, unless they share each image.
-  const std::int64_t round = config.schedule == Schedule::kSplit ? 1 : share.num_workers;
-  std::int64_t images = std::max(kChunkBytes / image_bytes, share.images.size() / kMostChunks);
+  const std::int64_t round = config.schedule == Schedule::kSplit ? 1 : part.num_workers;
+  std::int64_t images = std::max(kChunkBytes / image_bytes, part.images.size() / kMostChunks);
   images = std::max<std::int64_t>(1, (images + round - 1) / round) * round;
   std::vector<Range> chunks;
-  for (std::int64_t first = share.images.begin; first < share.images.end; first += images)
-    chunks.push_back({first, std::min(first + images, share.images.end)});
+  for (std::int64_t first = part.images.begin; first < part.images.end; first += images)
+    chunks.push_back({first, std::min(first + images, part.images.end)});
   return chunks;
 }
 
@@ -144,7 +144,7 @@ bool ScatterGather::advance_root() {
   }
   if (computing_.empty() || !is_computed(computing_.front())) return moved;
   computing_.pop_front();
-  ended_ = ranks_.comm().now();
+  ended_ = ranks_.now();
   return true;
 }
 
@@ -174,7 +174,7 @@ bool ScatterGather::is_over() const {
 }
 
 void ScatterGather::finish() {
-  ended_ = ranks_.comm().now();
+  ended_ = ranks_.now();
   while (!is_over()) {
     if (ranks_.is_root() ? advance_root() : advance_leaf()) continue;
     if (naps_) {
@@ -183,15 +183,15 @@ void ScatterGather::finish() {
       std::this_thread::yield();
     }
   }
-  if (!ranks_.is_root()) ended_ = ranks_.comm().now();
+  if (!ranks_.is_root()) ended_ = ranks_.now();
 }
 
 bool ScatterGather::exchange_by_library(const Cargo& cargo) const {
   Blocks blocks;
   blocks.unit_bytes = bytes_of(1, cargo.elements);
-  for (const RankPart& share : parts_) {
-    blocks.first.push_back(share.images.begin);
-    blocks.count.push_back(share.images.size());
+  for (const RankPart& part : parts_) {
+    blocks.first.push_back(part.images.begin);
+    blocks.count.push_back(part.images.size());
   }
   return cargo.leaves_root ? ranks_.comm().scatter(cargo.buffer, blocks, cargo.buffer)
                            : ranks_.comm().gather(cargo.buffer, blocks, cargo.buffer);
@@ -215,13 +215,12 @@ bool ScatterGather::exchange_by_messages(const Cargo& cargo) const {
 double ScatterGather::time_bare(const Cargo& cargo) const {
   const auto timed = [&](auto&& step) {
     ranks_.comm().barrier();
-    const auto begin = ranks_.comm().now();
+    const auto begin = ranks_.now();
     const bool was_possible = step();
     ranks_.comm().barrier();
-    const auto end = ranks_.comm().now();
+    const auto end = ranks_.now();
     ranks_.comm().barrier();  // as in the time
-    const double time_s =
-        std::chrono::duration<double>(end - begin - (ranks_.comm().now() - end)).count();
+    const double time_s = std::chrono::duration<double>(end - begin - (ranks_.now() - end)).count();
     constexpr double kLeast = 1e-9;
     return was_possible ? std::max(time_s, kLeast) : std::numeric_limits<double>::infinity();
   };

@@ -15,12 +15,12 @@
 
 namespace convscale {
 
-/// Contiguous parts of a share's images, in which they travel: large enough for the network to be
+/// Contiguous parts of a part's images, in which they travel: large enough for the network to be
 /// at its best, small enough for computing to begin early. Images of the whole workload.
-std::vector<Range> chunks_of(const RankPart& share, const Config& config);
+std::vector<Range> chunks_of(const RankPart& part, const Config& config);
 
 /// `--distribute scatter`: the way of one iteration's data from rank 0, which holds all, to the
-/// others and of their results back. Every rank convolves chunks as they arrive; rank 0's own share
+/// others and of their results back. Every rank convolves chunks as they arrive; rank 0's own part
 /// stays where it is.
 class ScatterGather {
  public:
@@ -34,7 +34,7 @@ class ScatterGather {
   /// Of both, what passes between different hosts.
   std::int64_t wire_bytes() const;
 
-  /// `buffers` hold all images on rank 0, and elsewhere this rank's share; `local` convolves that,
+  /// `buffers` hold all images on rank 0, and elsewhere this rank's part; `local` convolves that,
   /// and is null where there is none.
   void prepare(const HostBuffers& buffers, Backend* local) {
     buffers_ = buffers;
@@ -51,7 +51,7 @@ class ScatterGather {
   std::chrono::steady_clock::time_point ended() const { return ended_; }
 
   /// Collective: the rates of a bare exchange of the same bytes without computing, on rank 0; the
-  /// faster of the library's scatter and gather, and of messages of whole shares.
+  /// faster of the library's scatter and gather, and of messages of whole parts.
   Ceilings measure_ceilings();
 
  private:

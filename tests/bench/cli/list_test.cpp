@@ -202,7 +202,7 @@ TEST(Devices, StandInTheDocumentOnceAndInTheText) {
   EXPECT_TRUE(document["records"][3]["workers"]["balance"].is_null());
 }
 
-TEST(Crossover, IsMeasuredWhereBothBackendsRan) {
+TEST(BreakEvenSearch, IsMeasuredWhereBothBackendsRan) {
   const Outcome outcome =
       run(quick({"--backend", "cpu,cuda", "--method", "full,strided", "--json", "-"}),
           with_model(backends()));
@@ -232,7 +232,7 @@ TEST(Crossover, IsMeasuredWhereBothBackendsRan) {
                                  HasSubstr("strided, float64, 5 images of 20x30:\n")));
 }
 
-TEST(Crossover, AFailureLosesNoRow) {
+TEST(BreakEvenSearch, AFailureLosesNoRow) {
   // The model cannot be made for fewer images than the row's.
   const Outcome outcome = run(quick({"--backend", "cpu,cuda", "--json", "-"}),
                               with_model(backends(), /*least_images=*/3));
