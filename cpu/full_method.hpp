@@ -14,15 +14,16 @@ namespace convscale {
 /// stride of 1 every output is kept, and rows go straight to the results.
 class FullMethod {
  public:
-  /// A band takes `band_bytes`, if that is a group of rows.
-  explicit FullMethod(const Request& request, std::int64_t band_bytes = kBandBytes)
-      : shape_(request.shape) {
+  /// A band takes `band_bytes`, if that is `row_group` rows.
+  explicit FullMethod(const Request& request, std::int64_t row_group = kRowGroup,
+                      std::int64_t band_bytes = kBandBytes)
+      : shape_(request.shape), row_group_(row_group) {
     constexpr std::int64_t kLine = 64;
     const std::int64_t element_bytes = size_of(request.dtype);
     const std::int64_t row_bytes =
         (shape_.full_width() * element_bytes + kLine - 1) / kLine * kLine;
-    const std::int64_t groups = std::max<std::int64_t>(band_bytes / (kRowGroup * row_bytes), 1);
-    rows_ = std::min(groups * kRowGroup, shape_.full_height());
+    const std::int64_t groups = std::max<std::int64_t>(band_bytes / (row_group * row_bytes), 1);
+    rows_ = std::min(groups * row_group, shape_.full_height());
     pitch_ = row_bytes / element_bytes;
     if (shape_.stride > 1) scratch_bytes_ = rows_ * row_bytes;
   }
@@ -30,7 +31,7 @@ class FullMethod {
   std::int64_t scratch_bytes() const { return scratch_bytes_; }
   /// Of kept rows: whole bands.
   std::int64_t row_group() const {
-    return shape_.stride == 1 ? kRowGroup : rows_ / std::gcd(rows_, shape_.stride);
+    return shape_.stride == 1 ? row_group_ : rows_ / std::gcd(rows_, shape_.stride);
   }
   /// The most rows that run() asks for at once where results pass through the scratch.
   std::int64_t band_rows() const { return rows_; }
@@ -62,6 +63,7 @@ class FullMethod {
   static constexpr std::int64_t kBandBytes = 40 << 10;
 
   Shape shape_;
+  std::int64_t row_group_;
   std::int64_t rows_ = 0;   // of a band
   std::int64_t pitch_ = 0;  // elements from row to row
   std::int64_t scratch_bytes_ = 0;

@@ -10,13 +10,26 @@ template <class T>
 class RowPlan final : public Plan {
  public:
   RowPlan(const RowKernel& kernel, const Request& request)
-      : kernel_(kernel), method_(request.method), shape_(request.shape), full_(request) {}
+      : kernel_(kernel),
+        method_(request.method),
+        shape_(request.shape),
+        row_group_(kernel.row_group != nullptr ? kernel.row_group(shape_.filter_size) : kRowGroup),
+        full_(request, row_group_) {
+    const Image<T> image{.pixels = nullptr,
+                         .height = shape_.height,
+                         .width = shape_.width,
+                         .taps = nullptr,
+                         .filter_size = shape_.filter_size,
+                         .stride = shape_.stride};
+    if (kernel.operations<T>().workspace_bytes)
+      workspace_bytes_ = kernel.operations<T>().workspace_bytes(image, method_ == Method::kStrided);
+  }
 
   std::int64_t scratch_bytes() const override {
-    return method_ == Method::kFull ? full_.scratch_bytes() : 0;
+    return workspace_bytes_ + (method_ == Method::kFull ? full_.scratch_bytes() : 0);
   }
   std::int64_t row_group() const override {
-    return method_ == Method::kFull ? full_.row_group() : kRowGroup;
+    return method_ == Method::kFull ? full_.row_group() : row_group_;
   }
   std::string path() const override {
     const std::int64_t k = shape_.filter_size;
@@ -31,13 +44,16 @@ class RowPlan final : public Plan {
                          .width = shape_.width,
                          .taps = reinterpret_cast<const T*>(piece.taps),
                          .filter_size = shape_.filter_size,
-                         .stride = shape_.stride};
+                         .stride = shape_.stride,
+                         .workspace = piece.scratch};
     if (method_ == Method::kStrided) {
       operations.strided_rows(image, piece.row_begin, piece.row_end,
                               reinterpret_cast<T*>(piece.results));
     } else {
+      Piece rest = piece;
+      rest.scratch = piece.scratch + workspace_bytes_;
       full_.template run<T>(
-          piece, [&](std::int64_t row_begin, std::int64_t row_end, T* out, std::int64_t pitch) {
+          rest, [&](std::int64_t row_begin, std::int64_t row_end, T* out, std::int64_t pitch) {
             operations.full_rows(image, row_begin, row_end, out, pitch);
           });
     }
@@ -47,7 +63,9 @@ class RowPlan final : public Plan {
   const RowKernel& kernel_;
   const Method method_;
   const Shape shape_;
+  const std::int64_t row_group_;
   const FullMethod full_;
+  std::int64_t workspace_bytes_ = 0;
 };
 
 std::string missing_here(unsigned isa) {

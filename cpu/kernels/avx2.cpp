@@ -19,10 +19,11 @@ extern const RowKernel avx2_kernel = {
     .name = "avx2",
     .description = "register blocks of 5 rows; gathered lanes for strided",
     .isa = kIsaAvx2,
-    .float64 = {full_rows<Avx2Float64>, strided_rows<Avx2Float64>},
-    .float32 = {full_rows<Avx2Float32>, strided_rows<Avx2Float32>},
+    .float64 = {full_rows<Avx2Float64>, strided_rows<Avx2Float64>, workspace_bytes<Avx2Float64>},
+    .float32 = {full_rows<Avx2Float32>, strided_rows<Avx2Float32>, workspace_bytes<Avx2Float32>},
     .full_path = full_path,
     .strided_path = strided_path,
+    .row_group = row_group<Avx2Tuning>,
 };
 
 extern const CeilingLoops avx2_ceiling_loops =

@@ -40,7 +40,7 @@ class OpencvPlan final : public Plan {
  public:
   explicit OpencvPlan(const Request& request)
       : shape_(request.shape),
-        full_(request, kBandBytes),
+        full_(request, kRowGroup, kBandBytes),
         flipped_(static_cast<int>(above_ + 1), static_cast<int>(above_ + 1), kType) {
     cv::setNumThreads(1);  // workers are ours
   }

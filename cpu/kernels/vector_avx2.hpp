@@ -10,17 +10,22 @@
 namespace convscale {
 namespace {
 
-struct Avx2Float64 {
+/// Sums of 4 x 2 vectors leave 8 of 16 registers for 2 vectors of pixels and up to 4 taps.
+struct Avx2Tuning {
+  static constexpr int kRows = 4, kColumns = 2, kSlice = 4, kRowsSmall = 4, kColumnsSmall = 2;
+  /// Shifts across the halves of a register cost more than loads.
+  static constexpr bool kShifts = false;
+  static constexpr int kPrefetchWindows = 2;
+  static constexpr int kPrefetch = 3;  ///< into the first-level cache
+  /// What stays in a first-level cache of 32 KiB beside what passes through it.
+  static constexpr std::int64_t kNearBytes = 20 << 10;
+};
+
+struct Avx2Float64 : Avx2Tuning {
   using Element = double;
   using Register = __m256d;
   using Mask = __m256i;
   static constexpr int kLanes = 4;
-  /// Columns, in vectors, of a block of outputs: for any filter, and for those of up to 5 x 5. With
-  /// kRowGroup rows that is 10 sums in 16 registers.
-  static constexpr int kColumns = 2, kColumnsSmall = 2;
-
-  static constexpr int kMaxShiftIn =
-      0;  // shifts across the halves of a register cost more than loads
 
   static Register zero() { return _mm256_setzero_pd(); }
   static Register broadcast(double x) { return _mm256_set1_pd(x); }
@@ -45,16 +50,18 @@ struct Avx2Float64 {
     _mm256_store_pd(x, v);
     return (x[0] + x[1]) + (x[2] + x[3]);
   }
+  /// Lane l is lane Order::of(l) of (a, b), 0 .. 2 kLanes - 1.
+  template <class Order>
+  static Register shuffle(Register a, Register b) {
+    return __builtin_shufflevector(a, b, Order::of(0), Order::of(1), Order::of(2), Order::of(3));
+  }
 };
 
-struct Avx2Float32 {
+struct Avx2Float32 : Avx2Tuning {
   using Element = float;
   using Register = __m256;
   using Mask = __m256i;
   static constexpr int kLanes = 8;
-  static constexpr int kColumns = 2, kColumnsSmall = 2;
-
-  static constexpr int kMaxShiftIn = 0;
 
   static Register zero() { return _mm256_setzero_ps(); }
   static Register broadcast(float x) { return _mm256_set1_ps(x); }
@@ -82,6 +89,11 @@ struct Avx2Float32 {
     double total = 0;
     for (const float lane : x) total += static_cast<double>(lane);
     return total;
+  }
+  template <class Order>
+  static Register shuffle(Register a, Register b) {
+    return __builtin_shufflevector(a, b, Order::of(0), Order::of(1), Order::of(2), Order::of(3),
+                                   Order::of(4), Order::of(5), Order::of(6), Order::of(7));
   }
 };
 

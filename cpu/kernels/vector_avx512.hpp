@@ -10,14 +10,21 @@
 namespace convscale {
 namespace {
 
-struct Avx512Float64 {
+/// Sums of 6 x 3 vectors leave 14 of 32 registers for 3 vectors of pixels and up to 8 taps.
+struct Avx512Tuning {
+  static constexpr int kRows = 6, kColumns = 3, kSlice = 8, kRowsSmall = 5, kColumnsSmall = 2;
+  static constexpr bool kShifts = true;  ///< has shift_in()
+  static constexpr int kPrefetchWindows = 2;
+  static constexpr int kPrefetch = 3;  ///< into the first-level cache
+  /// What stays in a first-level cache of 48 KiB beside what passes through it.
+  static constexpr std::int64_t kNearBytes = 32 << 10;
+};
+
+struct Avx512Float64 : Avx512Tuning {
   using Element = double;
   using Register = __m512d;
   using Mask = __mmask8;
   static constexpr int kLanes = 8;
-  /// Columns, in vectors, of a block of outputs: for any filter, and for those of up to 5 x 5,
-  /// whose taps want registers too. With kRowGroup rows that is 20 and 10 sums in 32 registers.
-  static constexpr int kColumns = 4, kColumnsSmall = 2;
 
   static Register zero() { return _mm512_setzero_pd(); }
   static Register broadcast(double x) { return _mm512_set1_pd(x); }
@@ -37,35 +44,26 @@ struct Avx512Float64 {
     const std::int64_t lo = begin < 0 ? 0 : begin, hi = end > kLanes ? kLanes : end;
     return lo < hi ? static_cast<Mask>(((1u << hi) - 1u) & ~((1u << lo) - 1u)) : Mask{0};
   }
-  static double sum(Register v) { return _mm512_reduce_add_pd(v); }
-  /// The upper `kCount` lanes of `low` followed by the lower ones of `high`.
+  /// The last kCount lanes of `low` followed by the first ones of `high`.
   template <int kCount>
   static Register shift_in(Register low, Register high) {
     return _mm512_castsi512_pd(
         _mm512_alignr_epi64(_mm512_castpd_si512(high), _mm512_castpd_si512(low), kLanes - kCount));
   }
-  /// The same for a count of 0 .. kMaxShiftIn that the compiler knows once the loop is unrolled.
-  static constexpr int kMaxShiftIn = 4;
-  static Register shift_in(Register low, Register high, std::int64_t count) {
-    return count == 1   ? shift_in<1>(low, high)
-           : count == 2 ? shift_in<2>(low, high)
-           : count == 3 ? shift_in<3>(low, high)
-           : count == 4 ? shift_in<4>(low, high)
-                        : high;
-  }
-  using Index = std::int64_t;
-  /// Lane l is lane index[l] of (low, high), 0 .. 2 kLanes - 1.
-  static Register select(Register low, const Index* index, Register high) {
-    return _mm512_permutex2var_pd(low, _mm512_load_si512(index), high);
+  static double sum(Register v) { return _mm512_reduce_add_pd(v); }
+  /// Lane l is lane Order::of(l) of (a, b), 0 .. 2 kLanes - 1.
+  template <class Order>
+  static Register shuffle(Register a, Register b) {
+    return __builtin_shufflevector(a, b, Order::of(0), Order::of(1), Order::of(2), Order::of(3),
+                                   Order::of(4), Order::of(5), Order::of(6), Order::of(7));
   }
 };
 
-struct Avx512Float32 {
+struct Avx512Float32 : Avx512Tuning {
   using Element = float;
   using Register = __m512;
   using Mask = __mmask16;
   static constexpr int kLanes = 16;
-  static constexpr int kColumns = 4, kColumnsSmall = 2;
 
   static Register zero() { return _mm512_setzero_ps(); }
   static Register broadcast(float x) { return _mm512_set1_ps(x); }
@@ -85,23 +83,19 @@ struct Avx512Float32 {
     const std::int64_t lo = begin < 0 ? 0 : begin, hi = end > kLanes ? kLanes : end;
     return lo < hi ? static_cast<Mask>(((1u << hi) - 1u) & ~((1u << lo) - 1u)) : Mask{0};
   }
-  static double sum(Register v) { return static_cast<double>(_mm512_reduce_add_ps(v)); }
+  /// The last kCount lanes of `low` followed by the first ones of `high`.
   template <int kCount>
   static Register shift_in(Register low, Register high) {
     return _mm512_castsi512_ps(
         _mm512_alignr_epi32(_mm512_castps_si512(high), _mm512_castps_si512(low), kLanes - kCount));
   }
-  static constexpr int kMaxShiftIn = 4;
-  static Register shift_in(Register low, Register high, std::int64_t count) {
-    return count == 1   ? shift_in<1>(low, high)
-           : count == 2 ? shift_in<2>(low, high)
-           : count == 3 ? shift_in<3>(low, high)
-           : count == 4 ? shift_in<4>(low, high)
-                        : high;
-  }
-  using Index = std::int32_t;
-  static Register select(Register low, const Index* index, Register high) {
-    return _mm512_permutex2var_ps(low, _mm512_load_si512(index), high);
+  static double sum(Register v) { return static_cast<double>(_mm512_reduce_add_ps(v)); }
+  template <class Order>
+  static Register shuffle(Register a, Register b) {
+    return __builtin_shufflevector(a, b, Order::of(0), Order::of(1), Order::of(2), Order::of(3),
+                                   Order::of(4), Order::of(5), Order::of(6), Order::of(7),
+                                   Order::of(8), Order::of(9), Order::of(10), Order::of(11),
+                                   Order::of(12), Order::of(13), Order::of(14), Order::of(15));
   }
 };
 

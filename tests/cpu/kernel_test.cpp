@@ -274,12 +274,15 @@ TEST_P(KernelTest, SaysWhichWayItTakes) {
   if (!why_not(GetParam(), Request({1, 9, 9, 4, 5}, Method::kStrided, Dtype::kFloat64)).empty())
     return;
   const bool is_vector = name == "avx512" || name == "avx2";
-  EXPECT_EQ(path(Method::kFull, 4, 5), is_vector ? "4x4" : "");
-  EXPECT_EQ(path(Method::kFull, 7, 5), is_vector ? "any size" : "");
+  for (const std::int64_t k : {1, 4, 9, 31})
+    EXPECT_EQ(path(Method::kFull, k, 5), is_vector ? "blocks" : "");
   if (!is_vector) return;
-  EXPECT_EQ(path(Method::kStrided, 4, 5), name == "avx512" ? "4x4 by 5" : "gather");
-  EXPECT_EQ(path(Method::kStrided, 4, 6), "gather");
-  EXPECT_EQ(path(Method::kStrided, 5, 1), "5x5");
+  EXPECT_EQ(path(Method::kStrided, 4, 1), "blocks");
+  EXPECT_EQ(path(Method::kStrided, 4, 5), "windows");
+  EXPECT_EQ(path(Method::kStrided, 7, 7), "windows");
+  EXPECT_EQ(path(Method::kStrided, 3, 2), "polyphase");
+  EXPECT_EQ(path(Method::kStrided, 31, 30), "polyphase");
+  EXPECT_EQ(path(Method::kStrided, 8, 8), "gather");
 }
 
 TEST(KernelTable, NamesAreUniqueAndOneRunsEverywhere) {

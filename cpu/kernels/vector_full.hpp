@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "cpu/kernels/vector_sums.hpp"
+
+namespace convscale {
+namespace {
+
+inline constexpr std::int64_t kMaxFilter = 31;
+
+/// The taps of a kK x kK filter in registers, and a block's loop over its pixel rows unrolled: each
+/// vector of pixels is loaded once, and shifted in registers where V can.
+template <class V, int kK>
+struct SmallFilter {
+  using T = ElementOf<V>;
+  using Register = typename V::Register;
+  Register taps[kK * kK];
+
+  explicit SmallFilter(const T* filter) {
+#pragma GCC unroll 32
+    for (int i = 0; i < kK * kK; ++i) taps[i] = V::broadcast(filter[i]);
+  }
+
+  /// kInside: all rows of pixels exist, `ahead.pitch` apart, and the next ones are asked for.
+  template <int kR, int kC, bool kInside>
+  __attribute__((always_inline)) void add_to(Sums<V, kR, kC>& sums, const T* const* rows,
+                                             std::int64_t x, const Ahead<V>& ahead) const {
+#pragma GCC unroll 16
+    for (int d = 0; d < kR + kK - 1; ++d) {
+      if (kInside && d >= kK - 1) ahead.template fetch<kC * V::kLanes>(d - (kK - 1), x);
+      if (!kInside && rows[d] == nullptr) continue;
+      const T* const row = (kInside ? rows[0] + d * ahead.pitch : rows[d]) + x;
+      Register raw[kC + 1];
+#pragma GCC unroll 8
+      for (int c = V::kShifts && kK > 1 ? 0 : 1; c <= kC; ++c) {
+        raw[c] = V::load(row + (c - 1) * V::kLanes);
+        keep_in_register(raw[c]);
+      }
+      add_shifted<0>(sums, row, raw, d);
+    }
+  }
+
+ private:
+  template <int kB, int kR, int kC>
+  __attribute__((always_inline)) void add_shifted(Sums<V, kR, kC>& sums, const T* row,
+                                                  const Register (&raw)[kC + 1], int d) const {
+    Register in[kC];
+#pragma GCC unroll 8
+    for (int c = 0; c < kC; ++c) {
+      if constexpr (kB == 0) {
+        in[c] = raw[c + 1];
+      } else if constexpr (V::kShifts) {
+        in[c] = V::template shift_in<kB>(raw[c], raw[c + 1]);
+      } else {
+        in[c] = V::load(row + c * V::kLanes - kB);
+      }
+      keep_in_register(in[c]);
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < kR; ++i) {
+      const int a = i + kK - 1 - d;
+      if (a < 0 || a >= kK) continue;
+#pragma GCC unroll 8
+      for (int c = 0; c < kC; ++c) sums.of[i][c] = V::fma(in[c], taps[a * kK + kB], sums.of[i][c]);
+    }
+    if constexpr (kB + 1 < kK) add_shifted<kB + 1>(sums, row, raw, d);
+  }
+};
+
+/// Taps of any filter, in slices that the registers hold.
+template <class V>
+struct SmallFilter<V, 0> {
+  explicit SmallFilter(const ElementOf<V>*) {}
+};
+
+/// Rows of the full convolution. kK: the filter's size, or 0 for any.
+template <class V, int kK>
+class FullRows {
+ public:
+  using T = ElementOf<V>;
+  using Register = typename V::Register;
+  static constexpr int kR = kK > 0 ? V::kRowsSmall : V::kRows;
+  static constexpr int kC = kK > 0 ? V::kColumnsSmall : V::kColumns;
+
+  explicit FullRows(const Image<T>& image) : image_(image), k_(image.filter_size) {
+    width_ = image.full_width();
+    vectors_ = round_up<V>(width_) / V::kLanes;
+    pad_ = round_up<V>(k_ - 1);
+    const std::int64_t block = kC * V::kLanes;
+    v_left_ = (k_ - 1 + block - 1) / block * kC;
+    const std::int64_t inner = (image_.width / V::kLanes - v_left_) / kC * kC;
+    v_right_ = v_left_ + inner;
+    if (inner < 2 * kC) v_left_ = v_right_ = 0;
+    left_pitch_ = pad_ + v_left_ * V::kLanes;
+    right_pitch_ = pad_ + (vectors_ - v_right_) * V::kLanes;
+  }
+
+  static constexpr std::int64_t kTaps = kMaxFilter * kMaxFilter * 8 + 56;
+  static constexpr std::int64_t kCopies = 40 << 10;
+
+  /// Of copies of both edges, or of the whole width.
+  std::int64_t chunk_rows() const {
+    const std::int64_t groups =
+        (kCopies / ((left_pitch_ + right_pitch_ + V::kLanes) * std::int64_t{sizeof(T)}) -
+         (k_ - 1)) /
+        kR;
+    return (groups < 1 ? 1 : groups) * kR;
+  }
+  std::int64_t bytes() const {
+    return kTaps + (chunk_rows() + k_ - 1) * (left_pitch_ + right_pitch_) * std::int64_t{sizeof(T)};
+  }
+
+  void rows(std::int64_t begin, std::int64_t end, T* out, std::int64_t pitch) {
+    const SmallFilter<V, kK> filter(image_.taps);
+    if constexpr (kK == 0) {
+      T* const taps = reinterpret_cast<T*>(image_.workspace);
+      for (std::int64_t a = 0; a < k_; ++a) {
+        for (std::int64_t b = 0; b < k_; ++b) taps[b * k_ + a] = image_.taps[a * k_ + b];
+      }
+      n_slices_ = cut<V>(rows_, taps, k_, slices_);
+    }
+
+    const std::int64_t chunk = chunk_rows();
+    T* const left = reinterpret_cast<T*>(image_.workspace + kTaps);
+    T* const right = left + (chunk + k_ - 1) * left_pitch_;
+    for (std::int64_t at = begin; at < end; at += chunk) {
+      const std::int64_t chunk_end = at + chunk < end ? at + chunk : end;
+      const std::int64_t top = at - (k_ - 1);
+      const std::int64_t first = top > 0 ? top : 0;
+      const std::int64_t last = chunk_end < image_.height ? chunk_end : image_.height;
+      copy(first, last, 0, v_left_, left + (first - top) * left_pitch_, left_pitch_);
+      copy(first, last, v_right_, vectors_, right + (first - top) * right_pitch_, right_pitch_);
+      for (std::int64_t i = at; i < chunk_end; i += kR, out += kR * pitch) {
+        const std::int64_t count = chunk_end - i < kR ? chunk_end - i : kR;
+        const std::int64_t y = i - (k_ - 1);
+        if (v_right_ > 0) {
+          point(y, i + count, left + (y - top) * left_pitch_ + pad_, left_pitch_);
+          blocks<kC, false>(filter, 0, v_left_, 0, count, out, pitch);
+          point(y, i + count, image_.pixels + y * image_.width, image_.width);
+          if (y >= 0 && i + kR <= image_.height) {
+            blocks<kC, true>(filter, v_left_, v_right_, 0, count, out, pitch);
+          } else {
+            blocks<kC, false>(filter, v_left_, v_right_, 0, count, out, pitch);
+          }
+        }
+        point(y, i + count, right + (y - top) * right_pitch_ + pad_, right_pitch_);
+        std::int64_t v = v_right_ + (vectors_ - v_right_) / kC * kC;
+        blocks<kC, false>(filter, v_right_, v, v_right_, count, out, pitch);
+        if constexpr (kC > 2) {
+          if (v + 2 <= vectors_) {
+            blocks<2, false>(filter, v, v + 2, v_right_, count, out, pitch);
+            v += 2;
+          }
+        }
+        blocks<1, false>(filter, v, vectors_, v_right_, count, out, pitch);
+      }
+    }
+  }
+
+ private:
+  void point(std::int64_t y, std::int64_t end, const T* row, std::int64_t pitch) {
+    ahead_ = {row + (kR + k_ - 1) * pitch, pitch};
+    if (end > image_.height) end = image_.height;
+    for (std::int64_t d = 0; d < kR + k_ - 1; ++d, row += pitch)
+      rows_[d] = y + d >= 0 && y + d < end ? row : nullptr;
+  }
+
+  template <int kN, bool kPrefetch>
+  __attribute__((noinline)) void blocks(const SmallFilter<V, kK>& taps, std::int64_t v,
+                                        std::int64_t v_end, std::int64_t v_zero, std::int64_t count,
+                                        T* out, std::int64_t pitch) const {
+    static constexpr std::int64_t kOffsets[kMaxFilter] = {
+        0,   -1,  -2,  -3,  -4,  -5,  -6,  -7,  -8,  -9,  -10, -11, -12, -13, -14, -15,
+        -16, -17, -18, -19, -20, -21, -22, -23, -24, -25, -26, -27, -28, -29, -30};
+    const SmallFilter<V, kK> filter = taps;  // a store could alias what is not local
+    for (; v < v_end; v += kN) {
+      Sums<V, kR, kN> sums;
+      sums.clear();
+      const std::int64_t x = (v - v_zero) * V::kLanes;
+      if constexpr (kK > 0) {
+        filter.template add_to<kR, kN, kPrefetch>(sums, rows_, x, ahead_);
+      } else {
+        sums.template add<kPrefetch>(slices_[0], x, kOffsets, k_, ahead_);
+        for (int n = 1; n < n_slices_; ++n)
+          sums.template add<false>(slices_[n], x, kOffsets, k_, ahead_);
+      }
+      sums.store(out + v * V::kLanes, pitch, count, width_ - v * V::kLanes);
+    }
+  }
+
+  /// Columns of the vectors v_begin..v_end and of what lies to their left as far as the filter
+  /// reaches, zeros outside of the image.
+  void copy(std::int64_t y_begin, std::int64_t y_end, std::int64_t v_begin, std::int64_t v_end,
+            T* to, std::int64_t pitch) const {
+    if (v_begin == v_end) return;
+    const std::int64_t width = image_.width;
+    const std::int64_t begin = v_begin * V::kLanes - pad_, end = v_end * V::kLanes;
+    const std::int64_t inside = begin < 0 ? 0 : begin;  // both are whole vectors
+    for (std::int64_t y = y_begin; y < y_end; ++y, to += pitch) {
+      const T* const row = image_.pixels + y * width;
+      T* const target = to - begin;
+      std::int64_t x = begin;
+      for (; x < inside; x += V::kLanes) V::store(target + x, V::zero());
+      for (; x + V::kLanes <= width && x < end; x += V::kLanes)
+        V::store(target + x, V::load(row + x));
+      if (x < width && x < end) {
+        V::store(target + x, V::load(row + x, V::lanes(0, width - x)));
+        x += V::kLanes;
+      }
+      for (; x < end; x += V::kLanes) V::store(target + x, V::zero());
+    }
+  }
+
+  const Image<T>& image_;
+  std::int64_t k_, width_, vectors_, pad_, v_left_, v_right_, left_pitch_, right_pitch_;
+  const T* rows_[kR + kMaxFilter];
+  Slice<T> slices_[kMaxFilter];
+  int n_slices_ = 0;
+  Ahead<V> ahead_;
+};
+
+/// Calls `body` with the FullRows for the image's filter.
+template <class V, class Body>
+inline auto with_full_rows(const Image<ElementOf<V>>& image, const Body& body) {
+  switch (image.filter_size) {
+    case 1:
+      return body(FullRows<V, 1>(image));
+    case 2:
+      return body(FullRows<V, 2>(image));
+    case 3:
+      return body(FullRows<V, 3>(image));
+    case 4:
+      return body(FullRows<V, 4>(image));
+    case 5:
+      return body(FullRows<V, 5>(image));
+    default:
+      return body(FullRows<V, 0>(image));
+  }
+}
+
+}  // namespace
+}  // namespace convscale

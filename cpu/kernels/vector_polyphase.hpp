@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "cpu/kernels/vector_full.hpp"
+#include "cpu/kernels/vector_phases.hpp"
+
+namespace convscale {
+namespace {
+
+template <class V, int kR>
+class Polyphase {
+ public:
+  using T = ElementOf<V>;
+  using Register = typename V::Register;
+  static constexpr int kC = V::kColumns;
+  static constexpr std::int64_t kLanes = V::kLanes;
+
+  explicit Polyphase(const Image<T>& image)
+      : image_(image), k_(image.filter_size), s_(image.stride) {
+    width_ = image.out_width();
+    vectors_ = round_up<V>(width_) / kLanes;
+    pad_ = round_up<V>((k_ - 1) / s_);
+    buffer_rows_ = (kR - 1) * s_ + k_;
+    const std::int64_t fits =
+        V::kNearBytes / (buffer_rows_ * s_ * kLanes * std::int64_t{sizeof(T)});
+    run_ = (fits - pad_ / kLanes) / kC * kC;
+    if (run_ < kC) run_ = kC;
+    phase_pitch_ = pad_ + run_ * kLanes;
+    row_pitch_ = s_ * phase_pitch_;
+  }
+  static constexpr std::int64_t kTaps = (kMaxFilter * kMaxFilter * 8 + 63) / 64 * 64;
+  std::int64_t bytes() const { return kTaps + buffer_rows_ * row_pitch_ * std::int64_t{sizeof(T)}; }
+  /// True where a few rows' phases lie in the first cache.
+  bool is_near() const { return bytes() - kTaps <= V::kNearBytes * 5 / 4; }
+
+  void rows(std::int64_t begin, std::int64_t end, T* out) {
+    T* const taps = reinterpret_cast<T*>(image_.workspace);
+    buffer_ = reinterpret_cast<T*>(image_.workspace + kTaps) + pad_;
+    for (std::int64_t b = 0; b < k_; ++b) offsets_[b] = b % s_ * phase_pitch_ - b / s_;
+    // Rows of pixels modulo the stride: each residue has taps v, v + S, .. and rows of its own.
+    std::int64_t at = 0;
+    T* of_residue = taps;
+    for (std::int64_t v = 0; v < s_; ++v) {
+      const std::int64_t count = taps_of(v);
+      for (std::int64_t b = 0; b < k_; ++b) {
+        for (std::int64_t u = 0; u < count; ++u)
+          of_residue[b * count + u] = image_.taps[(v + u * s_) * k_ + b];
+      }
+      n_slices_ += cut<V>(rows_ + at, of_residue, count, slices_ + n_slices_);
+      at += kR + count - 1;
+      of_residue += k_ * count;
+    }
+    for (std::int64_t i = begin; i < end; i += kR, out += kR * width_)
+      group(i, end - i < kR ? end - i : kR, out);
+  }
+
+ private:
+  /// Rows of the filter whose number is v modulo the stride.
+  std::int64_t taps_of(std::int64_t v) const { return (k_ - v + s_ - 1) / s_; }
+
+  void group(std::int64_t i, std::int64_t count, T* out) {
+    top_ = i * s_ - (k_ - 1);
+    first_ = top_ > 0 ? top_ : 0;
+    const std::int64_t bottom = (i + count - 1) * s_ + 1;
+    last_ = bottom < image_.height ? bottom : image_.height;
+    int at = 0;
+    for (std::int64_t v = 0; v < s_; ++v) {
+      const std::int64_t count_v = taps_of(v);
+      for (std::int64_t d = 0; d < kR + count_v - 1; ++d, ++at) {
+        const std::int64_t n = k_ - 1 + (d - (count_v - 1)) * s_ - v;
+        rows_[at] = top_ + n >= 0 && top_ + n < last_ ? buffer_ + n * row_pitch_ : nullptr;
+      }
+    }
+    // A run of vectors passes through the buffer, block by block.
+    for (v_run_ = 0; v_run_ < vectors_; v_run_ += run_) {
+      const std::int64_t end = v_run_ + run_ < vectors_ ? v_run_ + run_ : vectors_;
+      if (v_run_ == 0) {
+        sort(-pad_ / kLanes, 0);
+      } else {
+        carry();
+      }
+      std::int64_t v = v_run_;
+      for (; v + kC <= end; v += kC) block<kC>(v, count, out);
+      if constexpr (kC > 2) {
+        for (; v + 2 <= end; v += 2) block<2>(v, count, out);
+      }
+      for (; v < end; ++v) block<1>(v, count, out);
+    }
+  }
+
+  /// What lies left of the run is the end of the run before.
+  void carry() const {
+    for (std::int64_t y = first_; y < last_; ++y) {
+      T* row = buffer_ + (y - top_) * row_pitch_;
+      for (std::int64_t r = 0; r < s_; ++r, row += phase_pitch_) {
+        for (std::int64_t x = -pad_; x < 0; x += kLanes)
+          V::store(row + x, V::load(row + run_ * kLanes + x));
+      }
+    }
+  }
+
+  template <int kN>
+  __attribute__((noinline)) void block(std::int64_t v, std::int64_t count, T* out) const {
+    sort(v, v + kN);
+    Sums<V, kR, kN> sums;
+    sums.clear();
+    const std::int64_t x = (v - v_run_) * kLanes;
+    for (int n = 0; n < n_slices_; ++n)
+      sums.template add<false>(slices_[n], x, offsets_, k_, Ahead<V>{});
+    sums.store(out + v * kLanes, width_, count, width_ - v * kLanes);
+  }
+
+  void sort(std::int64_t v, std::int64_t v_end) const {
+    switch (s_) {
+      case 2:
+        return sort_by<2>(v, v_end);
+      case 3:
+        return sort_by<3>(v, v_end);
+      case 4:
+        return sort_by<4>(v, v_end);
+      case 5:
+        return sort_by<5>(v, v_end);
+      case 6:
+        return sort_by<6>(v, v_end);
+      case 7:
+        return sort_by<7>(v, v_end);
+      default:
+        return sort_any(v, v_end);
+    }
+  }
+
+  /// Phase r of a row holds columns S m - r.
+  template <int kS>
+  void sort_by(std::int64_t v, std::int64_t v_end) const {
+    constexpr std::int64_t kGroup = kS * kLanes, kLine = 64 / std::int64_t{sizeof(T)};
+    const std::int64_t width = image_.width, pitch = phase_pitch_;
+    const std::int64_t begin = v * kGroup - (kS - 1), end = v_end * kGroup - (kS - 1);
+    const std::int64_t ahead = kR * kS * width;
+    const T* pixels = image_.pixels + first_ * width;
+    T* row = buffer_ + (first_ - top_) * row_pitch_ + (v - v_run_) * kLanes;
+    const auto rows = [&](auto load) __attribute__((always_inline)) {
+      for (std::int64_t y = first_; y < last_; ++y, pixels += width, row += row_pitch_) {
+        T* target = row;
+        for (std::int64_t x = begin; x < end; x += kGroup, target += kLanes) {
+          Register in[kS];
+#pragma GCC unroll 8
+          for (int n = 0; n < kS; ++n) in[n] = load(x + n * kLanes);
+#pragma GCC unroll 8
+          for (int n = 0; n < kGroup; n += kLine)
+            __builtin_prefetch(pixels + x + n + ahead, 0, V::kPrefetch);
+          for_each_phase<V, kS>(
+              in, kS, [&](int r, Register columns) __attribute__((always_inline)) {
+                V::store(target + r * pitch, columns);
+              });
+        }
+      }
+    };
+    if (begin >= 0 && end <= width) {
+      rows([&](std::int64_t x) __attribute__((always_inline)) { return V::load(pixels + x); });
+    } else {
+      rows([&](std::int64_t x) __attribute__((always_inline)) {
+        return V::load(pixels + x, V::lanes(-x, width - x));
+      });
+    }
+  }
+
+  void sort_any(std::int64_t v, std::int64_t v_end) const {
+    for (std::int64_t y = first_; y < last_; ++y) {
+      const T* pixels = image_.pixels + y * image_.width;
+      T* row = buffer_ + (y - top_) * row_pitch_ - v_run_ * kLanes;
+      for (std::int64_t r = 0; r < s_; ++r) {
+        for (std::int64_t m = v * kLanes; m < v_end * kLanes; ++m) {
+          const std::int64_t x = m * s_ - r;
+          row[r * phase_pitch_ + m] = x >= 0 && x < image_.width ? pixels[x] : T(0);
+        }
+      }
+    }
+  }
+
+  const Image<T>& image_;
+  std::int64_t k_, s_;
+  std::int64_t width_, vectors_, pad_, run_, phase_pitch_, row_pitch_, buffer_rows_;
+  std::int64_t top_ = 0, first_ = 0, last_ = 0, v_run_ = 0;
+  T* buffer_ = nullptr;
+  std::int64_t offsets_[kMaxFilter];
+  const T* rows_[(kR + 1) * kMaxFilter + kMaxFilter];
+  Slice<T> slices_[kMaxFilter + 8];
+  int n_slices_ = 0;
+};
+
+template <class V>
+std::int64_t polyphase_bytes(const Image<ElementOf<V>>& image) {
+  const Polyphase<V, V::kRows> sums(image);
+  return sums.is_near() ? sums.bytes() : Polyphase<V, V::kRows / 2>(image).bytes();
+}
+
+template <class V>
+void polyphase_rows(const Image<ElementOf<V>>& image, std::int64_t begin, std::int64_t end,
+                    ElementOf<V>* out) {
+  Polyphase<V, V::kRows> sums(image);
+  if (sums.is_near()) return sums.rows(begin, end, out);
+  Polyphase<V, V::kRows / 2>(image).rows(begin, end, out);
+}
+
+}  // namespace
+}  // namespace convscale

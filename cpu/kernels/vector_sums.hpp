@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "cpu/row_kernel.hpp"
+
+namespace convscale {
+namespace {
+
+template <class V>
+using ElementOf = typename V::Element;
+
+/// Without this GCC loads a vector again for each multiply-add that uses it.
+template <class Register>
+inline void keep_in_register(Register& v) {
+  asm("" : "+v"(v));
+}
+
+template <class V>
+constexpr std::int64_t round_up(std::int64_t count) {
+  return (count + V::kLanes - 1) / V::kLanes * V::kLanes;
+}
+
+/// Rows of taps that are summed together, and the rows of pixels that they meet: output row i and
+/// tap u meet rows[i - u + count - 1]; null: outside of the image.
+template <class T>
+struct Slice {
+  const T* const* rows;
+  const T* taps;  // [b][u], `pitch` from b to b + 1
+  std::int64_t pitch;
+  int count;
+};
+
+/// Cuts `count` rows of taps, [b][u], into slices that the registers hold, and says how many.
+template <class V>
+inline int cut(const ElementOf<V>* const* rows, const ElementOf<V>* taps, std::int64_t count,
+               Slice<ElementOf<V>>* slices) {
+  const std::int64_t n = (count + V::kSlice - 1) / V::kSlice;
+  std::int64_t u = 0;
+  for (std::int64_t i = 0; i < n; ++i) {
+    const std::int64_t of_slice = (count - u + n - i - 1) / (n - i);
+    slices[i] = {rows + count - u - of_slice, taps + u, count, static_cast<int>(of_slice)};
+    u += of_slice;
+  }
+  return static_cast<int>(n);
+}
+
+/// What a block may ask for ahead: so many rows, `pitch` elements apart.
+template <class V>
+struct Ahead {
+  const ElementOf<V>* pixels;
+  std::int64_t pitch;
+
+  /// Columns x .. x + kWidth of row `r`; never faults.
+  template <int kWidth>
+  __attribute__((always_inline)) void fetch(std::int64_t r, std::int64_t x) const {
+    constexpr int kLine = 64 / static_cast<int>(sizeof(ElementOf<V>));
+#pragma GCC unroll 8
+    for (int n = 0; n < kWidth; n += kLine)
+      __builtin_prefetch(pixels + r * pitch + x + n, 0, V::kPrefetch);
+  }
+};
+
+/// kR x kC vectors of outputs.
+template <class V, int kR, int kC>
+struct Sums {
+  using T = ElementOf<V>;
+  using Register = typename V::Register;
+  Register of[kR][kC];
+
+  __attribute__((always_inline)) void clear() {
+#pragma GCC unroll 8
+    for (int i = 0; i < kR; ++i) {
+#pragma GCC unroll 8
+      for (int c = 0; c < kC; ++c) of[i][c] = V::zero();
+    }
+  }
+
+  template <int kU, bool kPrefetch>
+  __attribute__((always_inline)) void add(const Slice<T>& slice, std::int64_t x,
+                                          const std::int64_t* offsets, std::int64_t k,
+                                          const Ahead<V>& ahead) {
+    const T* taps = slice.taps;
+    for (std::int64_t b = 0; b < k; ++b, taps += slice.pitch) {
+      const std::int64_t at = x + offsets[b];
+      if (kPrefetch) {
+        for (std::int64_t r = b; r < kR; r += k) ahead.template fetch<kC * V::kLanes>(r, x);
+      }
+      Register tap[kU];
+#pragma GCC unroll 8
+      for (int u = 0; u < kU; ++u) {
+        tap[u] = V::broadcast(taps[u]);
+        keep_in_register(tap[u]);
+      }
+#pragma GCC unroll 16
+      for (int d = 0; d < kR + kU - 1; ++d) {
+        const T* row = slice.rows[d];
+        if (row == nullptr) continue;
+        Register in[kC];
+#pragma GCC unroll 8
+        for (int c = 0; c < kC; ++c) {
+          in[c] = V::load(row + at + c * V::kLanes);
+          keep_in_register(in[c]);
+        }
+#pragma GCC unroll 8
+        for (int i = 0; i < kR; ++i) {
+          const int u = i + kU - 1 - d;
+          if (u < 0 || u >= kU) continue;
+#pragma GCC unroll 8
+          for (int c = 0; c < kC; ++c) of[i][c] = V::fma(in[c], tap[u], of[i][c]);
+        }
+      }
+    }
+  }
+
+  template <bool kPrefetch>
+  __attribute__((always_inline)) void add(const Slice<T>& slice, std::int64_t x,
+                                          const std::int64_t* offsets, std::int64_t k,
+                                          const Ahead<V>& ahead) {
+    switch (slice.count) {
+      case 1:
+        return add<1, kPrefetch>(slice, x, offsets, k, ahead);
+      case 2:
+        return add<2, kPrefetch>(slice, x, offsets, k, ahead);
+      case 3:
+        return add<3, kPrefetch>(slice, x, offsets, k, ahead);
+      case 4:
+        return add<4, kPrefetch>(slice, x, offsets, k, ahead);
+      case 5:
+        if constexpr (V::kSlice >= 5) return add<5, kPrefetch>(slice, x, offsets, k, ahead);
+        break;
+      case 6:
+        if constexpr (V::kSlice >= 6) return add<6, kPrefetch>(slice, x, offsets, k, ahead);
+        break;
+      case 7:
+        if constexpr (V::kSlice >= 7) return add<7, kPrefetch>(slice, x, offsets, k, ahead);
+        break;
+      case 8:
+        if constexpr (V::kSlice >= 8) return add<8, kPrefetch>(slice, x, offsets, k, ahead);
+        break;
+    }
+  }
+
+  /// Stores the first `rows` rows, and of a row what lies before `width`.
+  __attribute__((always_inline)) void store(T* out, std::int64_t pitch, std::int64_t rows,
+                                            std::int64_t width) const {
+#pragma GCC unroll 8
+    for (int i = 0; i < kR; ++i) {
+      if (i >= rows) break;
+#pragma GCC unroll 8
+      for (int c = 0; c < kC; ++c) {
+        T* target = out + i * pitch + c * V::kLanes;
+        if ((c + 1) * V::kLanes <= width) {
+          V::store(target, of[i][c]);
+        } else {
+          V::store(target, of[i][c], V::lanes(0, width - c * V::kLanes));
+        }
+      }
+    }
+  }
+};
+
+}  // namespace
+}  // namespace convscale
