@@ -17,9 +17,11 @@ import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, Callable, NoReturn, Optional, Sequence
+from typing import BinaryIO, Callable, NoReturn, Optional, Sequence, TypeVar
 
 from convscale import import_errors
+
+T = TypeVar("T")
 
 OK, USAGE, UNSUPPORTED, VERIFICATION, FAILURE, INTERRUPTED = 0, 2, 3, 4, 5, 130
 
@@ -332,3 +334,12 @@ def parse_list(option: str, text: str) -> list[str]:
 
 def parse_choices(option: str, text: str, known: Sequence[str]) -> list[str]:
     return [parse_choice(option, value, known) for value in parse_list(option, text)]
+
+
+def parse_unique(option: str, text: str, parse: Callable[[str, str], T]) -> tuple[T, ...]:
+    """The elements of a list, in its order, by `parse`, none of them twice."""
+    parsed = [parse(option, element) for element in parse_list(option, text)]
+    unique = tuple(dict.fromkeys(parsed))
+    if len(unique) != len(parsed):
+        raise UsageError(f"{option} {text}: has an element twice; leave one out")
+    return unique

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Iterable, Optional, Sequence
 
 from convscale import schema
 from convscale.cli import UsageError
@@ -140,6 +140,35 @@ def load(path: Path) -> Document:
     _check(schema.DOCUMENT, raw, name)
     records = [_record(name, index, record) for index, record in enumerate(raw["records"])]
     return Document(raw, name, records)
+
+
+def join(documents: Sequence[Document], first: Document, records: list[Any]) -> dict[str, Any]:
+    """One document for the `records` of several runs. What describes the program and the host is
+    that of `first`."""
+    raws = [document.raw for document in documents]
+    walls = [raw.get("wall_s") for raw in raws]
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "program": first.raw.get("program"),
+        "started_at": min((str(raw["started_at"]) for raw in raws if raw.get("started_at")),
+                          default=None),
+        "wall_s": sum(walls) if walls and None not in walls else None,
+        "interrupted": any(document.is_interrupted for document in documents),
+        "build": first.raw.get("build"),
+        "host": first.raw.get("host"),
+        "devices": _unique(device for raw in raws for device in raw.get("devices") or []),
+        "ranks": max((document.ranks for document in documents), default=1),
+        "hosts": _unique(host for raw in raws for host in raw.get("hosts") or []) or None,
+        "records": records,
+        "break_even": _unique(entry for raw in raws for entry in raw.get("break_even") or [])}
+
+
+def _unique(values: Iterable[Any]) -> list[Any]:
+    seen: list[Any] = []
+    for value in values:
+        if value not in seen:
+            seen.append(value)
+    return seen
 
 
 def _refuse_constant(text: str) -> None:

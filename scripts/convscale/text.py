@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Optional
+from typing import Optional, Sequence
 
 from convscale.vocabulary import CREDIBLE
 
@@ -14,6 +14,7 @@ TIME_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))  # seconds, 
 IMPOSSIBLE_NOTE = "!: more than the hardware can do; the measurement or its ceiling was disturbed"
 
 _DIGITS = 4
+_LONGEST_SAID = 200
 
 
 def _decimals_of(value: float) -> int:
@@ -61,7 +62,26 @@ def escape_markdown(text: str) -> str:
     return re.sub(r"([\\`*_|<>\[\]#])", r"\\\1", " ".join(text.split()))
 
 
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], texts: int = 1) -> str:
+    """`texts` columns at the left hold text; the rest hold numbers."""
+    rule = "|" + "|".join("---" if i < texts else "---:" for i in range(len(header))) + "|"
+    return "\n".join([_markdown_row(header), rule, *map(_markdown_row, rows)])
+
+
+def _markdown_row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(map(escape_markdown, cells)) + " |"
+
+
 def printable(text: str) -> str:
     """Without what would break a line, steer a terminal, or is no Unicode (part of the name of a
     file, perhaps)."""
     return "".join(char if char.isprintable() else "?" for char in text)
+
+
+def last_error(output: str, tool: str) -> str:
+    """The last line of what `tool` printed that begins with its name, as its errors do; "" where
+    there is none. Warnings do not end it."""
+    lines = [line for line in output.splitlines()
+             if line.startswith(f"{tool}: ") and not line.startswith(f"{tool}: warning: ")]
+    line = printable(lines[-1]) if lines else ""
+    return line[:_LONGEST_SAID] + "..." if len(line) > _LONGEST_SAID else line

@@ -9,17 +9,9 @@ from convscale.model.network import (GBIT, Job, Machine, best_speedup, bound_fro
                                      crossover_nodes, floor_s, local_s, scatter_s)
 from convscale.model.published import DEFAULT_JOB, LARGE_JOB
 from convscale.scaling.numbers import digits, plural, time_text
-from convscale.text import escape_markdown as escape
-from convscale.text import printable
+from convscale.text import markdown_table, printable
 
 _NODES = (1, 2, 4, 16, 64, 256, 1000)
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], texts: int = 1) -> str:
-    """`texts` columns at the left hold text; the rest hold numbers."""
-    rule = "|" + "|".join("---" if i < texts else "---:" for i in range(len(header))) + "|"
-    return "\n".join(["| " + " | ".join(map(escape, header)) + " |", rule,
-                      *("| " + " | ".join(map(escape, row)) + " |" for row in rows)])
 
 
 def fit_markdown(found: Fit, source: str) -> str:
@@ -40,7 +32,8 @@ def fit_markdown(found: Fit, source: str) -> str:
         own = records_of_nodes(found.records, kind)
         rows.append([f"an image on a node, c ({kind.label})", time_text(machine.image_s),
                      str(len(own)), _ranks(record.ranks for record in own)])
-    parts = [f"Fitted to {source}:", table(["parameter", "value", "records", "of ranks"], rows)]
+    parts = [f"Fitted to {source}:",
+             markdown_table(["parameter", "value", "records", "of ranks"], rows)]
     made = checks(found)
     several = [check for check in made if check.record.ranks > 1]
     notes = doubts(network)
@@ -50,7 +43,7 @@ def fit_markdown(found: Fit, source: str) -> str:
     if notes:
         parts.append("\n".join(f"* {note}" for note in notes))
     if several:
-        parts += ["The model beside the records of several ranks:", table(
+        parts += ["The model beside the records of several ranks:", markdown_table(
             ["record", "ranks", "distribution", "measured", "model", "measured / model"],
             [[f"{check.kind.label}, {check.record.images} images", str(check.record.ranks),
               printable(check.record.distribute or "-"), time_text(check.record.median_s),
@@ -112,7 +105,7 @@ def crossover_markdown(found: Fit, jobs: Sequence[tuple[Kind, Job]], links: Sequ
                          digits(crossover_nodes(job, other), 3),
                          f"over {reach}" if first is None else str(first),
                          digits(best.factor, 3), str(best.nodes)])
-    return table(["a node", "link", "its images/s, 1 / c", "the link's images/s, B / b",
+    return markdown_table(["a node", "link", "its images/s, 1 / c", "the link's images/s, B / b",
                   "crossover, n*", "bound from nodes", "best speed-up", "at nodes"], rows, texts=2)
 
 
@@ -131,13 +124,13 @@ def times_markdown(job: Job, machine: Machine, links: Sequence[float], most: int
     rows += [[f"scatter, {name}", *(time_text(scatter_s(job, other, count)) if count <= last
                                     else "-" for count in counts)]
              for name, other, last in _networks(machine, links, most, reach)]
-    return table(["nodes", *map(str, counts)], rows)
+    return markdown_table(["nodes", *map(str, counts)], rows)
 
 
 def floors_markdown(links: Sequence[float]) -> str:
     """What scatter cannot go below, whatever the nodes do: arithmetic, no measurement."""
     jobs = (DEFAULT_JOB, LARGE_JOB)
-    return table(["link", *(f"{job.text}, {digits(job.images * job.image_bytes / 1e6)} MB"
+    return markdown_table(["link", *(f"{job.text}, {digits(job.images * job.image_bytes / 1e6)} MB"
                             for job in jobs)],
                  [[f"{link:g} Gbit/s", *(time_text(floor_s(job, link * GBIT)) for job in jobs)]
                   for link in links])

@@ -2,79 +2,41 @@
 """Draws a Chart with matplotlib. Lengths are pixels; the same chart gives the same bytes."""
 from __future__ import annotations
 
-import io
 import math
-import textwrap
 from typing import Any, Callable, Iterable, Sequence
 
 import matplotlib
 import matplotlib.ticker
-from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
-from matplotlib.textpath import TextToPath
 
+from convscale.plots.canvas import (MARGIN, draw_text, draw_title, head_height, new_figure,
+                                    settings, shorten, svg_of, text_width, wrap)
 from convscale.plots.model import Axis, Chart, Line, Panel, Point
-from convscale.plots.style import (BACKGROUND, FONT_SIZE, GRID, INK, LINE_GAP, MUTED, SMALL,
-                                   TITLE_SIZE, WIDTH, Style)
+from convscale.plots.style import (BACKGROUND, GRID, INK, LINE_GAP, MUTED, SMALL, TITLE_SIZE,
+                                   WIDTH, Style)
 from convscale.plots.svg import Svg, finish
 from convscale.plots.ticks import linear_ticks, log_ticks, spread, thin
 
-_DPI = 72  # then a point is a pixel
-_SETTINGS = {"svg.fonttype": "none", "svg.hashsalt": "convscale", "text.parse_math": False,
-             "font.family": "DejaVu Sans", "font.size": FONT_SIZE, "path.simplify": False,
-             "axes.unicode_minus": False, "text.usetex": False}
-_LEFT, _BOTTOM, _BETWEEN, _MARGIN = 52.0, 44.0, 52.0, 12.0
+_LEFT, _BOTTOM, _BETWEEN = 52.0, 44.0, 52.0
 _WIDEST_LABEL = 170.0
 
 
 def draw(chart: Chart) -> Svg:
     """The finished plot."""
-    with matplotlib.rc_context({**matplotlib.rcParamsDefault, **_SETTINGS}):
+    with settings():
         return _draw(chart)
 
 
-def text_width(text: str, size: float, bold: bool = False) -> float:
-    """In the widest of the usual fonts, so that what fits here fits elsewhere."""
-    font = FontProperties(family="DejaVu Sans", size=size, weight="bold" if bold else "normal")
-    width, _, _ = TextToPath().get_text_width_height_descent(text, font, ismath=False)
-    return float(width)
-
-
-def shorten(text: str, size: float, room: float) -> str:
-    """In the middle: names that are alike differ at their ends."""
-    short, kept = text, len(text)
-    while kept and text_width(short, size) > room:
-        kept -= 1
-        short = text[:kept // 2] + "…" + text[len(text) - (kept - kept // 2):]
-    return short
-
-
-def wrap(text: str, size: float, room: float, bold: bool = False) -> list[str]:
-    """Lines that fit, broken between words where that can be."""
-    columns = max(10, math.floor(len(text) * room / max(text_width(text, size, bold), 1.0)))
-    while columns > 10:
-        lines = textwrap.wrap(text, columns)
-        if all(text_width(line, size, bold) <= room for line in lines):
-            return lines
-        columns -= 1
-    return textwrap.wrap(text, columns)
-
-
 def _draw(chart: Chart) -> Svg:
-    title = wrap(chart.title, TITLE_SIZE, WIDTH - 2 * _MARGIN, bold=True)
-    head = _MARGIN + len(title) * (TITLE_SIZE + 5) + 6
+    title = wrap(chart.title, TITLE_SIZE, WIDTH - 2 * MARGIN, bold=True)
+    head = head_height(title)
     heights = [_height(panel) for panel in chart.panels]
     height = head + sum(heights) + _BETWEEN * len(heights) + _BOTTOM
-    figure = Figure(figsize=(WIDTH / _DPI, height / _DPI), dpi=_DPI)
-    figure.patch.set_visible(False)
-    for index, line in enumerate(title):
-        _text(figure, _MARGIN, height - _MARGIN - TITLE_SIZE - index * (TITLE_SIZE + 5), line,
-              INK.light, TITLE_SIZE, weight="bold")
+    figure = new_figure(WIDTH, height)
+    draw_title(figure, height, title)
     labels = [line.label for panel in chart.panels for line in panel.lines if line.label]
     right = min(max((text_width(label, SMALL) for label in labels), default=0.0),
-                _WIDEST_LABEL) + (26 if labels else _MARGIN + 8)
+                _WIDEST_LABEL) + (26 if labels else MARGIN + 8)
     left = max([_LEFT] + [_tick_room(panel) for panel in chart.panels])
     top = height - head
     for index, (panel, tall) in enumerate(zip(chart.panels, heights)):
@@ -83,26 +45,12 @@ def _draw(chart: Chart) -> Svg:
         axes = figure.add_axes(box)
         last = index == len(chart.panels) - 1
         _draw_panel(axes, chart, panel, last)
-        _text(figure, _MARGIN, top + 13, panel.y.label, MUTED.light, SMALL)
+        draw_text(figure, MARGIN, top + 13, panel.y.label, MUTED.light, SMALL)
         _end_labels(figure, axes, panel.lines, WIDTH - right, (top - tall, top))
         top -= tall
-    _text(figure, left + (WIDTH - left - right) / 2, top - 40, chart.x.label, MUTED.light, SMALL,
-          ha="center")
-    return finish(chart.name, chart.title, chart.caption, WIDTH, round(height, 2), _svg(figure))
-
-
-def _svg(figure: Any) -> str:
-    buffer = io.StringIO()
-    canvas: Any = FigureCanvasSVG(figure)  # Debian 13 has types for a part of it
-    canvas.print_svg(buffer, metadata={"Date": None, "Creator": None})
-    return buffer.getvalue()
-
-
-def _text(figure: Any, x: float, y: float, text: str, colour: str, size: float,
-          **keywords: Any) -> None:
-    """At (x, y) pixels from the lower left corner."""
-    height = figure.get_figheight() * _DPI
-    figure.text(x / WIDTH, y / height, text, color=colour, fontsize=size, **keywords)
+    draw_text(figure, left + (WIDTH - left - right) / 2, top - 40, chart.x.label, MUTED.light,
+              SMALL, ha="center")
+    return finish(chart.name, chart.title, chart.caption, WIDTH, round(height, 2), svg_of(figure))
 
 
 def _height(panel: Panel) -> float:
@@ -269,5 +217,5 @@ def _end_labels(figure: Any, axes: Any, lines: Sequence[Line], right: float,
         colour = line.style.colour.light
         if abs(y - end[1]) > 3 or right - end[0] > 36:
             _leader(axes, (end[0] + 6, end[1]), (right + 6, y), colour)
-        _text(figure, right + 9, y, shorten(line.label, SMALL, _WIDEST_LABEL), colour, SMALL,
-              va="center")
+        draw_text(figure, right + 9, y, shorten(line.label, SMALL, _WIDEST_LABEL), colour, SMALL,
+                  va="center")

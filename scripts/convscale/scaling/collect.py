@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, Iterable, Optional, Sequence
+from typing import Any, Optional, Sequence
 
 from convscale.cli import FAILURE, INTERRUPTED, OK
-from convscale.results import SCHEMA_VERSION, Document, Record
+from convscale.results import Document, Record, join
 from convscale.scaling.folder import Folder, State
 from convscale.scaling.numbers import plural
 from convscale.scaling.options import Request
@@ -89,23 +89,10 @@ def merge(request: Request, found: Sequence[tuple[Step, Document]]) -> dict[str,
     """One document of our schema, with each configuration once. What describes the program and the
     host is that of the first step of the program; `sweep` says it of each step."""
     of_program = [document for step, document in found if step.tool == PROGRAM]
-    first = (of_program or [document for _, document in found] or [Document({}, "", [])])[0].raw
-    raws = [document.raw for _, document in found]
-    walls = [raw.get("wall_s") for raw in raws]
+    documents = [document for _, document in found]
     return {
-        "schema_version": SCHEMA_VERSION,
-        "program": first.get("program"),
-        "started_at": min((str(raw["started_at"]) for raw in raws if raw.get("started_at")),
-                          default=None),
-        "wall_s": sum(walls) if walls and None not in walls else None,
-        "interrupted": any(document.is_interrupted for _, document in found),
-        "build": first.get("build"),
-        "host": first.get("host"),
-        "devices": _unique(device for raw in raws for device in raw.get("devices") or []),
-        "ranks": max((document.ranks for _, document in found), default=1),
-        "hosts": _unique(host for raw in raws for host in raw.get("hosts") or []) or None,
-        "records": _each_once(found)[0],
-        "break_even": _unique(entry for raw in raws for entry in raw.get("break_even") or []),
+        **join(documents, (of_program or documents or [Document({}, "", [])])[0],
+               _each_once(found)[0]),
         "sweep": {
             "request": request.to_json(),
             "steps": [{"name": step.name, "program": document.raw.get("program"),
@@ -133,11 +120,3 @@ def _each_once(found: Sequence[tuple[Step, Document]]) -> tuple[list[Any], list[
             lines.append(f"step {step.name}: measured {plural(left_out, 'row')} again that "
                          "had been measured; they count once")
     return list(records.values()), lines
-
-
-def _unique(values: Iterable[Any]) -> list[Any]:
-    seen: list[Any] = []
-    for value in values:
-        if value not in seen:
-            seen.append(value)
-    return seen

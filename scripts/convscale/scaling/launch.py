@@ -11,7 +11,7 @@ import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Mapping, Protocol, Sequence
+from typing import Mapping, Optional, Protocol, Sequence
 
 from convscale.cli import INTERRUPTED, UnsupportedError
 from convscale.lock import held
@@ -38,7 +38,11 @@ class Launcher(Protocol):
 
 
 class LocalLauncher:
-    """Runs a command on this machine; its standard error is ours, so that its progress is seen."""
+    """Runs a command on this machine. Its standard error is ours, so that its progress is seen;
+    or, if it shall be `quiet`, goes where its output goes."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._quiet = quiet
 
     def command(self, step: Step, command: Sequence[str]) -> list[str]:
         """See Launcher."""
@@ -47,7 +51,8 @@ class LocalLauncher:
     def run(self, step: Step, command: Sequence[str], output: Path) -> int:
         """See Launcher."""
         return _run(self.command(step, command), output, to_group=True,
-                    environment=without_rank(os.environ))
+                    environment=without_rank(os.environ),
+                    errors=subprocess.STDOUT if self._quiet else None)
 
 
 class NodeLauncher:
@@ -115,13 +120,15 @@ def check_mpirun() -> None:
 
 
 def _run(command: Sequence[str], output: Path, to_group: bool,
-         environment: Mapping[str, str]) -> int:
-    """`to_group`: whether an interrupt goes to all of its processes, or to the first."""
+         environment: Mapping[str, str], errors: Optional[int] = None) -> int:
+    """`to_group`: whether an interrupt goes to all of its processes, or to the first. `errors`:
+    where its standard error goes, as Popen has it."""
     with open(output, "wb") as file:
         # A group of its own: a signal from the terminal reaches it through us, once, as a
         # second one would end the program before it has written what it measured.
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file,
-                                   process_group=0, env=environment, pass_fds=held())
+                                   stderr=errors, process_group=0, env=environment,
+                                   pass_fds=held())
     interrupted = False
     while True:
         try:

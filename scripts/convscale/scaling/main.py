@@ -50,7 +50,7 @@ def _sweep(options: Options) -> int:
     launcher = launcher_of(options.placement)
     if options.placement.kind == SLURM:
         check_commands()
-    check_kernels(tools, options.request)
+    check_kernels(tools, options.request.backends, options.request.kernels)
     with ExitStack() as stack:
         try:
             stored_request(Folder(options.out))  # before anything is written into a stranger's

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Callable, Mapping, Optional, Sequence, TypeVar
 
 from convscale.cli import (Parser, UsageError, parse_choice, parse_count, parse_list,
-                           parse_percent, parse_pixels, parse_seconds, parse_size)
+                           parse_percent, parse_pixels, parse_seconds, parse_size,
+                           parse_unique)
 from convscale.scaling.placement import (Placement, add_options, check_nodes, parse_placement,
                                          workers_of_node)
 from convscale.vocabulary import (BACKENDS, BASELINE_KERNELS, DISTRIBUTIONS, DTYPES, METHODS,
@@ -23,7 +24,7 @@ DEFAULT_SIZES = ("64", "128", "256", "512", "1000", "2000")
 DEFAULT_PROGRAM = Path(__file__).resolve().parents[3] / "build/release/bin/convscale"
 
 # What the program takes at most.
-_MOST_WORKERS, _MOST_ITERATIONS, _MOST_SECONDS, MOST_PIXELS = 65536, 10**6, 1e9, 2**48
+MOST_WORKERS, MOST_ITERATIONS, _MOST_SECONDS, MOST_PIXELS = 65536, 10**6, 1e9, 2**48
 
 _OPTIONS = {"modes": "--mode", "num_workers": "--num_workers", "backends": "--backend",
             "kernels": "--kernel", "methods": "--method", "scopes": "--scope",
@@ -222,7 +223,7 @@ def _request(given: argparse.Namespace, workers_per_node: Optional[int]) -> Requ
         default_workers(len(os.sched_getaffinity(0)))
     values = _values
     request = Request(
-        modes=values("--mode", given.mode, ",".join(MODES), _one_of(MODES)),
+        modes=values("--mode", given.mode, ",".join(MODES), one_of(MODES)),
         num_workers=tuple(sorted(values("--num_workers", given.num_workers,
                                         ",".join(map(str, counts)), _workers))),
         size=parse_size("--size", _given(given.size, "1000")),
@@ -231,37 +232,37 @@ def _request(given: argparse.Namespace, workers_per_node: Optional[int]) -> Requ
         mem=parse_pixels("--mem", _given(given.mem, "33554432")),
         mem_per_worker=None if given.mem_per_worker is None
         else parse_pixels("--mem-per-worker", given.mem_per_worker),
-        backends=values("--backend", given.backend, "cpu", _one_of(BACKENDS)),
-        kernels=values("--kernel", given.kernel, "auto", _name),
-        methods=values("--method", given.method, ",".join(METHODS), _one_of(METHODS)),
-        scopes=values("--scope", given.scope, "end-to-end", _one_of(SCOPES)),
-        dtypes=values("--dtype", given.dtype, "float64", _one_of(DTYPES)),
-        iterations=parse_count("--iterations", _given(given.iterations, "10"), 1, _MOST_ITERATIONS),
-        burns=parse_count("--burns", _given(given.burns, "2"), 0, _MOST_ITERATIONS),
+        backends=values("--backend", given.backend, "cpu", one_of(BACKENDS)),
+        kernels=values("--kernel", given.kernel, "auto", parse_kernel),
+        methods=values("--method", given.method, ",".join(METHODS), one_of(METHODS)),
+        scopes=values("--scope", given.scope, "end-to-end", one_of(SCOPES)),
+        dtypes=values("--dtype", given.dtype, "float64", one_of(DTYPES)),
+        iterations=parse_count("--iterations", _given(given.iterations, "10"), 1, MOST_ITERATIONS),
+        burns=parse_count("--burns", _given(given.burns, "2"), 0, MOST_ITERATIONS),
         min_time=_seconds("--min-time", given.min_time),
         max_noise=_percent("--max-noise", given.max_noise),
         timeout=_seconds("--timeout", given.timeout),
         interleave=given.interleave,
         baseline=() if given.baseline is None
-        else values("--baseline", given.baseline, "", _one_of(BASELINE_KERNELS)), **swept)
+        else values("--baseline", given.baseline, "", one_of(BASELINE_KERNELS)), **swept)
     _check(request)
     return request
 
 
 def _swept_nodes(given: argparse.Namespace, workers_per_node: Optional[int]) -> dict[str, Any]:
     per_node = workers_per_node if given.workers_per_node is None else parse_count(
-        "--workers-per-node", given.workers_per_node, 1, _MOST_WORKERS)
+        "--workers-per-node", given.workers_per_node, 1, MOST_WORKERS)
     if per_node is None:
         raise UsageError("--nodes without --workers-per-node: give both")
     nodes = tuple(sorted(_values("--nodes", given.nodes, "", _workers)))
     ranks = parse_count("--ranks-per-node", _given(given.ranks_per_node, "1"), 1, 1024)
     for count, what in ((nodes[-1] * per_node, "workers"), (nodes[-1] * ranks, "ranks")):
-        if count > _MOST_WORKERS:
+        if count > MOST_WORKERS:
             raise UsageError(f"--nodes {nodes[-1]}: makes {count} {what}, and at most "
-                             f"{_MOST_WORKERS} can be; fewer nodes would do")
+                             f"{MOST_WORKERS} can be; fewer nodes would do")
     alone = nodes[-1] * ranks == 1 and given.distribute is None
     distribute = () if alone else _values("--distribute", given.distribute, "scatter",
-                                          _one_of(DISTRIBUTIONS))
+                                          one_of(DISTRIBUTIONS))
     return {"nodes": nodes, "workers_per_node": per_node, "ranks_per_node": ranks,
             "distribute": distribute}
 
@@ -269,11 +270,7 @@ def _swept_nodes(given: argparse.Namespace, workers_per_node: Optional[int]) -> 
 def _values(option: str, text: Optional[str], default: str,
             parse: Callable[[str, str], T]) -> tuple[T, ...]:
     """The elements of a list, in its order."""
-    parsed = [parse(option, element) for element in parse_list(option, _given(text, default))]
-    unique = tuple(dict.fromkeys(parsed))
-    if len(unique) != len(parsed):
-        raise UsageError(f"{option} {text}: has an element twice; leave one out")
-    return unique
+    return parse_unique(option, _given(text, default), parse)
 
 
 def _given(text: Optional[str], default: str) -> str:
@@ -312,15 +309,15 @@ def _check(request: Request) -> None:
                          "convolution; --method full,strided would do")
 
 
-def _one_of(names: tuple[str, ...]) -> Callable[[str, str], str]:
+def one_of(names: tuple[str, ...]) -> Callable[[str, str], str]:
     return lambda option, text: parse_choice(option, text, names)
 
 
 def _workers(option: str, text: str) -> int:
-    return parse_count(option, text, 1, _MOST_WORKERS)
+    return parse_count(option, text, 1, MOST_WORKERS)
 
 
-def _name(option: str, text: str) -> str:
+def parse_kernel(option: str, text: str) -> str:
     if not re.fullmatch(r"[a-z0-9_][a-z0-9_-]*", text):
         raise UsageError(f"{option} {text}: expected the name of a kernel; convscale --list shows "
                          "them")

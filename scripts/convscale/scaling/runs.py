@@ -16,7 +16,6 @@ from convscale.cli import (FAILURE, INTERRUPTED, OK, UNSUPPORTED, USAGE, VERIFIC
 from convscale.results import Document, load
 from convscale.scaling.folder import Folder, State
 from convscale.scaling.launch import Launcher, say
-from convscale.scaling.options import Request
 from convscale.scaling.plan import BASELINE, Step
 from convscale.slurm.environment import without_rank
 from convscale.software import software
@@ -71,15 +70,15 @@ def find_tools(program: Path, with_baseline: bool) -> Tools:
     return Tools(program.resolve(), found[1], found[2], software() if with_baseline else None)
 
 
-def check_kernels(tools: Tools, request: Request) -> None:
-    """Raises UsageError for a kernel that no backend of the request has: every step would end with
+def check_kernels(tools: Tools, backends: Sequence[str], kernels: Sequence[str]) -> None:
+    """Raises UsageError for a kernel that none of the backends has: every step would end with
     that. Says nothing where the program does not list them."""
     done = subprocess.run([str(tools.program), "--list"], capture_output=True, text=True,
                           timeout=60, stdin=subprocess.DEVNULL, check=False, errors="replace",
                           env=without_rank(os.environ))
     listed = re.findall(r"^(\S+) +kernel +(\S+)", done.stdout, re.MULTILINE)
-    known = ["auto"] + [name for backend, name in listed if backend in request.backends]
-    unknown = [name for name in request.kernels if name not in known]
+    known = ["auto"] + [name for backend, name in listed if backend in backends]
+    unknown = [name for name in kernels if name not in known]
     if listed and unknown:
         raise UsageError(f"--kernel {unknown[0]}: expected one of "
                          f"{', '.join(dict.fromkeys(known))}")

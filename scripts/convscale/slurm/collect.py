@@ -14,10 +14,9 @@ from convscale.slurm.job import printed_by
 from convscale.slurm.options import Experiment
 from convscale.slurm.plan import PROGRAM, Run, runs_of
 from convscale.slurm.submit import State
-from convscale.text import printable
+from convscale.text import last_error, printable
 
 _TIMED_OUT = 124  # of `timeout`
-_LONGEST_SAID = 200
 
 
 @dataclass(frozen=True)
@@ -85,12 +84,7 @@ def _said(folder: Folder, name: str, run: Run) -> str:
     if not path.is_file():
         return ""
     output = path.read_text(encoding="utf-8", errors="replace")
-    # Warnings do not end it.
-    lines = [line for line in printed_by(output, run.results).splitlines() if
-             line.startswith(f"{run.tool}: ") and not line.startswith(f"{run.tool}: warning: ")]
-    line = printable(lines[-1]) if lines else ""
-    if len(line) > _LONGEST_SAID:
-        line = line[:_LONGEST_SAID] + "..."
+    line = last_error(printed_by(output, run.results), run.tool)
     return f": {line}" if line else f"; see {path.name} in {printable(str(folder.runs))}"
 
 
