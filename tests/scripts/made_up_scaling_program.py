@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stands in for convscale in the tests of scaling.py: writes made-up records at once.
+"""Stands in for convscale in the tests of scaling.py and heatmap.py: writes made-up records.
 
 behaviour.json beside it says what goes wrong, by a text that is somewhere in the arguments:
 {"exit": {TEXT: CODE}, "skip": {TEXT: REASON}, "wait": TEXT, "finish": TEXT, "truncate": TEXT,
@@ -39,7 +39,9 @@ def records_of(options: dict[str, str], reason: str) -> list[dict[str, Any]]:
         rows.append(made(backend=backend, kernel="avx512" if kernel == "auto" else kernel,
                          method=method, scope=scope, dtype=dtype, size=(height, width),
                          images=int(options["--mem"]) // (height * width),
-                         num_workers=int(workers)))
+                         num_workers=int(workers),
+                         filter_size=int(options.get("--filter-size", "4")),
+                         stride=int(options.get("--stride", "5"))))
     for row in rows:
         row["interleaved"] = "--interleave" in options and len(rows) > 1
     return rows
@@ -67,7 +69,7 @@ def main() -> int:
     if code:
         print(f"convscale: made-up failure {code}", file=sys.stderr)
         return int(code)
-    options = dict(zip(args, args[1:] + [""]))
+    options = {"--scope": "end-to-end", **dict(zip(args, args[1:] + [""]))}
     reason = next((why for key, why in behaviour.get("skip", {}).items() if key in text), "")
     made = document(records_of(options, reason), args)
     made["program"]["version"] = version

@@ -2,6 +2,7 @@
 """A folder and a made-up program for sweeps of scaling.py."""
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import signal
@@ -25,7 +26,9 @@ STEPS = ["strong-full-float64", "throughput-full-float64", "weak-w1-full-float64
 
 
 class Bench:
-    """A made-up program and a folder for a sweep."""
+    """A made-up program and a folder for a sweep, or for what another `script` makes."""
+
+    script, usual = SCALING, OPTIONS
 
     def __init__(self, folder: Path, capture: pytest.CaptureFixture[str],
                  monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,7 +53,7 @@ class Bench:
 
     def start(self, *options: str) -> "subprocess.Popen[str]":
         """In a process of its own."""
-        return SCALING.start(*self.options(*options))
+        return self.script.start(*self.options(*options))
 
     def dry_run(self, *options: str) -> str:
         """The commands."""
@@ -60,10 +63,10 @@ class Bench:
     def run(self, code: int | tuple[int, ...], *options: str) -> str:
         """Standard error of a run that must end with `code`, or one of them. In this process."""
         self.capture.readouterr()
-        given = [str(SCALING.path), *self.options(*(options or OPTIONS))]
+        given = [str(self.script.path), *self.options(*(options or self.usual))]
         self.monkeypatch.setattr(sys, "argv", given)
         with pytest.raises(SystemExit) as ended:
-            run_script("scaling.py", main)
+            run_script(self.script.name, self.script.main)
         self.printed, errors = self.capture.readouterr()
         assert ended.value.code in (code if isinstance(code, tuple) else (code,)), errors
         assert "Traceback" not in errors
@@ -87,8 +90,15 @@ class Bench:
 def bench(tmp_path: Path, capfd: pytest.CaptureFixture[str],
           monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     monkeypatch.setattr("convscale.scaling.write.draw", quick_draw)
+    with handlers_kept():
+        yield Bench(tmp_path, capfd, monkeypatch)
+
+
+@contextlib.contextmanager
+def handlers_kept() -> Iterator[None]:
+    """Those of signals that scripts take."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-    yield Bench(tmp_path, capfd, monkeypatch)
+    yield
     for number, handler in handlers.items():
         signal.signal(number, handler)
 

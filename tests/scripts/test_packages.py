@@ -26,7 +26,7 @@ BROKEN = {  # text of the module, and what it says
     "dependency": ("import no_such_module", "No module named 'no_such_module'")}
 USERS = {"baseline.py": ("numpy", "scipy"), "compare.py": ("numpy",), "model.py": ("scipy",),
          "scaling.py": ("numpy", "matplotlib"), "experiments.py": ("numpy", "scipy"),
-         "gpu_peers.py": ("numpy",)}
+         "gpu_peers.py": ("numpy",), "heatmap.py": ("numpy", "matplotlib")}
 
 
 def arguments(script: str, program: Path, out: Path) -> list[str]:
@@ -34,6 +34,7 @@ def arguments(script: str, program: Path, out: Path) -> list[str]:
             "compare.py": ["nowhere.json", "nowhere.json"], "model.py": ["nowhere.json"],
             "gpu_peers.py": ["--list"],
             "scaling.py": ["--out", str(out), "--program", str(program)],
+            "heatmap.py": ["--out", str(out), "--program", str(program)],
             "experiments.py": ["--out", str(out), "--program", str(program), "--with-baseline",
                                "--experiment", "1x4"]}[script]
 

@@ -117,7 +117,7 @@ def test_nothing_can_run(bench: Bench) -> None:
 
 def interrupt(bench: Bench, number: signal.Signals) -> str:
     """Standard error of a sweep that gets a signal while the program waits for one."""
-    with bench.start(*OPTIONS) as running:
+    with bench.start(*bench.usual) as running:
         end = time.monotonic() + 240
         while not (bench.bin / "waiting").exists() and time.monotonic() < end:
             time.sleep(0.01)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Optional, Sequence
+from typing import Mapping, Optional, Sequence
 
 from convscale.plots.style import Style
 
@@ -70,3 +70,37 @@ class Chart:
     caption: str
     x: Axis
     panels: Sequence[Panel] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One value of a grid."""
+
+    value: Optional[float]  # its colour, from 0 to 1; None has none, as a figure that is wrong
+    text: str
+    is_marked: bool = False
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Cells by (row, column), both counted from 0 at the upper left; those not there are blank."""
+
+    title: str
+    rows: Sequence[str]
+    columns: Sequence[str]
+    cells: Mapping[tuple[int, int], Cell]
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """Grids beside and below each other, which share a scale of colours."""
+
+    name: str  # of its file, without .svg
+    title: str
+    caption: str  # small lines below the title
+    grids: Sequence[Sequence[Grid]]  # by row
+    row_label: str
+    column_label: str
+    value_label: str
+    mark_label: str  # what a marked cell means; empty: none is
+    notes: Sequence[str] = ()
