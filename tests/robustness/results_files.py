@@ -29,6 +29,7 @@ except ImportError as missing:
     skip(f"{sys.executable} has no {missing.name}")
 
 from convscale import cli, compare
+from convscale.heatmap import main as heatmap
 from convscale.model import main as model
 from convscale.scaling import main as scaling
 from convscale.slurm import main as experiments
@@ -66,10 +67,12 @@ def on_ranks(document: Json, ranks: int, distribute: str) -> Json:
 
 @dataclass(frozen=True)
 class Bases:
-    """Whole results files: of single runs, of several ranks, of a sweep, of experiments."""
+    """Whole results files: of single runs, of several ranks, of a heat map, of a sweep, of
+    experiments."""
 
     single: list[Json]
     spread: list[Json]
+    heat_map: Json
     sweep: Mapping[str, Json]  # by their place in the folder
     experiments: Mapping[str, Json]
 
@@ -82,6 +85,11 @@ def make_bases(program: Path, folder: Path) -> Bases:
         single.append(json.loads((folder / "base.json").read_text()))
     spread = [on_ranks(one, ranks, distribute) for one in single[:1] for ranks in (2, 4)
               for distribute in ("scatter", "local")]
+    done = run([sys.executable, "-B", str(ROOT / "scripts/heatmap.py"), "--out", "map", "--program",
+                str(program), "--filter-size", "1,4", "--stride", "1,5", "--size", "16", *_SMALL],
+               folder, timeout_s=600)
+    assert (folder / "map.svg").exists(), done.err.decode()
+    heat_map = json.loads((folder / "map.json").read_text())
     done = run([sys.executable, "-B", str(ROOT / "scripts/scaling.py"), "--out", "sweep",
                 "--program", str(program), "--mem", "8k", "--mem-per-worker", "2k", "--size", "16",
                 "--sizes", "16,32", "-w", "1,2", "--method", "full", "--iterations", "7"], folder,
@@ -98,7 +106,7 @@ def make_bases(program: Path, folder: Path) -> Bases:
         for one in runs_of(request, experiment, None):
             of_experiments[f"runs/{one.results}"] = (
                 single[0] if experiment.nodes == 1 else spread[0])
-    return Bases(single, spread, sweep, of_experiments)
+    return Bases(single, spread, heat_map, sweep, of_experiments)
 
 
 # --- What may be wrong with them
@@ -116,7 +124,7 @@ _LOOKED_AT = re.compile(
     r"times_s|median|mean|min_s|max_s|std|noise|cv|bound|rank|host|images|height|width|work|stat|"
     r"verif|backend|kernel|method|scope|dtype|per_s|interleaved|distribute|device|exchanged|"
     r"barrier|schema|records|program|interrupted|wall|request|steps|kind|format|given|jobs|"
-    r"exit_codes|plots")
+    r"exit_codes|plots|filter_size|stride|warnings|heat_map|problems|argv|started_at|version")
 
 
 def places_of(value: Json, above: tuple[Union[str, int], ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -265,6 +273,11 @@ def for_model(bases: Bases, folder: Path, rng: random.Random) -> list[str]:
     return [f"{index}.json" for index in range(len(documents))]
 
 
+def for_heatmap(bases: Bases, folder: Path, rng: random.Random) -> list[str]:
+    write(folder / "map.json", bases.heat_map, rng, rng.random() < 0.9)
+    return ["--from", "map.json", "--out", "out"]
+
+
 def _folder(files: Mapping[str, Json], folder: Path, rng: random.Random) -> None:
     spoiled = rng.choice(list(files))
     for name, document in files.items():
@@ -285,7 +298,8 @@ Main = Callable[[Sequence[str]], int]
 # name: what makes its files and arguments, how often of a hundred, and its exit codes.
 SCRIPTS: dict[str, tuple[Main, Callable[[Bases, Path, random.Random], list[str]], int,
                          tuple[int, ...]]] = {
-    "compare.py": (compare.main, for_compare, 70, (0, 1, 2)),
+    "compare.py": (compare.main, for_compare, 60, (0, 1, 2)),
+    "heatmap.py": (heatmap.main, for_heatmap, 10, (0, 2)),
     "model.py": (model.main, for_model, 10, (0, 2)),
     "experiments.py": (experiments.main, for_experiments, 15, (0, 2, 3, 4, 5, 130)),
     "scaling.py": (scaling.main, for_scaling, 5, (0, 2, 3, 4, 5, 130))}
