@@ -124,9 +124,8 @@ def _write(result: Result, options: argparse.Namespace) -> None:
     report = compare_report.arrange(result)
     to_stdout = "-" in (options.markdown, options.json)
     stream = sys.stderr if to_stdout else sys.stdout
-    in_colour = (stream.isatty() and not os.environ.get("NO_COLOR")
-                 and os.environ.get("TERM", "dumb") != "dumb")
-    print(compare_report.as_text(report, in_colour), end="", file=stream)
+    text = compare_report.as_text(report, compare_report.in_colour(stream))
+    print(text, end="", file=stream)
     for name, text in ((options.markdown, compare_report.as_markdown(report)),
                        (options.json, compare_report.as_json(result))):
         if name == "-":

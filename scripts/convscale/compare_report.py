@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import textwrap
 from dataclasses import dataclass
-from typing import Any, Optional, Sequence
+from typing import Any, Optional, Sequence, TextIO
 
 import numpy as np
 
@@ -36,7 +37,7 @@ class Report:
 
 
 def arrange(result: Result) -> Report:
-    tested = [c for c in result.comparisons if c.verdict in _TABLE]
+    tested = in_table(result)
     labels = _varying_labels(tested)
     fields = [c.pair.fields for c in tested]
     common = {label: text for label, text in (fields[0] if fields else {}).items()
@@ -53,6 +54,11 @@ def arrange(result: Result) -> Report:
         common=f"{every}: {', '.join(f'{k} {v}' for k, v in common.items())}" if common else "",
         header=header, rows=rows, left=1 + len(labels), notes=_notes(result, tested),
         summary=summary_of(result), failure=_failure(result), warnings=result.warnings)
+
+
+def in_table(result: Result) -> list[Comparison]:
+    """Those that have a row, in the order of the rows."""
+    return [c for c in result.comparisons if c.verdict in _TABLE]
 
 
 def summary_of(result: Result) -> str:
@@ -176,14 +182,20 @@ def _failure(result: Result) -> Optional[str]:
 # --- The three forms
 
 
-def as_text(report: Report, colour: bool) -> str:
+def in_colour(stream: TextIO) -> bool:
+    return (stream.isatty() and not os.environ.get("NO_COLOR")
+            and os.environ.get("TERM", "dumb") != "dumb")
+
+
+def as_text(report: Report, colour: bool, width: int = _WIDTH) -> str:
+    """`width` is that of lines of words; the table takes what it needs."""
     lines = [f"{side + ':':8}{file}" for side, file in report.files] + [""]
     if report.common:
-        lines += textwrap.wrap(report.common, _WIDTH, subsequent_indent="  ")
+        lines += textwrap.wrap(report.common, width, subsequent_indent="  ")
     if report.rows:
         lines += [*_aligned(report, colour), ""]
     for note in report.notes:
-        lines += textwrap.wrap(note, _WIDTH, subsequent_indent="  ")
+        lines += textwrap.wrap(note, width, subsequent_indent="  ")
     lines += [""] if report.notes else []
     lines.append(report.summary)
     if report.failure:

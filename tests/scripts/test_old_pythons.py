@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
-NAMES = ["baseline.py", "compare.py", "experiments.py", "gpu_peers.py", "heatmap.py",
-         "model.py", "scaling.py"]
+NAMES = ["baseline.py", "bench_compare.py", "compare.py", "experiments.py", "gpu_peers.py",
+         "heatmap.py", "model.py", "scaling.py"]
 # Stands in for an old Python: its version is another, and what is read after that is an error.
 OLD = """
 import runpy, sys
