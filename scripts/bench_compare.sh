@@ -116,5 +116,5 @@ folder=$root/build/compare/${commit:0:12}
 mkdir -p -- "$root/build/compare"
 make_source "$folder" "$commit"
 (build_base "$folder")
-exec "${compare[@]}" --results "$root/build/compare/results" \
+exec "${compare[@]}" --results "$(realpath -m --relative-to=. -- "$root/build/compare/results")" \
   "$folder/build/release/bin/convscale" "$root/build/release/bin/convscale" -- "$@"

@@ -21,10 +21,10 @@ class Workload(NamedTuple):
 
     @property
     def pixels(self) -> int:
-        """Enough to be far beyond caches where memory may be the limit; less where many taps are,
-        and where images are small, so that a list takes minutes."""
-        arithmetic = self.method == "full" and self.filter_size >= 7
-        return 2**23 if arithmetic or self.side < 256 else 2**25
+        """More than most caches hold where memory may be the limit, and less elsewhere: all of them
+        are to take minutes."""
+        few_taps = self.filter_size <= 5 and self.stride >= 5
+        return 2**24 if few_taps and self.side >= 256 else 2**23
 
     @property
     def options(self) -> dict[str, str]:

@@ -116,7 +116,7 @@ def make_tree(scripts: Path, tmp_path: Path) -> Tree:
 def test_the_working_tree_is_what_is_measured(tree: Tree) -> None:
     tree.let(times={"4": 1.3})
     out, err = tree.run("HEAD", code=1)  # it is not committed
-    assert f"slower   {ONE}" in out and "\nThe rounds' results: " in out
+    assert f"slower   {ONE}" in out and "\nThe rounds' results: build/compare/results\n" in out
     head = tree.git("rev-parse", "HEAD")
     assert f"before is HEAD ({head[:12]}), after is this working tree" in err
     tree.let(times={"4": 0.7})
