@@ -54,7 +54,7 @@ class BasicPlan {
   virtual bool direct() const { return true; }
   /// It may read pixels that no kept output's window covers (and give them no weight).
   virtual bool reads_all_pixels() const { return false; }
-  /// The way that it takes inside, "4x4 by 5"; empty if it has but one.
+  /// The way that it takes inside, "polyphase"; empty if it has but one.
   virtual std::string path() const { return ""; }
 };
 

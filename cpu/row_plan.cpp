@@ -21,8 +21,11 @@ class RowPlan final : public Plan {
                          .taps = nullptr,
                          .filter_size = shape_.filter_size,
                          .stride = shape_.stride};
-    if (kernel.operations<T>().workspace_bytes)
-      workspace_bytes_ = kernel.operations<T>().workspace_bytes(image, method_ == Method::kStrided);
+    constexpr std::int64_t kLine = 64;
+    if (const auto workspace_bytes = kernel.operations<T>().workspace_bytes) {
+      workspace_bytes_ =
+          (workspace_bytes(image, method_ == Method::kStrided) + kLine - 1) / kLine * kLine;
+    }
   }
 
   std::int64_t scratch_bytes() const override {

@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// avx2: the vector kernel family (vector_kernel.hpp) for AVX2 and FMA.
+// avx2: the vector kernel family (vector_kernel.hpp) for AVX2 and FMA. Sixteen registers hold sums
+// of 4 x 2 vectors, 2 vectors of pixels and up to 4 taps.
 //
 //     for y, x:  out[y][x] = sum over a, b of taps[a][b] * pixels[y-a][x-b]
 //
-// full: 2 K^2 FLOPs an output; each pixel is read from memory once. Sixteen registers hold the sums
-// but not the taps of a 4 x 4 filter, which are read from memory beside the pixels.
-// strided: 2 K^2 FLOPs a kept output, its pixels gathered.
-//
-// Measured with 33 x 1000^2 float64, K 4, S 5, two cores of a Xeon at 33 GB/s, 2026-11-22:
-// full 0.49 of the bound (K 3: 0.77), strided 0.69.
+// docs/results/0.1.0/heatmap-avx2.md has the fractions of the bound.
 #include "cpu/kernels/vector_avx2.hpp"
 #include "cpu/kernels/vector_ceilings.hpp"
 #include "cpu/kernels/vector_kernel.hpp"
@@ -17,7 +13,7 @@ namespace convscale {
 
 extern const RowKernel avx2_kernel = {
     .name = "avx2",
-    .description = "register blocks of 5 rows; gathered lanes for strided",
+    .description = "register blocks; strided rows sorted into phases",
     .isa = kIsaAvx2,
     .float64 = {full_rows<Avx2Float64>, strided_rows<Avx2Float64>, workspace_bytes<Avx2Float64>},
     .float32 = {full_rows<Avx2Float32>, strided_rows<Avx2Float32>, workspace_bytes<Avx2Float32>},

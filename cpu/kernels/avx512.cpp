@@ -1,27 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// avx512: the vector kernel family (vector_kernel.hpp) for AVX-512, and a path of its own for the
-// 4 x 4 filter with a stride of 5:
+// avx512: the vector kernel family (vector_kernel.hpp) for AVX-512. Of 32 registers, sums of 6 x 3
+// vectors take 18; 3 vectors of pixels and up to 8 taps fit beside them.
 //
-//     for i, j:  out[i][j] = sum over a, b < 4 of taps[a][b] * pixels[5i - a][5j - b]
+//     for y, x:  out[y][x] = sum over a, b of taps[a][b] * pixels[y-a][x-b]
 //
-// 32 FLOPs and, with float64, 160 bytes of pixels an output: memory bandwidth decides, and what
-// counts is that every line is asked for early and once. The windows do not overlap. Rows are read
-// as they lie in memory, five vectors (5 x lanes columns, which hold `lanes` windows) at a time,
-// and multiplied by taps laid out to the same period of five. Four rows summed, two shifts and adds
-// leave each window's sum in its last column, from where five permutes pack them. The fifth column
-// of each period meets a tap of 0, and no sum that is packed. Rows of the windows after next are
-// prefetched.
+// full: of the arithmetic peak, pixels in the second-level cache, one core of an EPYC of Zen 5 (90 x
+// 1000 float64, 2026-11-28): K 3 0.65, 4 0.81, 5 0.80, 7 0.85, 9 0.88, 11 0.91, 15 0.93, 31 0.90. From
+// memory, two cores, and strided: docs/results/0.1.0/heatmap-avx512.md.
 //
-// Measured with float64, two cores of a Xeon (2 MiB L2 each) at 33 GB/s, 2026-11-22: strided 0.92
-// of the bound with 33 images of 1000^2 and 0.87 with 268, which fit no cache; full 0.74 and 0.77.
-// docs/results has all kernels.
-//
-// Tried for strided, without gain: windows read from their first column on, which are never in line
-// (3 % slower); sums through a buffer instead of permutes (1 %); prefetching into the first-level
-// cache (11 %) or a few vectors ahead (5 %).
-// Tried for full (33 x 1000^2): blocks of 4 x 2, 5 x 1 and 10 x 1 vectors (within 2 % of 5 x 2);
-// prefetching two groups ahead, or into the first-level cache (within 1 %); no prefetch (17 %
-// slower); shifted loads instead of shifts in registers (5 % slower).
+// Tried for full: one row of pixels at a time and its taps broadcast as they are met, blocks of 6 x 4
+// (K 7 0.73 of the peak: a load for each vector and tap, most of them across two lines); of each two
+// taps, one by a shift in registers (0.78); K known to the compiler (K 7 0.82 with float64 and 0.72
+// with float32, K 11 0.73). For K up to 5: that loop for any size (K 4 took 1.1 to 1.2 of the time).
+// Tried for windows: row by row of a group of columns in place of line by line of all rows (4 x 4 by
+// 5 took 1.1 to 1.2 of the time).
 #include "cpu/kernels/vector_avx512.hpp"
 #include "cpu/kernels/vector_ceilings.hpp"
 #include "cpu/kernels/vector_kernel.hpp"
@@ -30,7 +22,7 @@ namespace convscale {
 
 extern const RowKernel avx512_kernel = {
     .name = "avx512",
-    .description = "register blocks of 5 rows; strided 4 x 4 by 5 at memory speed",
+    .description = "register blocks; strided rows sorted into phases",
     .isa = kIsaAvx512,
     .float64 = {full_rows<Avx512Float64>, strided_rows<Avx512Float64>,
                 workspace_bytes<Avx512Float64>},

@@ -6,8 +6,6 @@
 namespace convscale {
 namespace {
 
-inline constexpr std::int64_t kMaxFilter = 31;
-
 /// The taps of a kK x kK filter in registers, and a block's loop over its pixel rows unrolled: each
 /// vector of pixels is loaded once, and shifted in registers where V can.
 template <class V, int kK>

@@ -7,7 +7,11 @@
 #include "cpu/kernels/vector_windows.hpp"
 
 /// The vector kernel family, written once over a vector type V (vector_avx2.hpp, vector_avx512.hpp)
-/// and compiled by one file for each instruction set.
+/// and compiled by one file for each instruction set. It takes one of four ways:
+///
+/// blocks (vector_full.hpp): every output. windows (vector_windows.hpp): kept outputs whose windows
+/// do not overlap. polyphase (vector_polyphase.hpp): kept outputs whose windows do. gather: what is
+/// left, windows so far apart that their pixels share no vector.
 namespace convscale {
 namespace {
 
@@ -17,8 +21,7 @@ void full_rows(const Image<ElementOf<V>>& image, std::int64_t row_begin, std::in
   with_full_rows<V>(image, [&](auto sums) { sums.rows(row_begin, row_end, out, pitch); });
 }
 
-/// Lanes are neighbouring kept outputs, their pixels are gathered: for strides so large that an
-/// output's pixels fill no vector, and windows that do not overlap.
+/// Lanes are neighbouring kept outputs, their pixels are gathered.
 template <class V>
 void gathered_rows(const Image<ElementOf<V>>& image, std::int64_t row_begin, std::int64_t row_end,
                    ElementOf<V>* out) {
@@ -65,7 +68,7 @@ constexpr StridedWay strided_way(std::int64_t filter_size, std::int64_t stride) 
   return stride <= 7 ? StridedWay::kWindows : StridedWay::kGather;
 }
 
-inline const char* full_path(std::int64_t) { return "blocks"; }
+inline const char* full_path(std::int64_t /*filter_size*/) { return "blocks"; }
 
 inline const char* strided_path(std::int64_t filter_size, std::int64_t stride) {
   switch (strided_way(filter_size, stride)) {

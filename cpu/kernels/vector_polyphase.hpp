@@ -7,6 +7,18 @@
 namespace convscale {
 namespace {
 
+/// Kept outputs whose windows overlap, K > S:
+///     out[i][j] = sum over a, b of taps[a][b] * pixels[S i - a][S j - b]
+/// With b = S q + r, column S j - b is element j - q of phase r, which holds columns S m - r:
+/// sorted into phases, a row of pixels is S rows, and the sums over them are dense
+/// (vector_sums.hpp). The filter's rows split likewise, a = S u + v, into S sets of pixel rows that
+/// never share one.
+///
+/// Groups of kR rows of outputs are summed from left to right, block of columns by block: the
+/// pixels of a block are sorted into a buffer that stays in the first-level cache, and summed at
+/// once. Rows that two groups share are sorted for each: a ring of sorted rows, which lies in the
+/// second-level cache, took from 0.75 (K 15, S 5) to 1.27 (K 5, S 3) of the time (33 x 1000^2
+/// float32, two cores of an EPYC of Zen 5 at 46 GB/s, 2026-11-28).
 template <class V, int kR>
 class Polyphase {
  public:

@@ -15,6 +15,10 @@ inline void keep_in_register(Register& v) {
   asm("" : "+v"(v));
 }
 
+/// The largest filter that the program takes.
+inline constexpr std::int64_t kMaxFilter = 31;
+
+/// Whole vectors of at least `count` elements, in elements.
 template <class V>
 constexpr std::int64_t round_up(std::int64_t count) {
   return (count + V::kLanes - 1) / V::kLanes * V::kLanes;
@@ -60,7 +64,11 @@ struct Ahead {
   }
 };
 
-/// kR x kC vectors of outputs.
+/// kR x kC vectors of outputs, one block of a convolution:
+///     of[i][c] += sum over u, b of taps[b][u] * rows[i - u + count - 1][x + c lanes + offsets[b]]
+/// A tap of each of up to V::kSlice rows of the filter is in a register while the pixel rows pass,
+/// each loaded once: kU taps and kR + kU - 1 loads a column for kR kU multiply-adds. Larger filters
+/// take several slices.
 template <class V, int kR, int kC>
 struct Sums {
   using T = ElementOf<V>;

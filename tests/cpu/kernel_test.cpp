@@ -195,6 +195,41 @@ TEST_P(KernelTest, EveryFilterSizeWithEveryStride) {
   });
 }
 
+/// Blocks, runs, edges and what is left of them, for each way that the vector kernels take: filters
+/// in registers, in one slice and in several; phases sorted in registers and one by one.
+TEST_P(KernelTest, EveryWidthOfEachWay) {
+  struct Way {
+    Method method;
+    std::int64_t k, stride;
+  };
+  constexpr Way kWays[] = {
+      {Method::kFull, 3, 1},     {Method::kFull, 7, 2},     {Method::kFull, 9, 1},
+      {Method::kFull, 17, 3},    {Method::kStrided, 4, 5},  {Method::kStrided, 7, 7},
+      {Method::kStrided, 2, 3},  {Method::kStrided, 3, 2},  {Method::kStrided, 7, 5},
+      {Method::kStrided, 15, 2}, {Method::kStrided, 12, 9}, {Method::kStrided, 9, 12}};
+  const std::string name = GetParam().name;
+  if (name != "avx512" && name != "avx2") GTEST_SKIP() << "it has but one way";
+  std::mt19937_64 random(testing::test_seed());
+  for_each_dtype([&]<class T>() {
+    constexpr Dtype kDtype = sizeof(T) == sizeof(double) ? Dtype::kFloat64 : Dtype::kFloat32;
+    constexpr std::int64_t kWidest = 140;
+    std::set<std::string> paths;
+    for (const auto& [method, k, stride] : kWays) {
+      Shape s{.images = 1, .height = 9, .width = kWidest, .filter_size = k, .stride = stride};
+      KernelChecker<T> checker(GetParam(), s);
+      for (s.width = 1; s.width <= kWidest; ++s.width) {
+        checker.set_data(random_values<T>(random, s.pixels(), -1, 1),
+                         random_values<T>(random, s.taps(), -1, 1), s);
+        const auto at = s.width % 2 == 0 ? GuardedArray<T>::At::kBegin : GuardedArray<T>::At::kEnd;
+        checker.check(s, method, 0, s.out_height(), at);
+        if (HasFatalFailure()) return;
+        paths.insert(GetParam().plan(Request(s, method, kDtype))->path());
+      }
+    }
+    EXPECT_EQ(paths, (std::set<std::string>{"blocks", "gather", "polyphase", "windows"}));
+  });
+}
+
 TEST_P(KernelTest, SampleOfLargerShapes) {
   std::mt19937_64 random(testing::test_seed());
   const auto between = [&](std::int64_t low, std::int64_t high) {
@@ -230,7 +265,7 @@ TEST_P(KernelTest, NotANumberReachesItsOwnOutputsOnly) {
     const T specials[] = {std::numeric_limits<T>::quiet_NaN(), std::numeric_limits<T>::infinity(),
                           -std::numeric_limits<T>::infinity()};
     for (const std::int64_t k : {1, 3, 4, 5, 12}) {
-      for (const std::int64_t stride : {1, 2, 5, 7}) {
+      for (const std::int64_t stride : {1, 2, 5, 7, 9}) {
         const Shape s{.images = 1, .height = 23, .width = 150, .filter_size = k, .stride = stride};
         KernelChecker<T> checker(GetParam(), s);
         for (int repeat = 0; repeat < 20; ++repeat) {
