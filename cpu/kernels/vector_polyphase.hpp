@@ -14,11 +14,12 @@ namespace {
 /// (vector_sums.hpp). The filter's rows split likewise, a = S u + v, into S sets of pixel rows that
 /// never share one.
 ///
-/// Groups of kR rows of outputs are summed from left to right, block of columns by block: the
-/// pixels of a block are sorted into a buffer that stays in the first-level cache, and summed at
-/// once. Rows that two groups share are sorted for each: a ring of sorted rows, which lies in the
-/// second-level cache, took from 0.75 (K 15, S 5) to 1.27 (K 5, S 3) of the time (33 x 1000^2
-/// float32, two cores of an EPYC of Zen 5 at 46 GB/s, 2026-11-28).
+/// Groups of kR rows of outputs are summed from left to right, run of columns by run: the pixels of
+/// a run (or, V::kSortsRuns false, of each of its blocks in turn) are sorted into a buffer that
+/// stays in the first-level cache, and summed at once. Rows that two groups share are sorted for
+/// each: a ring of sorted rows, which lies in the second-level cache, took from 0.75 (K 15, S 5)
+/// to 1.27 (K 5, S 3) of the time (33 x 1000^2 float32, two cores of an EPYC of Zen 5 at 46 GB/s,
+/// 2026-11-28).
 template <class V, int kR>
 class Polyphase {
  public:
@@ -91,6 +92,7 @@ class Polyphase {
       } else {
         carry();
       }
+      if constexpr (V::kSortsRuns) sort(v_run_, end);
       std::int64_t v = v_run_;
       for (; v + kC <= end; v += kC) block<kC>(v, count, out);
       if constexpr (kC > 2) {
@@ -113,7 +115,7 @@ class Polyphase {
 
   template <int kN>
   __attribute__((noinline)) void block(std::int64_t v, std::int64_t count, T* out) const {
-    sort(v, v + kN);
+    if constexpr (!V::kSortsRuns) sort(v, v + kN);
     Sums<V, kR, kN> sums;
     sums.clear();
     const std::int64_t x = (v - v_run_) * kLanes;
