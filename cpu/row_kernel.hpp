@@ -10,6 +10,9 @@
 /// linked into code for every processor.
 namespace convscale {
 
+/// The largest filter that the program takes.
+inline constexpr std::int64_t kMaxFilter = 31;
+
 /// Rows that kernels sum together unless they say otherwise: bands of rows are a multiple of it
 /// where they can be.
 inline constexpr std::int64_t kRowGroup = 6;
@@ -24,7 +27,7 @@ struct Image {
   const T* taps;  ///< (filter_size, filter_size), not flipped
   std::int64_t filter_size;
   std::int64_t stride;
-  std::byte* workspace = nullptr;  ///< workspace_bytes() of the kernel, from a line on
+  std::byte* workspace = nullptr;  ///< what workspace_bytes() asks for, at a multiple of 64 bytes
 
   constexpr std::int64_t full_height() const { return height + filter_size - 1; }
   constexpr std::int64_t full_width() const { return width + filter_size - 1; }
@@ -51,7 +54,7 @@ struct Operations {
   /// Kept rows row_begin..row_end, out_width() elements each, contiguous: the sum above at (y, x) =
   /// (i stride, j stride) only.
   void (*strided_rows)(const Image<T>& image, std::int64_t row_begin, std::int64_t row_end, T* out);
-  /// Of the workspace, for this image's sizes; null: none.
+  /// Bytes that image.workspace must hold for images of these sizes; null: none.
   std::int64_t (*workspace_bytes)(const Image<T>& image, bool strided) = nullptr;
 };
 
@@ -65,8 +68,8 @@ struct RowKernel {
   /// The way that they take inside for a filter and stride; null if there is but one.
   const char* (*full_path)(std::int64_t filter_size) = nullptr;
   const char* (*strided_path)(std::int64_t filter_size, std::int64_t stride) = nullptr;
-  /// Rows that it sums together; null: kRowGroup.
-  std::int64_t (*row_group)(std::int64_t filter_size) = nullptr;
+  /// Output rows that it sums together where every stride-th is kept; null: kRowGroup.
+  std::int64_t (*row_group)(std::int64_t filter_size, std::int64_t stride) = nullptr;
 
   template <class T>
   const Operations<T>& operations() const {

@@ -13,7 +13,10 @@ class RowPlan final : public Plan {
       : kernel_(kernel),
         method_(request.method),
         shape_(request.shape),
-        row_group_(kernel.row_group != nullptr ? kernel.row_group(shape_.filter_size) : kRowGroup),
+        row_group_(
+            kernel.row_group != nullptr
+                ? kernel.row_group(shape_.filter_size, method_ == Method::kFull ? 1 : shape_.stride)
+                : kRowGroup),
         full_(request, row_group_) {
     const Image<T> image{.pixels = nullptr,
                          .height = shape_.height,

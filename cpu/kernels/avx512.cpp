@@ -4,16 +4,16 @@
 //
 //     for y, x:  out[y][x] = sum over a, b of taps[a][b] * pixels[y-a][x-b]
 //
-// full: of the arithmetic peak, pixels in the second-level cache, one core of an EPYC of Zen 5 (90 x
-// 1000 float64, 2026-11-28): K 3 0.65, 4 0.81, 5 0.80, 7 0.85, 9 0.88, 11 0.91, 15 0.93, 31 0.90. From
-// memory, two cores, and strided: docs/results/0.1.0/heatmap-avx512.md.
+// full: of the arithmetic peak, pixels in the second-level cache, one core of an EPYC of Zen 5 (90
+// x 1000 float64, 2026-11-28): K 3 0.65, 4 0.81, 5 0.80, 7 0.85, 9 0.88, 11 0.91, 15 0.93, 31 0.90.
+// From memory, two cores, and strided: docs/results/0.1.0/heatmap-avx512.md.
 //
-// Tried for full: one row of pixels at a time and its taps broadcast as they are met, blocks of 6 x 4
-// (K 7 0.73 of the peak: a load for each vector and tap, most of them across two lines); of each two
-// taps, one by a shift in registers (0.78); K known to the compiler (K 7 0.82 with float64 and 0.72
-// with float32, K 11 0.73). For K up to 5: that loop for any size (K 4 took 1.1 to 1.2 of the time).
-// Tried for windows: row by row of a group of columns in place of line by line of all rows (4 x 4 by
-// 5 took 1.1 to 1.2 of the time).
+// Tried for full: one row of pixels at a time and its taps broadcast as they are met, blocks of 6 x
+// 4 (K 7 0.73 of the peak: a load for each vector and tap, most of them across two lines); of each
+// two taps, one by a shift in registers (0.78); K known to the compiler (K 7 0.82 with float64 and
+// 0.72 with float32, K 11 0.73). For K up to 5: that loop for any size (K 4 took 1.1 to 1.2 of the
+// time). Tried for windows: row by row of a group of columns in place of vector by vector of all
+// rows (4 x 4 by 5 took 1.1 to 1.2 of the time).
 #include "cpu/kernels/vector_avx512.hpp"
 #include "cpu/kernels/vector_ceilings.hpp"
 #include "cpu/kernels/vector_kernel.hpp"

@@ -6,8 +6,12 @@
 namespace convscale {
 namespace {
 
-/// The taps of a kK x kK filter in registers, and a block's loop over its pixel rows unrolled: each
-/// vector of pixels is loaded once, and shifted in registers where V can.
+/// The largest filter whose loops are unrolled.
+inline constexpr std::int64_t kUnrolled = 5;
+
+/// The taps of a kK x kK filter as vectors, in registers as far as they fit, and a block's loop
+/// over its pixel rows unrolled: each vector of pixels is loaded once, and shifted in registers
+/// where V can.
 template <class V, int kK>
 struct SmallFilter {
   using T = ElementOf<V>;
@@ -65,18 +69,21 @@ struct SmallFilter {
   }
 };
 
-/// Taps of any filter, in slices that the registers hold.
+/// Nothing: FullRows cuts larger filters into slices.
 template <class V>
 struct SmallFilter<V, 0> {
   explicit SmallFilter(const ElementOf<V>*) {}
 };
 
 /// Rows of the full convolution. kK: the filter's size, or 0 for any.
+///
+/// Blocks whose pixels all lie inside the image's columns read them there. The columns left and
+/// right of those, or all of a narrow image, are copied with zeros beside them, so that the same
+/// loops sum them: as many rows at a time as kCopies holds. Rows outside of the image are left out.
 template <class V, int kK>
 class FullRows {
  public:
   using T = ElementOf<V>;
-  using Register = typename V::Register;
   static constexpr int kR = kK > 0 ? V::kRowsSmall : V::kRows;
   static constexpr int kC = kK > 0 ? V::kColumnsSmall : V::kColumns;
 
@@ -89,12 +96,11 @@ class FullRows {
     const std::int64_t inner = (image_.width / V::kLanes - v_left_) / kC * kC;
     v_right_ = v_left_ + inner;
     if (inner < 2 * kC) v_left_ = v_right_ = 0;
-    left_pitch_ = pad_ + v_left_ * V::kLanes;
+    left_pitch_ = v_left_ > 0 ? pad_ + v_left_ * V::kLanes : 0;
     right_pitch_ = pad_ + (vectors_ - v_right_) * V::kLanes;
   }
 
-  static constexpr std::int64_t kTaps = kMaxFilter * kMaxFilter * 8 + 56;
-  static constexpr std::int64_t kCopies = 40 << 10;
+  static constexpr std::int64_t kCopies = 40 << 10;  // bytes; more would leave the first cache
 
   /// Of copies of both edges, or of the whole width.
   std::int64_t chunk_rows() const {
@@ -104,10 +110,13 @@ class FullRows {
         kR;
     return (groups < 1 ? 1 : groups) * kR;
   }
+  /// Of the workspace.
   std::int64_t bytes() const {
-    return kTaps + (chunk_rows() + k_ - 1) * (left_pitch_ + right_pitch_) * std::int64_t{sizeof(T)};
+    return kTapBytes +
+           (chunk_rows() + k_ - 1) * (left_pitch_ + right_pitch_) * std::int64_t{sizeof(T)};
   }
 
+  /// Stores rows begin..end, `pitch` elements apart.
   void rows(std::int64_t begin, std::int64_t end, T* out, std::int64_t pitch) {
     const SmallFilter<V, kK> filter(image_.taps);
     if constexpr (kK == 0) {
@@ -119,7 +128,7 @@ class FullRows {
     }
 
     const std::int64_t chunk = chunk_rows();
-    T* const left = reinterpret_cast<T*>(image_.workspace + kTaps);
+    T* const left = reinterpret_cast<T*>(image_.workspace + kTapBytes);
     T* const right = left + (chunk + k_ - 1) * left_pitch_;
     for (std::int64_t at = begin; at < end; at += chunk) {
       const std::int64_t chunk_end = at + chunk < end ? at + chunk : end;
@@ -167,6 +176,7 @@ class FullRows {
   __attribute__((noinline)) void blocks(const SmallFilter<V, kK>& taps, std::int64_t v,
                                         std::int64_t v_end, std::int64_t v_zero, std::int64_t count,
                                         T* out, std::int64_t pitch) const {
+    static_assert(kMaxFilter == 31);
     static constexpr std::int64_t kOffsets[kMaxFilter] = {
         0,   -1,  -2,  -3,  -4,  -5,  -6,  -7,  -8,  -9,  -10, -11, -12, -13, -14, -15,
         -16, -17, -18, -19, -20, -21, -22, -23, -24, -25, -26, -27, -28, -29, -30};

@@ -7,11 +7,12 @@
 #include "cpu/kernels/vector_windows.hpp"
 
 /// The vector kernel family, written once over a vector type V (vector_avx2.hpp, vector_avx512.hpp)
-/// and compiled by one file for each instruction set. It takes one of four ways:
+/// and compiled by one file for each instruction set. It takes one of five ways:
 ///
-/// blocks (vector_full.hpp): every output. windows (vector_windows.hpp): kept outputs whose windows
-/// do not overlap. polyphase (vector_polyphase.hpp): kept outputs whose windows do. gather: what is
-/// left, windows so far apart that their pixels share no vector.
+/// unrolled, blocks (vector_full.hpp): every output; K up to 5, and larger.
+/// windows (vector_windows.hpp): kept outputs whose windows do not overlap, S up to 7.
+/// polyphase (vector_polyphase.hpp): kept outputs whose windows do overlap.
+/// gather: kept outputs whose windows do not overlap, S from 8 on.
 namespace convscale {
 namespace {
 
@@ -54,10 +55,10 @@ void gathered_rows(const Image<ElementOf<V>>& image, std::int64_t row_begin, std
   }
 }
 
-/// Of output rows that are summed together.
+/// Output rows that are summed together.
 template <class Tuning>
-constexpr std::int64_t row_group(std::int64_t filter_size) {
-  return filter_size <= 5 ? Tuning::kRowsSmall : Tuning::kRows;
+constexpr std::int64_t row_group(std::int64_t filter_size, std::int64_t stride) {
+  return filter_size <= kUnrolled && stride == 1 ? Tuning::kRowsSmall : Tuning::kRows;
 }
 
 enum class StridedWay { kFull, kWindows, kPolyphase, kGather };
@@ -68,7 +69,9 @@ constexpr StridedWay strided_way(std::int64_t filter_size, std::int64_t stride) 
   return stride <= 7 ? StridedWay::kWindows : StridedWay::kGather;
 }
 
-inline const char* full_path(std::int64_t /*filter_size*/) { return "blocks"; }
+inline const char* full_path(std::int64_t filter_size) {
+  return filter_size <= kUnrolled ? "unrolled" : "blocks";
+}
 
 inline const char* strided_path(std::int64_t filter_size, std::int64_t stride) {
   switch (strided_way(filter_size, stride)) {

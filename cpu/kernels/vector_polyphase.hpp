@@ -41,16 +41,20 @@ class Polyphase {
     phase_pitch_ = pad_ + run_ * kLanes;
     row_pitch_ = s_ * phase_pitch_;
   }
-  static constexpr std::int64_t kTaps = (kMaxFilter * kMaxFilter * 8 + 63) / 64 * 64;
-  std::int64_t bytes() const { return kTaps + buffer_rows_ * row_pitch_ * std::int64_t{sizeof(T)}; }
-  /// True where a few rows' phases lie in the first cache.
-  bool is_near() const { return bytes() - kTaps <= V::kNearBytes * 5 / 4; }
+  /// Of the workspace.
+  std::int64_t bytes() const {
+    return kTapBytes + buffer_rows_ * row_pitch_ * std::int64_t{sizeof(T)};
+  }
+  /// True where the buffer, or all but its last fifth, is near.
+  bool is_near() const { return bytes() - kTapBytes <= V::kNearBytes * 5 / 4; }
 
+  /// Stores kept rows begin..end, contiguous.
   void rows(std::int64_t begin, std::int64_t end, T* out) {
     T* const taps = reinterpret_cast<T*>(image_.workspace);
-    buffer_ = reinterpret_cast<T*>(image_.workspace + kTaps) + pad_;
+    buffer_ = reinterpret_cast<T*>(image_.workspace + kTapBytes) + pad_;
     for (std::int64_t b = 0; b < k_; ++b) offsets_[b] = b % s_ * phase_pitch_ - b / s_;
     // Rows of pixels modulo the stride: each residue has taps v, v + S, .. and rows of its own.
+    n_slices_ = 0;
     std::int64_t at = 0;
     T* of_residue = taps;
     for (std::int64_t v = 0; v < s_; ++v) {
@@ -197,8 +201,8 @@ class Polyphase {
   std::int64_t top_ = 0, first_ = 0, last_ = 0, v_run_ = 0;
   T* buffer_ = nullptr;
   std::int64_t offsets_[kMaxFilter];
-  const T* rows_[(kR + 1) * kMaxFilter + kMaxFilter];
-  Slice<T> slices_[kMaxFilter + 8];
+  const T* rows_[kR * kMaxFilter];
+  Slice<T> slices_[kMaxFilter];
   int n_slices_ = 0;
 };
 

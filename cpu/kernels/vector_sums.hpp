@@ -15,8 +15,8 @@ inline void keep_in_register(Register& v) {
   asm("" : "+v"(v));
 }
 
-/// The largest filter that the program takes.
-inline constexpr std::int64_t kMaxFilter = 31;
+/// Bytes that the taps of the largest filter take in a workspace, in whole lines.
+inline constexpr std::int64_t kTapBytes = (kMaxFilter * kMaxFilter * 8 + 63) / 64 * 64;
 
 /// Whole vectors of at least `count` elements, in elements.
 template <class V>
@@ -48,7 +48,7 @@ inline int cut(const ElementOf<V>* const* rows, const ElementOf<V>* taps, std::i
   return static_cast<int>(n);
 }
 
-/// What a block may ask for ahead: so many rows, `pitch` elements apart.
+/// What a block asks for ahead: rows from `pixels` on, `pitch` elements apart.
 template <class V>
 struct Ahead {
   const ElementOf<V>* pixels;

@@ -38,6 +38,7 @@ class Windows {
     }
   }
 
+  /// Stores kept rows begin..end, contiguous.
   void rows(std::int64_t begin, std::int64_t end, T* out) const {
     const std::int64_t width = image_.out_width();
     for (std::int64_t i = begin; i < end; ++i, out += width) {

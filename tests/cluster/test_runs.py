@@ -153,7 +153,7 @@ def test_a_slow_link_is_named(cluster: Cluster, program: Path) -> None:
 
 def test_a_slow_host_is_named(cluster: Cluster, program: Path) -> None:
     # The rank on h3 runs for 2 ms at a time, and not for the next 38. A share is 103 million
-    # multiply-adds, one after another: more than 2 ms on any processor.
+    # multiply-adds, two at a time: more than 2 ms on any processor.
     with cluster.slowed("h3", program.name):
         results = measure(cluster, program, "--size", 256, "--mem", "8Mi", "--burns", 0,
                           "--iterations", 2, "--distribute", "local", "--kernel", "scalar",

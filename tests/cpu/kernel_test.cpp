@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every kernel of the table against the definition, for both dtypes.
+#include "bench/cli/option_declarations.hpp"
 #include "common/buffer.hpp"
 #include "common/digest.hpp"
 #include "common/kernel_table.hpp"
@@ -19,6 +20,8 @@
 
 namespace convscale {
 namespace {
+
+static_assert(kMaxFilter == kMaxFilterSize, "kernels have arrays of that size");
 
 using testing::GuardedArray;
 using testing::Naive;
@@ -181,9 +184,9 @@ TEST_P(KernelTest, EveryFilterSizeWithEveryStride) {
   std::mt19937_64 random(testing::test_seed());
   for_each_dtype([&]<class T>() {
     for (std::int64_t k = 1; k <= 31; ++k) {
-      // Large enough for a group of rows whose windows lie inside, and for sixteen such windows in
-      // a row; of all remainders of a vector.
-      Shape s{.images = 1, .height = k + 8, .width = 230 + 5 * k % 64, .filter_size = k};
+      // Large enough with a stride of 1 for a group of rows whose windows lie inside, and for
+      // sixteen windows in a row; of all remainders of a vector.
+      Shape s{.images = 1, .height = k + 10, .width = 230 + 5 * k % 64, .filter_size = k};
       KernelChecker<T> checker(GetParam(), s);
       checker.set_data(random_values<T>(random, s.pixels(), -1, 1),
                        random_values<T>(random, s.taps(), -1, 1), s);
@@ -215,7 +218,8 @@ TEST_P(KernelTest, EveryWidthOfEachWay) {
     constexpr std::int64_t kWidest = 140;
     std::set<std::string> paths;
     for (const auto& [method, k, stride] : kWays) {
-      Shape s{.images = 1, .height = 9, .width = kWidest, .filter_size = k, .stride = stride};
+      // A group of rows whose windows lie inside is among them with a stride of 1.
+      Shape s{.images = 1, .height = k + 10, .width = kWidest, .filter_size = k, .stride = stride};
       KernelChecker<T> checker(GetParam(), s);
       for (s.width = 1; s.width <= kWidest; ++s.width) {
         checker.set_data(random_values<T>(random, s.pixels(), -1, 1),
@@ -226,7 +230,28 @@ TEST_P(KernelTest, EveryWidthOfEachWay) {
         paths.insert(GetParam().plan(Request(s, method, kDtype))->path());
       }
     }
-    EXPECT_EQ(paths, (std::set<std::string>{"blocks", "gather", "polyphase", "windows"}));
+    EXPECT_EQ(paths,
+              (std::set<std::string>{"blocks", "gather", "polyphase", "unrolled", "windows"}));
+  });
+}
+
+/// Phases that are sorted pass through a buffer, a run of columns at a time: one run takes over
+/// from another at places of all remainders.
+TEST_P(KernelTest, RunsOfSortedColumnsMeet) {
+  const std::string name = GetParam().name;
+  if (name != "avx512" && name != "avx2") GTEST_SKIP() << "it sorts nothing";
+  std::mt19937_64 random(testing::test_seed());
+  for_each_dtype([&]<class T>() {
+    for (const auto& [k, stride] : {std::pair{3, 2}, {7, 3}, {7, 6}, {11, 2}}) {
+      Shape s{.images = 1, .height = 12, .width = 1460, .filter_size = k, .stride = stride};
+      KernelChecker<T> checker(GetParam(), s);
+      for (; s.width > 1400; s.width -= 3) {
+        checker.set_data(random_values<T>(random, s.pixels(), -1, 1),
+                         random_values<T>(random, s.taps(), -1, 1), s);
+        checker.check(s, Method::kStrided, 0, s.out_height(), GuardedArray<T>::At::kEnd);
+        if (HasFatalFailure()) return;
+      }
+    }
   });
 }
 
@@ -238,7 +263,7 @@ TEST_P(KernelTest, SampleOfLargerShapes) {
   for_each_dtype([&]<class T>() {
     constexpr int kSamples = 24;
     for (int sample = 0; sample < kSamples; ++sample) {
-      // Every third has the filter and stride that have paths of their own, every fourth is wide.
+      // Every third has the default filter and stride, every fourth is wide.
       const bool special = sample % 3 == 0;
       const Shape s{.images = 1,
                     .height = between(1, 70),
@@ -309,10 +334,12 @@ TEST_P(KernelTest, SaysWhichWayItTakes) {
   if (!why_not(GetParam(), Request({1, 9, 9, 4, 5}, Method::kStrided, Dtype::kFloat64)).empty())
     return;
   const bool is_vector = name == "avx512" || name == "avx2";
-  for (const std::int64_t k : {1, 4, 9, 31})
+  for (const std::int64_t k : {1, 5})
+    EXPECT_EQ(path(Method::kFull, k, 5), is_vector ? "unrolled" : "");
+  for (const std::int64_t k : {6, 31})
     EXPECT_EQ(path(Method::kFull, k, 5), is_vector ? "blocks" : "");
   if (!is_vector) return;
-  EXPECT_EQ(path(Method::kStrided, 4, 1), "blocks");
+  EXPECT_EQ(path(Method::kStrided, 4, 1), "unrolled");
   EXPECT_EQ(path(Method::kStrided, 4, 5), "windows");
   EXPECT_EQ(path(Method::kStrided, 7, 7), "windows");
   EXPECT_EQ(path(Method::kStrided, 3, 2), "polyphase");
