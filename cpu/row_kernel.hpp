@@ -15,7 +15,7 @@ inline constexpr std::int64_t kMaxFilter = 31;
 
 /// Rows that kernels sum together unless they say otherwise: bands of rows are a multiple of it
 /// where they can be.
-inline constexpr std::int64_t kRowGroup = 6;
+inline constexpr std::int64_t kRowGroup = 5;
 
 /// One image with its filter, row-major and contiguous; the pixels stand as the user has them, with
 /// no padding.
