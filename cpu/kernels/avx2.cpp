@@ -18,7 +18,7 @@ extern const RowKernel avx2_kernel = {
     .float64 = {full_rows<Avx2Float64>, strided_rows<Avx2Float64>, workspace_bytes<Avx2Float64>},
     .float32 = {full_rows<Avx2Float32>, strided_rows<Avx2Float32>, workspace_bytes<Avx2Float32>},
     .full_path = full_path,
-    .strided_path = strided_path,
+    .strided_path = strided_path<Avx2Float64>,
     .row_group = row_group<Avx2Tuning>,
 };
 

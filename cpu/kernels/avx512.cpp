@@ -29,7 +29,7 @@ extern const RowKernel avx512_kernel = {
     .float32 = {full_rows<Avx512Float32>, strided_rows<Avx512Float32>,
                 workspace_bytes<Avx512Float32>},
     .full_path = full_path,
-    .strided_path = strided_path,
+    .strided_path = strided_path<Avx512Float64>,
     .row_group = row_group<Avx512Tuning>,
 };
 

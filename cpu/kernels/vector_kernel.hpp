@@ -10,8 +10,8 @@
 /// and compiled by one file for each instruction set. It takes one of five ways:
 ///
 /// unrolled, blocks (vector_full.hpp): every output; K up to 5, and larger.
-/// windows (vector_windows.hpp): kept outputs whose windows do not overlap, S up to 7.
-/// polyphase (vector_polyphase.hpp): kept outputs whose windows do overlap.
+/// windows (vector_windows.hpp): kept outputs whose windows overlap by little, S up to 7.
+/// polyphase (vector_polyphase.hpp): kept outputs whose windows overlap by more.
 /// gather: kept outputs whose windows do not overlap, S from 8 on.
 namespace convscale {
 namespace {
@@ -63,18 +63,20 @@ constexpr std::int64_t row_group(std::int64_t filter_size, std::int64_t stride) 
 
 enum class StridedWay { kFull, kWindows, kPolyphase, kGather };
 
+template <class V>
 constexpr StridedWay strided_way(std::int64_t filter_size, std::int64_t stride) {
   if (stride == 1) return StridedWay::kFull;
-  if (filter_size > stride) return StridedWay::kPolyphase;
-  return stride <= 7 ? StridedWay::kWindows : StridedWay::kGather;
+  if (windows_of_column<V>(filter_size, stride) > 0) return StridedWay::kWindows;
+  return filter_size > stride ? StridedWay::kPolyphase : StridedWay::kGather;
 }
 
 inline const char* full_path(std::int64_t filter_size) {
   return filter_size <= kUnrolled ? "unrolled" : "blocks";
 }
 
+template <class V>
 inline const char* strided_path(std::int64_t filter_size, std::int64_t stride) {
-  switch (strided_way(filter_size, stride)) {
+  switch (strided_way<V>(filter_size, stride)) {
     case StridedWay::kFull:
       return full_path(filter_size);
     case StridedWay::kWindows:
@@ -90,7 +92,7 @@ inline const char* strided_path(std::int64_t filter_size, std::int64_t stride) {
 template <class V>
 void strided_rows(const Image<ElementOf<V>>& image, std::int64_t row_begin, std::int64_t row_end,
                   ElementOf<V>* out) {
-  switch (strided_way(image.filter_size, image.stride)) {
+  switch (strided_way<V>(image.filter_size, image.stride)) {
     case StridedWay::kFull:
       return full_rows<V>(image, row_begin, row_end, out, image.out_width());
     case StridedWay::kWindows:
@@ -104,9 +106,10 @@ void strided_rows(const Image<ElementOf<V>>& image, std::int64_t row_begin, std:
 
 template <class V>
 std::int64_t workspace_bytes(const Image<ElementOf<V>>& image, bool strided) {
-  const StridedWay way = strided ? strided_way(image.filter_size, image.stride) : StridedWay::kFull;
+  const StridedWay way = strided ? strided_way<V>(image.filter_size, image.stride) : StridedWay::kFull;
   if (way == StridedWay::kPolyphase) return polyphase_bytes<V>(image);
-  if (way != StridedWay::kFull) return 0;
+  if (way == StridedWay::kWindows) return window_bytes<V>(image.filter_size, image.stride);
+  if (way == StridedWay::kGather) return 0;
   return with_full_rows<V>(image, [](const auto& sums) { return sums.bytes(); });
 }
 

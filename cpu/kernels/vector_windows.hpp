@@ -19,36 +19,48 @@ struct ShiftInOrder {
   static constexpr int of(int lane) { return kLanes - kCount + lane; }
 };
 
-/// Kept outputs whose windows do not overlap, K <= S <= 7: rows of pixels are read as they lie in
-/// memory, S vectors (S x lanes columns, in which `lanes` windows end) at a time, and multiplied by
-/// taps laid out with the period S. Summed over the filter's rows, the columns are sorted into
-/// phases, which add up to one vector of outputs. A column between windows meets a tap of 0, and no
-/// sum that is kept.
-template <class V, int kS, int kK>
+/// Kept outputs whose windows overlap by little or not at all: K <= S kQ with few kQ, S <= 7.
+///
+/// Rows of pixels are read as they lie in memory, S vectors (S x lanes columns, in which `lanes`
+/// windows end) at a time, and multiplied by taps laid out with the period S: of sum q, column x
+/// has the tap b = S (j + q) - x of the window that ends q periods after the first one to hold x,
+/// at S j >= x. Summed over the filter's rows, the columns are sorted into phases, and those of a
+/// window add up. A column outside of a window meets a tap of 0, and no sum that is kept.
+///
+/// kRows: rows of the filter whose loop is unrolled, all of them with kQ = 1. Rows that come from
+/// memory need loads of their own: a loop over them, one load for all, gave the processor no
+/// sequence to follow (K 7, S 5: 13 GB/s in place of 18 to 26, one core of an EPYC of Zen 5,
+/// 2026-11-29).
+template <class V, int kS, int kQ, int kRows>
 class Windows {
  public:
   using T = ElementOf<V>;
   using Register = typename V::Register;
+  static constexpr std::int64_t kGroup = kS * V::kLanes;
 
   explicit Windows(const Image<T>& image) : image_(image) {
-    for (int a = 0; a < kK; ++a) {
-      const T* const row = image.taps + a * kK;
-      set_taps<0>(taps_[a], V::load(row, V::lanes(0, kK)),
-                  V::load(row + V::kLanes, V::lanes(0, kK - V::kLanes)));
+    if constexpr (kQ > 1) {
+      lay_out_taps();
+    } else {
+      for (int a = 0; a < kRows; ++a) {
+        const T* const row = image.taps + a * kRows;
+        set_taps<0>(taps_[a], V::load(row, V::lanes(0, kRows)),
+                    V::load(row + V::kLanes, V::lanes(0, kRows - V::kLanes)));
+      }
     }
   }
 
   /// Stores kept rows begin..end, contiguous.
   void rows(std::int64_t begin, std::int64_t end, T* out) const {
-    const std::int64_t width = image_.out_width();
+    const std::int64_t width = image_.out_width(), k = filter_size();
     for (std::int64_t i = begin; i < end; ++i, out += width) {
       const std::int64_t y = i * kS;
-      row(y, y >= image_.height ? y - image_.height + 1 : 0, y < kK ? y + 1 : kK, out);
+      row(y, y >= image_.height ? y - image_.height + 1 : 0, y < k ? y + 1 : k, out);
     }
   }
 
  private:
-  static constexpr std::int64_t kGroup = kS * V::kLanes;
+  std::int64_t filter_size() const { return kQ > 1 ? image_.filter_size : kRows; }
 
   template <int kVector>
   static void set_taps(Register (&taps)[kS], Register low, Register high) {
@@ -56,79 +68,169 @@ class Windows {
     if constexpr (kVector + 1 < kS) set_taps<kVector + 1>(taps, low, high);
   }
 
+  /// [a][vector][q] in the workspace.
+  void lay_out_taps() const {
+    const std::int64_t k = filter_size();
+    T* to = reinterpret_cast<T*>(image_.workspace);
+    T period[kQ][kS + V::kLanes];
+    for (std::int64_t a = 0; a < k; ++a) {
+      for (int q = 0; q < kQ; ++q) {
+        for (int x = 0; x < kS; ++x) {
+          const std::int64_t b = (kS - x) % kS + q * kS;
+          period[q][x] = b < k ? image_.taps[a * k + b] : T(0);
+        }
+        for (int x = 0; x < V::kLanes; ++x) period[q][kS + x] = period[q][x];
+      }
+      for (int v = 0; v < kS; ++v) {
+        for (int q = 0; q < kQ; ++q, to += V::kLanes)
+          V::store(to, V::load(period[q] + v * V::kLanes % kS));
+      }
+    }
+  }
+
+  __attribute__((always_inline)) Register tap(std::int64_t a, int v, int q) const {
+    if constexpr (kQ > 1) {
+      return V::load(reinterpret_cast<const T*>(image_.workspace) +
+                     ((a * kS + v) * kQ + q) * V::kLanes);
+    } else {
+      return taps_[a][v];
+    }
+  }
+
+  /// Adds row `a` of the filter, S vectors that `load` loads.
+  template <class Load>
+  __attribute__((always_inline)) void add(Register (&sums)[kQ][kS], std::int64_t a,
+                                          const Load& load) const {
+#pragma GCC unroll 8
+    for (int v = 0; v < kS; ++v) {
+      Register in = load(v * V::kLanes);
+      if constexpr (kQ > 1) keep_in_register(in);
+#pragma GCC unroll 8
+      for (int q = 0; q < kQ; ++q) sums[q][v] = V::fma(in, tap(a, v, q), sums[q][v]);
+    }
+  }
+
   /// One row of outputs, from the pixel rows y - a with a_begin <= a < a_end, which lie inside the
   /// image.
   void row(std::int64_t y, std::int64_t a_begin, std::int64_t a_end, T* out) const {
     const std::int64_t width = image_.width, out_width = image_.out_width();
+    const std::int64_t inside = width / kGroup * kGroup;
     const T* const pixels = image_.pixels + y * width;
-    Register rest = V::zero();  // of the windows that end in the next group
+    Register before[kQ];
+    for (auto& rest : before) rest = V::zero();
     std::int64_t x = 0, j = 0;
-    if (a_begin == 0 && a_end == kK) {
+    if (a_begin == 0 && a_end == filter_size()) {
       const std::int64_t ahead = 2 * kS * width;
-      for (; x + kGroup <= width; x += kGroup, j += V::kLanes) {
-        const T* const p = pixels + x;
-        Register sums[kS];
+      for (; x < inside; x += kGroup, j += V::kLanes) {
+        Register sums[kQ][kS];
+        clear(sums);
 #pragma GCC unroll 8
-        for (int v = 0; v < kS; ++v) {
-          sums[v] = V::zero();
-#pragma GCC unroll 8
-          for (int a = 0; a < kK; ++a)
-            sums[v] = V::fma(V::load(p - a * width + v * V::kLanes), taps_[a][v], sums[v]);
-        }
-#pragma GCC unroll 8
-        for (int a = 0; a < kK; ++a) {
+        for (int a = 0; a < kRows; ++a) {
+          const T* const p = pixels + x - a * width;
+          add(sums, a, [&](int c) __attribute__((always_inline)) { return V::load(p + c); });
           constexpr int kLine = 64 / static_cast<int>(sizeof(T));
 #pragma GCC unroll 8
-          for (int n = 0; n < kGroup; n += kLine)
-            __builtin_prefetch(p - a * width + ahead + n, 0, V::kPrefetchWindows);
+          for (int c = 0; c < kGroup; c += kLine)
+            __builtin_prefetch(p + ahead + c, 0, V::kPrefetchWindows);
         }
-        V::store(out + j, windows(sums, rest));
+        if constexpr (kQ > 1) add_rows(sums, kRows, a_end, pixels + x);
+        V::store(out + j, windows(sums, before));
       }
     }
     for (; j < out_width; x += kGroup, j += V::kLanes) {
-      Register sums[kS];
-#pragma GCC unroll 8
-      for (int v = 0; v < kS; ++v) {
-        const std::int64_t c = x + v * V::kLanes;
-        const typename V::Mask inside = V::lanes(0, width - c);
-        sums[v] = V::zero();
-        for (std::int64_t a = a_begin; a < a_end && c < width; ++a)
-          sums[v] = V::fma(V::load(pixels - a * width + c, inside), taps_[a][v], sums[v]);
+      Register sums[kQ][kS];
+      clear(sums);
+      if (x < inside) {
+        add_rows(sums, a_begin, a_end, pixels + x);
+      } else {
+        for (std::int64_t a = a_begin; a < a_end; ++a) {
+          const T* const p = pixels + x - a * width;
+          add(sums, a, [&](int c) __attribute__((always_inline)) {
+            return V::load(p + c, V::lanes(0, width - x - c));
+          });
+        }
       }
-      V::store(out + j, windows(sums, rest), V::lanes(0, out_width - j));
+      V::store(out + j, windows(sums, before), V::lanes(0, out_width - j));
+    }
+  }
+
+  __attribute__((always_inline)) static void clear(Register (&sums)[kQ][kS]) {
+#pragma GCC unroll 8
+    for (int q = 0; q < kQ; ++q) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kS; ++v) sums[q][v] = V::zero();
+    }
+  }
+
+  /// Rows a .. a_end of the filter, whose row 0 meets pixels[0] on.
+  __attribute__((always_inline)) void add_rows(Register (&sums)[kQ][kS], std::int64_t a,
+                                               std::int64_t a_end, const T* pixels) const {
+    for (; a < a_end; ++a) {
+      const T* const p = pixels - a * image_.width;
+      add(sums, a, [&](int c) __attribute__((always_inline)) { return V::load(p + c); });
     }
   }
 
   /// The windows that end in a group of columns whose `sums` over the filter's rows these are.
-  /// `rest`: what the group before has left for its next window, and then what this one has.
-  __attribute__((always_inline)) static Register windows(const Register (&sums)[kS],
-                                                         Register& rest) {
+  /// before[q]: what the group before has left for the windows q + 1 periods on, and then what this
+  /// one has.
+  template <int kN = 0>
+  __attribute__((always_inline)) Register windows(const Register (&sums)[kQ][kS],
+                                                  Register (&before)[kQ]) const {
     // Column 0 of each period ends a window; what is left of it lies in the period before.
-    const Register before = rest;
-    rest = V::zero();
+    const Register last = before[kN];
+    Register rest = V::zero();
+    const std::int64_t count = kQ == 1 ? kRows - 1 : kN + 1 < kQ ? kS - 1 : filter_size() - 1 - kS * (kQ - 1);
     for_each_phase<V, kS>(
-        sums, kK - 1, [&](int, Register columns) __attribute__((always_inline)) {
+        sums[kN], count, [&](int, Register columns) __attribute__((always_inline)) {
           rest = V::add(rest, columns);
         });
-    return V::add(phase<V, kS, 0>(sums, sums[0]),
-                  V::template shuffle<ShiftInOrder<V::kLanes, 1>>(before, rest));
+    if constexpr (kN + 1 < kQ) {
+      rest = V::add(rest, phase<V, kS, 0>(sums[kN + 1], sums[kN + 1][0]));
+    }
+    before[kN] = rest;
+    Register outputs = V::template shuffle<ShiftInOrder<V::kLanes, kN + 1>>(last, rest);
+    if constexpr (kN == 0) outputs = V::add(outputs, phase<V, kS, 0>(sums[0], sums[0][0]));
+    if constexpr (kN + 1 < kQ) outputs = V::add(outputs, windows<kN + 1>(sums, before));
+    return outputs;
   }
 
   const Image<T>& image_;
-  Register taps_[kK][kS];
+  Register taps_[kQ > 1 ? 1 : kRows][kS];
 };
 
+/// Windows that a column can lie in, where this way is the fastest and its sums fit the registers;
+/// else 0.
+template <class V>
+constexpr std::int64_t windows_of_column(std::int64_t filter_size, std::int64_t stride) {
+  const std::int64_t windows = (filter_size + stride - 1) / stride;
+  return stride <= 7 && windows <= 3 && windows * stride <= V::kWindowSums ? windows : 0;
+}
+
+/// Of the workspace.
+template <class V>
+constexpr std::int64_t window_bytes(std::int64_t filter_size, std::int64_t stride) {
+  const std::int64_t windows = windows_of_column<V>(filter_size, stride);
+  return windows == 1 ? 0 : filter_size * windows * stride * V::kLanes * sizeof(ElementOf<V>);
+}
+
+/// K <= S.
 template <class V, int kS, int kK = kS>
 inline void window_rows_of(const Image<ElementOf<V>>& image, std::int64_t begin, std::int64_t end,
                            ElementOf<V>* out) {
-  if (image.filter_size == kK) return Windows<V, kS, kK>(image).rows(begin, end, out);
+  if (image.filter_size == kK) return Windows<V, kS, 1, kK>(image).rows(begin, end, out);
   if constexpr (kK > 1) window_rows_of<V, kS, kK - 1>(image, begin, end, out);
 }
 
 template <class V, int kS = 7>
 inline void window_rows(const Image<ElementOf<V>>& image, std::int64_t begin, std::int64_t end,
                         ElementOf<V>* out) {
-  if (image.stride == kS) return window_rows_of<V, kS>(image, begin, end, out);
+  if (image.stride == kS) {
+    if (image.filter_size <= kS) return window_rows_of<V, kS>(image, begin, end, out);
+    if (image.filter_size <= 2 * kS) return Windows<V, kS, 2, kS>(image).rows(begin, end, out);
+    if constexpr (windows_of_column<V>(3 * kS, kS) == 3)
+      return Windows<V, kS, 3, kS>(image).rows(begin, end, out);
+  }
   if constexpr (kS > 2) window_rows<V, kS - 1>(image, begin, end, out);
 }
 
