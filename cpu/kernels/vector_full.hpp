@@ -23,15 +23,16 @@ struct SmallFilter {
     for (int i = 0; i < kK * kK; ++i) taps[i] = V::broadcast(filter[i]);
   }
 
-  /// kInside: all rows of pixels exist, `ahead.pitch` apart, and the next ones are asked for.
+  /// kInside: all rows of pixels exist, `pitch` apart, and the next ones are asked for.
   template <int kR, int kC, bool kInside>
   __attribute__((always_inline)) void add_to(Sums<V, kR, kC>& sums, const T* const* rows,
-                                             std::int64_t x, const Ahead<V>& ahead) const {
+                                             std::int64_t x, std::int64_t pitch,
+                                             const Ahead<V>& ahead) const {
 #pragma GCC unroll 16
     for (int d = 0; d < kR + kK - 1; ++d) {
-      if (kInside && d >= kK - 1) ahead.template fetch<kC * V::kLanes>(d - (kK - 1), x);
+      if (kInside && d >= kK - 1) ahead.template fetch_by<kC * V::kLanes>(d - (kK - 1));
       if (!kInside && rows[d] == nullptr) continue;
-      const T* const row = (kInside ? rows[0] + d * ahead.pitch : rows[d]) + x;
+      const T* const row = (kInside ? rows[0] + d * pitch : rows[d]) + x;
       Register raw[kC + 1];
 #pragma GCC unroll 8
       for (int c = V::kShifts && kK > 1 ? 0 : 1; c <= kC; ++c) {
@@ -125,6 +126,7 @@ class FullRows {
         for (std::int64_t b = 0; b < k_; ++b) taps[b * k_ + a] = image_.taps[a * k_ + b];
       }
       n_slices_ = cut<V>(rows_, taps, k_, slices_);
+      rate_ = Ahead<V>::rate_of(kR * kC * V::kLanes, n_slices_ * k_);
     }
 
     const std::int64_t chunk = chunk_rows();
@@ -144,6 +146,7 @@ class FullRows {
           point(y, i + count, left + (y - top) * left_pitch_ + pad_, left_pitch_);
           blocks<kC, false>(filter, 0, v_left_, 0, count, out, pitch);
           point(y, i + count, image_.pixels + y * image_.width, image_.width);
+          next_ = image_.pixels + (i + kR) * image_.width;
           if (y >= 0 && i + kR <= image_.height) {
             blocks<kC, true>(filter, v_left_, v_right_, 0, count, out, pitch);
           } else {
@@ -166,7 +169,7 @@ class FullRows {
 
  private:
   void point(std::int64_t y, std::int64_t end, const T* row, std::int64_t pitch) {
-    ahead_ = {row + (kR + k_ - 1) * pitch, pitch};
+    pitch_ = pitch;
     if (end > image_.height) end = image_.height;
     for (std::int64_t d = 0; d < kR + k_ - 1; ++d, row += pitch)
       rows_[d] = y + d >= 0 && y + d < end ? row : nullptr;
@@ -185,12 +188,12 @@ class FullRows {
       Sums<V, kR, kN> sums;
       sums.clear();
       const std::int64_t x = (v - v_zero) * V::kLanes;
+      Ahead<V> ahead{next_ + kR * x, rate_};
       if constexpr (kK > 0) {
-        filter.template add_to<kR, kN, kPrefetch>(sums, rows_, x, ahead_);
+        filter.template add_to<kR, kN, kPrefetch>(sums, rows_, x, pitch_, ahead);
       } else {
-        sums.template add<kPrefetch>(slices_[0], x, kOffsets, k_, ahead_);
-        for (int n = 1; n < n_slices_; ++n)
-          sums.template add<false>(slices_[n], x, kOffsets, k_, ahead_);
+        for (int n = 0; n < n_slices_; ++n, ahead.begin += k_)
+          sums.template add<kPrefetch>(slices_[n], x, kOffsets, k_, ahead);
       }
       sums.store(out + v * V::kLanes, pitch, count, width_ - v * V::kLanes);
     }
@@ -224,7 +227,8 @@ class FullRows {
   const T* rows_[kR + kMaxFilter];
   Slice<T> slices_[kMaxFilter];
   int n_slices_ = 0;
-  Ahead<V> ahead_;
+  std::int64_t pitch_ = 0, rate_ = 0;
+  const T* next_ = nullptr;
 };
 
 /// Calls `body` with the FullRows for the image's filter.

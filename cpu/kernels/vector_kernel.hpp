@@ -106,7 +106,8 @@ void strided_rows(const Image<ElementOf<V>>& image, std::int64_t row_begin, std:
 
 template <class V>
 std::int64_t workspace_bytes(const Image<ElementOf<V>>& image, bool strided) {
-  const StridedWay way = strided ? strided_way<V>(image.filter_size, image.stride) : StridedWay::kFull;
+  const StridedWay way =
+      strided ? strided_way<V>(image.filter_size, image.stride) : StridedWay::kFull;
   if (way == StridedWay::kPolyphase) return polyphase_bytes<V>(image);
   if (way == StridedWay::kWindows) return window_bytes<V>(image.filter_size, image.stride);
   if (way == StridedWay::kGather) return 0;

@@ -67,6 +67,7 @@ class Polyphase {
       at += kR + count - 1;
       of_residue += k_ * count;
     }
+    rate_ = Ahead<V>::rate_of(kR * s_ * s_ * kC * kLanes, n_slices_ * k_);
     for (std::int64_t i = begin; i < end; i += kR, out += kR * width_)
       group(i, end - i < kR ? end - i : kR, out);
   }
@@ -77,6 +78,7 @@ class Polyphase {
 
   void group(std::int64_t i, std::int64_t count, T* out) {
     top_ = i * s_ - (k_ - 1);
+    next_ = image_.pixels + ((i + kR - 1) * s_ + 1) * image_.width;
     first_ = top_ > 0 ? top_ : 0;
     const std::int64_t bottom = (i + count - 1) * s_ + 1;
     last_ = bottom < image_.height ? bottom : image_.height;
@@ -123,8 +125,9 @@ class Polyphase {
     Sums<V, kR, kN> sums;
     sums.clear();
     const std::int64_t x = (v - v_run_) * kLanes;
-    for (int n = 0; n < n_slices_; ++n)
-      sums.template add<false>(slices_[n], x, offsets_, k_, Ahead<V>{});
+    Ahead<V> ahead{next_ + kR * s_ * s_ * v * kLanes, rate_};
+    for (int n = 0; n < n_slices_; ++n, ahead.begin += k_)
+      sums.template add<true>(slices_[n], x, offsets_, k_, ahead);
     sums.store(out + v * kLanes, width_, count, width_ - v * kLanes);
   }
 
@@ -150,10 +153,9 @@ class Polyphase {
   /// Phase r of a row holds columns S m - r.
   template <int kS>
   void sort_by(std::int64_t v, std::int64_t v_end) const {
-    constexpr std::int64_t kGroup = kS * kLanes, kLine = 64 / std::int64_t{sizeof(T)};
+    constexpr std::int64_t kGroup = kS * kLanes;
     const std::int64_t width = image_.width, pitch = phase_pitch_;
     const std::int64_t begin = v * kGroup - (kS - 1), end = v_end * kGroup - (kS - 1);
-    const std::int64_t ahead = kR * kS * width;
     const T* pixels = image_.pixels + first_ * width;
     T* row = buffer_ + (first_ - top_) * row_pitch_ + (v - v_run_) * kLanes;
     const auto rows = [&](auto load) __attribute__((always_inline)) {
@@ -163,9 +165,6 @@ class Polyphase {
           Register in[kS];
 #pragma GCC unroll 8
           for (int n = 0; n < kS; ++n) in[n] = load(x + n * kLanes);
-#pragma GCC unroll 8
-          for (int n = 0; n < kGroup; n += kLine)
-            __builtin_prefetch(pixels + x + n + ahead, 0, V::kPrefetch);
           for_each_phase<V, kS>(
               in, kS, [&](int r, Register columns) __attribute__((always_inline)) {
                 V::store(target + r * pitch, columns);
@@ -200,6 +199,8 @@ class Polyphase {
   std::int64_t width_, vectors_, pad_, run_, phase_pitch_, row_pitch_, buffer_rows_;
   std::int64_t top_ = 0, first_ = 0, last_ = 0, v_run_ = 0;
   T* buffer_ = nullptr;
+  const T* next_ = nullptr;
+  std::int64_t rate_ = 0;
   std::int64_t offsets_[kMaxFilter];
   const T* rows_[kR * kMaxFilter];
   Slice<T> slices_[kMaxFilter];

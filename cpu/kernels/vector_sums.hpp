@@ -48,19 +48,30 @@ inline int cut(const ElementOf<V>* const* rows, const ElementOf<V>* taps, std::i
   return static_cast<int>(n);
 }
 
-/// What a block asks for ahead: rows from `pixels` on, `pitch` elements apart.
+/// The pixels that a block asks for ahead, in the order in which they lie in memory, spread evenly
+/// over its steps; never faults.
 template <class V>
 struct Ahead {
+  static constexpr int kLine = 64 / static_cast<int>(sizeof(ElementOf<V>));
   const ElementOf<V>* pixels;
-  std::int64_t pitch;
+  std::int64_t rate = 0;   ///< lines a step, in units of 2^-16
+  std::int64_t begin = 0;  ///< the first step
 
-  /// Columns x .. x + kWidth of row `r`; never faults.
+  static std::int64_t rate_of(std::int64_t elements, std::int64_t steps) {
+    return (elements << 16) / kLine / steps + 1;
+  }
+
+  __attribute__((always_inline)) void fetch(std::int64_t step) const {
+    step += begin;
+    for (std::int64_t n = step * rate >> 16; n < (step + 1) * rate >> 16; ++n)
+      __builtin_prefetch(pixels + n * kLine, 0, V::kPrefetch);
+  }
+  /// kWidth elements a step.
   template <int kWidth>
-  __attribute__((always_inline)) void fetch(std::int64_t r, std::int64_t x) const {
-    constexpr int kLine = 64 / static_cast<int>(sizeof(ElementOf<V>));
+  __attribute__((always_inline)) void fetch_by(int step) const {
 #pragma GCC unroll 8
     for (int n = 0; n < kWidth; n += kLine)
-      __builtin_prefetch(pixels + r * pitch + x + n, 0, V::kPrefetch);
+      __builtin_prefetch(pixels + step * kWidth + n, 0, V::kPrefetch);
   }
 };
 
@@ -90,9 +101,7 @@ struct Sums {
     const T* taps = slice.taps;
     for (std::int64_t b = 0; b < k; ++b, taps += slice.pitch) {
       const std::int64_t at = x + offsets[b];
-      if (kPrefetch) {
-        for (std::int64_t r = b; r < kR; r += k) ahead.template fetch<kC * V::kLanes>(r, x);
-      }
+      if (kPrefetch) ahead.fetch(b);
       Register tap[kU];
 #pragma GCC unroll 8
       for (int u = 0; u < kU; ++u) {

@@ -97,17 +97,12 @@ class Windows {
     }
   }
 
-  /// Adds row `a` of the filter, S vectors that `load` loads.
-  template <class Load>
-  __attribute__((always_inline)) void add(Register (&sums)[kQ][kS], std::int64_t a,
-                                          const Load& load) const {
+  /// Adds row `a` of the filter times vector v of a group of pixels.
+  __attribute__((always_inline)) void add(Register (&sums)[kQ][kS], std::int64_t a, int v,
+                                          Register pixels) const {
+    if constexpr (kQ > 1) keep_in_register(pixels);
 #pragma GCC unroll 8
-    for (int v = 0; v < kS; ++v) {
-      Register in = load(v * V::kLanes);
-      if constexpr (kQ > 1) keep_in_register(in);
-#pragma GCC unroll 8
-      for (int q = 0; q < kQ; ++q) sums[q][v] = V::fma(in, tap(a, v, q), sums[q][v]);
-    }
+    for (int q = 0; q < kQ; ++q) sums[q][v] = V::fma(pixels, tap(a, v, q), sums[q][v]);
   }
 
   /// One row of outputs, from the pixel rows y - a with a_begin <= a < a_end, which lie inside the
@@ -125,13 +120,17 @@ class Windows {
         Register sums[kQ][kS];
         clear(sums);
 #pragma GCC unroll 8
+        for (int v = 0; v < kS; ++v) {
+#pragma GCC unroll 8
+          for (int a = 0; a < kRows; ++a)
+            add(sums, a, v, V::load(pixels + x - a * width + v * V::kLanes));
+        }
+#pragma GCC unroll 8
         for (int a = 0; a < kRows; ++a) {
-          const T* const p = pixels + x - a * width;
-          add(sums, a, [&](int c) __attribute__((always_inline)) { return V::load(p + c); });
           constexpr int kLine = 64 / static_cast<int>(sizeof(T));
 #pragma GCC unroll 8
           for (int c = 0; c < kGroup; c += kLine)
-            __builtin_prefetch(p + ahead + c, 0, V::kPrefetchWindows);
+            __builtin_prefetch(pixels + x - a * width + ahead + c, 0, V::kPrefetchWindows);
         }
         if constexpr (kQ > 1) add_rows(sums, kRows, a_end, pixels + x);
         V::store(out + j, windows(sums, before));
@@ -144,10 +143,11 @@ class Windows {
         add_rows(sums, a_begin, a_end, pixels + x);
       } else {
         for (std::int64_t a = a_begin; a < a_end; ++a) {
-          const T* const p = pixels + x - a * width;
-          add(sums, a, [&](int c) __attribute__((always_inline)) {
-            return V::load(p + c, V::lanes(0, width - x - c));
-          });
+#pragma GCC unroll 8
+          for (int v = 0; v < kS; ++v) {
+            const std::int64_t c = x + v * V::kLanes;
+            add(sums, a, v, V::load(pixels - a * width + c, V::lanes(0, width - c)));
+          }
         }
       }
       V::store(out + j, windows(sums, before), V::lanes(0, out_width - j));
@@ -166,8 +166,9 @@ class Windows {
   __attribute__((always_inline)) void add_rows(Register (&sums)[kQ][kS], std::int64_t a,
                                                std::int64_t a_end, const T* pixels) const {
     for (; a < a_end; ++a) {
-      const T* const p = pixels - a * image_.width;
-      add(sums, a, [&](int c) __attribute__((always_inline)) { return V::load(p + c); });
+#pragma GCC unroll 8
+      for (int v = 0; v < kS; ++v)
+        add(sums, a, v, V::load(pixels - a * image_.width + v * V::kLanes));
     }
   }
 
@@ -180,7 +181,9 @@ class Windows {
     // Column 0 of each period ends a window; what is left of it lies in the period before.
     const Register last = before[kN];
     Register rest = V::zero();
-    const std::int64_t count = kQ == 1 ? kRows - 1 : kN + 1 < kQ ? kS - 1 : filter_size() - 1 - kS * (kQ - 1);
+    const std::int64_t count = kQ == 1       ? kRows - 1
+                               : kN + 1 < kQ ? kS - 1
+                                             : filter_size() - 1 - kS * (kQ - 1);
     for_each_phase<V, kS>(
         sums[kN], count, [&](int, Register columns) __attribute__((always_inline)) {
           rest = V::add(rest, columns);

@@ -209,6 +209,7 @@ TEST_P(KernelTest, EveryWidthOfEachWay) {
       {Method::kFull, 3, 1},     {Method::kFull, 7, 2},     {Method::kFull, 9, 1},
       {Method::kFull, 17, 3},    {Method::kStrided, 4, 5},  {Method::kStrided, 7, 7},
       {Method::kStrided, 2, 3},  {Method::kStrided, 3, 2},  {Method::kStrided, 7, 5},
+      {Method::kStrided, 7, 3},  {Method::kStrided, 14, 7}, {Method::kStrided, 13, 5},
       {Method::kStrided, 15, 2}, {Method::kStrided, 12, 9}, {Method::kStrided, 9, 12}};
   const std::string name = GetParam().name;
   if (name != "avx512" && name != "avx2") GTEST_SKIP() << "it has but one way";
@@ -242,7 +243,7 @@ TEST_P(KernelTest, RunsOfSortedColumnsMeet) {
   if (name != "avx512" && name != "avx2") GTEST_SKIP() << "it sorts nothing";
   std::mt19937_64 random(testing::test_seed());
   for_each_dtype([&]<class T>() {
-    for (const auto& [k, stride] : {std::pair{3, 2}, {7, 3}, {7, 6}, {11, 2}}) {
+    for (const auto& [k, stride] : {std::pair{7, 2}, {11, 2}, {13, 3}, {19, 6}}) {
       Shape s{.images = 1, .height = 12, .width = 1460, .filter_size = k, .stride = stride};
       KernelChecker<T> checker(GetParam(), s);
       for (; s.width > 1400; s.width -= 3) {
@@ -342,7 +343,9 @@ TEST_P(KernelTest, SaysWhichWayItTakes) {
   EXPECT_EQ(path(Method::kStrided, 4, 1), "unrolled");
   EXPECT_EQ(path(Method::kStrided, 4, 5), "windows");
   EXPECT_EQ(path(Method::kStrided, 7, 7), "windows");
-  EXPECT_EQ(path(Method::kStrided, 3, 2), "polyphase");
+  EXPECT_EQ(path(Method::kStrided, 3, 2), "windows");
+  EXPECT_EQ(path(Method::kStrided, 12, 4), "windows");
+  EXPECT_EQ(path(Method::kStrided, 7, 2), "polyphase");
   EXPECT_EQ(path(Method::kStrided, 31, 30), "polyphase");
   EXPECT_EQ(path(Method::kStrided, 8, 8), "gather");
 }
