@@ -48,6 +48,14 @@ inline int cut(const ElementOf<V>* const* rows, const ElementOf<V>* taps, std::i
   return static_cast<int>(n);
 }
 
+/// Asks for the lines of kC vectors; never faults.
+template <class V, int kC>
+__attribute__((always_inline)) inline void fetch(const ElementOf<V>* pixels) {
+  constexpr int kLine = 64 / static_cast<int>(sizeof(ElementOf<V>));
+#pragma GCC unroll 8
+  for (int n = 0; n < kC * V::kLanes; n += kLine) __builtin_prefetch(pixels + n, 0, V::kPrefetch);
+}
+
 /// The pixels that a block asks for ahead, in the order in which they lie in memory, spread evenly
 /// over its steps; never faults.
 template <class V>
@@ -65,13 +73,6 @@ struct Ahead {
     step += begin;
     for (std::int64_t n = step * rate >> 16; n < (step + 1) * rate >> 16; ++n)
       __builtin_prefetch(pixels + n * kLine, 0, V::kPrefetch);
-  }
-  /// kWidth elements a step.
-  template <int kWidth>
-  __attribute__((always_inline)) void fetch_by(int step) const {
-#pragma GCC unroll 8
-    for (int n = 0; n < kWidth; n += kLine)
-      __builtin_prefetch(pixels + step * kWidth + n, 0, V::kPrefetch);
   }
 };
 
