@@ -19,8 +19,7 @@ struct Avx2Tuning {
   /// Zen 5, 2026-11-28.
   static constexpr bool kSortsRuns = false;
   static constexpr int kWindowSums = 15;
-  static constexpr int kPrefetchWindows = 2;  ///< into the second-level cache
-  static constexpr int kPrefetch = 3;         ///< into the first-level cache
+  static constexpr int kPrefetch = 3;  ///< into the first-level cache
   /// What stays in a first-level cache of 32 KiB beside what passes through it.
   static constexpr std::int64_t kNearBytes = 20 << 10;
 };

@@ -18,8 +18,7 @@ struct Avx512Tuning {
   /// of an EPYC of Zen 5, 2026-11-28.
   static constexpr bool kSortsRuns = true;
   static constexpr int kWindowSums = 24;
-  static constexpr int kPrefetchWindows = 2;  ///< into the second-level cache
-  static constexpr int kPrefetch = 3;         ///< into the first-level cache
+  static constexpr int kPrefetch = 3;  ///< into the first-level cache
   /// What stays in a first-level cache of 48 KiB beside what passes through it.
   static constexpr std::int64_t kNearBytes = 32 << 10;
 };
