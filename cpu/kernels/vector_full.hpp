@@ -87,13 +87,13 @@ class FullRows {
   using T = ElementOf<V>;
   static constexpr int kR = kK > 0 ? V::kRowsSmall : V::kRows;
   static constexpr int kC = kK > 0 ? V::kColumnsSmall : V::kColumns;
+  static constexpr std::int64_t kBlock = kC * V::kLanes;
 
   explicit FullRows(const Image<T>& image) : image_(image), k_(image.filter_size) {
     width_ = image.full_width();
     vectors_ = round_up<V>(width_) / V::kLanes;
     pad_ = round_up<V>(k_ - 1);
-    const std::int64_t block = kC * V::kLanes;
-    v_left_ = (k_ - 1 + block - 1) / block * kC;
+    v_left_ = (k_ - 1 + kBlock - 1) / kBlock * kC;
     const std::int64_t inner = (image_.width / V::kLanes - v_left_) / kC * kC;
     v_right_ = v_left_ + inner;
     if (inner < 4 * kC) v_left_ = v_right_ = 0;
@@ -134,11 +134,11 @@ class FullRows {
         for (std::int64_t b = 0; b < k_; ++b) taps[b * k_ + a] = image_.taps[a * k_ + b];
       }
       n_slices_ = cut<V>(rows_, taps, k_, slices_);
-      rate_ = Ahead<V>::rate_of(kR * kC * V::kLanes, n_slices_ * k_);
+      rate_ = Ahead<V>::rate_of(kR * kBlock, n_slices_ * k_);
     }
 
-    const std::int64_t chunk = chunk_rows() < end ? chunk_rows() : end;
-    const bool is_narrow = chunk * image_.width * std::int64_t{sizeof(T)} <= kNarrowBytes;
+    const std::int64_t most = chunk_rows(), chunk = most < end - begin ? most : end - begin;
+    const bool is_narrow = most * image_.width * std::int64_t{sizeof(T)} <= kNarrowBytes;
     T* const left = reinterpret_cast<T*>(image_.workspace + kTapBytes);
     T* const right = left + (chunk + k_ - 1) * left_pitch_;
     for (std::int64_t at = begin; at < end; at += chunk) {
@@ -149,10 +149,9 @@ class FullRows {
       copy(first, last, 0, v_left_, left + (first - top) * left_pitch_, left_pitch_);
       copy(first, last, v_right_, vectors_, right + (first - top) * right_pitch_, right_pitch_);
       for (std::int64_t i = at; i < chunk_end; i += kR, out += kR * pitch) {
-        if (is_narrow) {
-          for (std::int64_t x = 0; x < kR * image_.width; x += Ahead<V>::kLine)
-            __builtin_prefetch(image_.pixels + (i + chunk) * image_.width + x, 0, V::kPrefetch);
-        }
+        const T* const next = image_.pixels + (i + chunk) * image_.width;
+        for (std::int64_t x = 0; is_narrow && x < kR * image_.width; x += kBlock)
+          fetch<V, kC>(next + x);
         const std::int64_t count = chunk_end - i < kR ? chunk_end - i : kR;
         const std::int64_t y = i - (k_ - 1);
         if (v_right_ > 0) {
