@@ -13,12 +13,12 @@ namespace convscale {
 
 extern const RowKernel avx2_kernel = {
     .name = "avx2",
-    .description = "register blocks; strided rows sorted into phases",
+    .description = "register blocks; strided rows by windows or phases",
     .isa = kIsaAvx2,
     .float64 = {full_rows<Avx2Float64>, strided_rows<Avx2Float64>, workspace_bytes<Avx2Float64>},
     .float32 = {full_rows<Avx2Float32>, strided_rows<Avx2Float32>, workspace_bytes<Avx2Float32>},
     .full_path = full_path,
-    .strided_path = strided_path<Avx2Float64>,
+    .strided_path = strided_path<Avx2Tuning>,
     .row_group = row_group<Avx2Tuning>,
 };
 

@@ -18,8 +18,8 @@ struct Avx2Tuning {
   /// Block by block took 0.78 to 1 of the time of run by run (S 2 to 5), two cores of an EPYC of
   /// Zen 5, 2026-11-28.
   static constexpr bool kSortsRuns = false;
-  static constexpr int kWindowSums = 15;
-  static constexpr int kPrefetch = 3;  ///< into the first-level cache
+  static constexpr int kWindowSums = 15;  ///< S x windows of a column
+  static constexpr int kPrefetch = 3;     ///< into the first-level cache
   /// What stays in a first-level cache of 32 KiB beside what passes through it.
   static constexpr std::int64_t kNearBytes = 20 << 10;
 };

@@ -17,8 +17,8 @@ struct Avx512Tuning {
   /// Run by run took 0.84 to 0.96 of the time of block by block (S 2 and 3; S 5 alike), two cores
   /// of an EPYC of Zen 5, 2026-11-28.
   static constexpr bool kSortsRuns = true;
-  static constexpr int kWindowSums = 24;
-  static constexpr int kPrefetch = 3;  ///< into the first-level cache
+  static constexpr int kWindowSums = 21;  ///< S x windows of a column
+  static constexpr int kPrefetch = 3;     ///< into the first-level cache
   /// What stays in a first-level cache of 48 KiB beside what passes through it.
   static constexpr std::int64_t kNearBytes = 32 << 10;
 };

@@ -30,7 +30,7 @@ struct SmallFilter {
                                              const T* ahead) const {
 #pragma GCC unroll 16
     for (int d = 0; d < kR + kK - 1; ++d) {
-      if (kInside && d >= kK - 1) fetch<V, kC>(ahead + (d - (kK - 1)) * kC * V::kLanes);
+      if (kInside && d >= kK - 1) prefetch<V, kC>(ahead + (d - (kK - 1)) * kC * V::kLanes);
       if (!kInside && rows[d] == nullptr) continue;
       const T* const row = (kInside ? rows[0] + d * pitch : rows[d]) + x;
       Register raw[kC + 1];
@@ -80,7 +80,8 @@ struct SmallFilter<V, 0> {
 ///
 /// Blocks whose pixels all lie inside the image's columns read them there. The columns left and
 /// right of those, or all of a narrow image, are copied with zeros beside them, so that the same
-/// loops sum them: as many rows at a time as kCopies holds. Rows outside of the image are left out.
+/// loops sum them: as many rows at a time as kCopyBytes holds. Rows outside of the image are left
+/// out.
 template <class V, int kK>
 class FullRows {
  public:
@@ -96,6 +97,7 @@ class FullRows {
     v_left_ = (k_ - 1 + kBlock - 1) / kBlock * kC;
     const std::int64_t inner = (image_.width / V::kLanes - v_left_) / kC * kC;
     v_right_ = v_left_ + inner;
+    // Copies of all of 64 x 64 took 0.95 of the time of copies of its edges.
     if (inner < 4 * kC) v_left_ = v_right_ = 0;
     left_pitch_ = v_left_ > 0 ? pad_ + v_left_ * V::kLanes : 0;
     right_pitch_ = pad_ + (vectors_ - v_right_) * V::kLanes;
@@ -105,16 +107,17 @@ class FullRows {
   /// of an EPYC of Zen 5, 1000 x 1000, 2026-11-29.
   static constexpr std::int64_t kGroupsAhead = 2;
   /// Of copies of a chunk of rows; more would leave the first-level cache.
-  static constexpr std::int64_t kCopies = 40 << 10;
-  /// Of a chunk of rows of pixels that are asked for together, a chunk ahead, so that its edges,
-  /// which are copied first, and the next image have come from memory: 64 x 64 took 0.43 (float64)
-  /// and 0.61 (float32) of the time, one core of an EPYC of Zen 5, 2026-11-29.
-  static constexpr std::int64_t kNarrowBytes = 160 << 10;
+  static constexpr std::int64_t kCopyBytes = 40 << 10;
+  /// Of pixels of as many rows as a chunk can have. Where they are no more, each group prefetches
+  /// the rows a chunk later: a chunk's edges are copied before anything else, and then come from
+  /// near; so does the next image. 64 x 64 took 0.43 (float64) and 0.61 (float32) of the time, one
+  /// core of an EPYC of Zen 5, 2026-11-29.
+  static constexpr std::int64_t kChunkAheadBytes = 160 << 10;
 
   /// Of copies of both edges, or of the whole width.
   std::int64_t chunk_rows() const {
     const std::int64_t groups =
-        (kCopies / ((left_pitch_ + right_pitch_ + V::kLanes) * std::int64_t{sizeof(T)}) -
+        (kCopyBytes / ((left_pitch_ + right_pitch_ + V::kLanes) * std::int64_t{sizeof(T)}) -
          (k_ - 1)) /
         kR;
     return (groups < 1 ? 1 : groups) * kR;
@@ -134,11 +137,11 @@ class FullRows {
         for (std::int64_t b = 0; b < k_; ++b) taps[b * k_ + a] = image_.taps[a * k_ + b];
       }
       n_slices_ = cut<V>(rows_, taps, k_, slices_);
-      rate_ = Ahead<V>::rate_of(kR * kBlock, n_slices_ * k_);
+      rate_ = Prefetches<V>::rate_of(kR * kBlock, n_slices_ * k_);
     }
 
     const std::int64_t most = chunk_rows(), chunk = most < end - begin ? most : end - begin;
-    const bool is_narrow = most * image_.width * std::int64_t{sizeof(T)} <= kNarrowBytes;
+    const bool chunk_ahead = most * image_.width * std::int64_t{sizeof(T)} <= kChunkAheadBytes;
     T* const left = reinterpret_cast<T*>(image_.workspace + kTapBytes);
     T* const right = left + (chunk + k_ - 1) * left_pitch_;
     for (std::int64_t at = begin; at < end; at += chunk) {
@@ -149,16 +152,16 @@ class FullRows {
       copy(first, last, 0, v_left_, left + (first - top) * left_pitch_, left_pitch_);
       copy(first, last, v_right_, vectors_, right + (first - top) * right_pitch_, right_pitch_);
       for (std::int64_t i = at; i < chunk_end; i += kR, out += kR * pitch) {
-        const T* const next = image_.pixels + (i + chunk) * image_.width;
-        for (std::int64_t x = 0; is_narrow && x < kR * image_.width; x += kBlock)
-          fetch<V, kC>(next + x);
+        const T* const of_chunk = image_.pixels + (i + chunk) * image_.width;
+        for (std::int64_t x = 0; chunk_ahead && x < kR * image_.width; x += kBlock)
+          prefetch<V, kC>(of_chunk + x);
         const std::int64_t count = chunk_end - i < kR ? chunk_end - i : kR;
         const std::int64_t y = i - (k_ - 1);
         if (v_right_ > 0) {
           point(y, i + count, left + (y - top) * left_pitch_ + pad_, left_pitch_);
           blocks<kC, false>(filter, 0, v_left_, 0, count, out, pitch);
           point(y, i + count, image_.pixels + y * image_.width, image_.width);
-          next_ = image_.pixels + (i + kGroupsAhead * kR) * image_.width;
+          ahead_ = image_.pixels + (i + kGroupsAhead * kR) * image_.width;
           if (y >= 0 && i + kR <= image_.height) {
             blocks<kC, true>(filter, v_left_, v_right_, 0, count, out, pitch);
           } else {
@@ -200,13 +203,13 @@ class FullRows {
       Sums<V, kR, kN> sums;
       sums.clear();
       const std::int64_t x = (v - v_zero) * V::kLanes;
-      const T* const next = next_ + kR * x;
+      const T* const ahead = ahead_ + kR * x;
       if constexpr (kK > 0) {
-        filter.template add_to<kR, kN, kPrefetch>(sums, rows_, x, pitch_, next);
+        filter.template add_to<kR, kN, kPrefetch>(sums, rows_, x, pitch_, ahead);
       } else {
-        Ahead<V> ahead{next, rate_};
-        for (int n = 0; n < n_slices_; ++n, ahead.begin += k_)
-          sums.template add<kPrefetch>(slices_[n], x, kOffsets, k_, ahead);
+        Prefetches<V> prefetches{ahead, rate_};
+        for (int n = 0; n < n_slices_; ++n, prefetches.begin += k_)
+          sums.template add<kPrefetch>(slices_[n], x, kOffsets, k_, prefetches);
       }
       sums.store(out + v * V::kLanes, pitch, count, width_ - v * V::kLanes);
     }
@@ -241,7 +244,7 @@ class FullRows {
   Slice<T> slices_[kMaxFilter];
   int n_slices_ = 0;
   std::int64_t pitch_ = 0, rate_ = 0;
-  const T* next_ = nullptr;
+  const T* ahead_ = nullptr;
 };
 
 /// Calls `body` with the FullRows for the image's filter.

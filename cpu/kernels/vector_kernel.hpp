@@ -63,10 +63,10 @@ constexpr std::int64_t row_group(std::int64_t filter_size, std::int64_t stride) 
 
 enum class StridedWay { kFull, kWindows, kPolyphase, kGather };
 
-template <class V>
+template <class Tuning>
 constexpr StridedWay strided_way(std::int64_t filter_size, std::int64_t stride) {
   if (stride == 1) return StridedWay::kFull;
-  if (windows_of_column<V>(filter_size, stride) > 0) return StridedWay::kWindows;
+  if (windows_of_column<Tuning>(filter_size, stride) > 0) return StridedWay::kWindows;
   return filter_size > stride ? StridedWay::kPolyphase : StridedWay::kGather;
 }
 
@@ -74,9 +74,9 @@ inline const char* full_path(std::int64_t filter_size) {
   return filter_size <= kUnrolled ? "unrolled" : "blocks";
 }
 
-template <class V>
+template <class Tuning>
 inline const char* strided_path(std::int64_t filter_size, std::int64_t stride) {
-  switch (strided_way<V>(filter_size, stride)) {
+  switch (strided_way<Tuning>(filter_size, stride)) {
     case StridedWay::kFull:
       return full_path(filter_size);
     case StridedWay::kWindows:

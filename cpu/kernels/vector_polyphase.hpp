@@ -18,8 +18,8 @@ namespace {
 /// a run (or, V::kSortsRuns false, of each of its blocks in turn) are sorted into a buffer that
 /// stays in the first-level cache, and summed at once. Rows that two groups share are sorted for
 /// each: a ring of sorted rows, which lies in the second-level cache, took from 0.75 (K 15, S 5)
-/// to 1.27 (K 5, S 3) of the time (33 x 1000^2 float32, two cores of an EPYC of Zen 5 at 46 GB/s,
-/// 2026-11-28).
+/// to 1.27 (K 5, S 3, both of them windows now) of the time (33 x 1000^2 float32, two cores of an
+/// EPYC of Zen 5 at 46 GB/s, 2026-11-28).
 template <class V, int kR>
 class Polyphase {
  public:
@@ -67,7 +67,7 @@ class Polyphase {
       at += kR + count - 1;
       of_residue += k_ * count;
     }
-    rate_ = Ahead<V>::rate_of(kR * s_ * s_ * kC * kLanes, n_slices_ * k_);
+    rate_ = Prefetches<V>::rate_of(kR * s_ * s_ * kC * kLanes, n_slices_ * k_);
     for (std::int64_t i = begin; i < end; i += kR, out += kR * width_)
       group(i, end - i < kR ? end - i : kR, out);
   }
@@ -78,7 +78,7 @@ class Polyphase {
 
   void group(std::int64_t i, std::int64_t count, T* out) {
     top_ = i * s_ - (k_ - 1);
-    next_ = image_.pixels + ((i + kR - 1) * s_ + 1) * image_.width;
+    ahead_ = image_.pixels + ((i + kR - 1) * s_ + 1) * image_.width;
     first_ = top_ > 0 ? top_ : 0;
     const std::int64_t bottom = (i + count - 1) * s_ + 1;
     last_ = bottom < image_.height ? bottom : image_.height;
@@ -125,9 +125,9 @@ class Polyphase {
     Sums<V, kR, kN> sums;
     sums.clear();
     const std::int64_t x = (v - v_run_) * kLanes;
-    Ahead<V> ahead{next_ + kR * s_ * s_ * v * kLanes, rate_};
-    for (int n = 0; n < n_slices_; ++n, ahead.begin += k_)
-      sums.template add<true>(slices_[n], x, offsets_, k_, ahead);
+    Prefetches<V> prefetches{ahead_ + kR * s_ * s_ * v * kLanes, rate_ * kN / kC};
+    for (int n = 0; n < n_slices_; ++n, prefetches.begin += k_)
+      sums.template add<true>(slices_[n], x, offsets_, k_, prefetches);
     sums.store(out + v * kLanes, width_, count, width_ - v * kLanes);
   }
 
@@ -199,7 +199,7 @@ class Polyphase {
   std::int64_t width_, vectors_, pad_, run_, phase_pitch_, row_pitch_, buffer_rows_;
   std::int64_t top_ = 0, first_ = 0, last_ = 0, v_run_ = 0;
   T* buffer_ = nullptr;
-  const T* next_ = nullptr;
+  const T* ahead_ = nullptr;
   std::int64_t rate_ = 0;
   std::int64_t offsets_[kMaxFilter];
   const T* rows_[kR * kMaxFilter];

@@ -48,31 +48,34 @@ inline int cut(const ElementOf<V>* const* rows, const ElementOf<V>* taps, std::i
   return static_cast<int>(n);
 }
 
-/// Asks for the lines of kC vectors; never faults.
+/// Elements of a line.
+template <class V>
+inline constexpr int kLine = 64 / static_cast<int>(sizeof(ElementOf<V>));
+
+/// Prefetches the lines of kC vectors; never faults.
 template <class V, int kC>
-__attribute__((always_inline)) inline void fetch(const ElementOf<V>* pixels) {
-  constexpr int kLine = 64 / static_cast<int>(sizeof(ElementOf<V>));
+__attribute__((always_inline)) inline void prefetch(const ElementOf<V>* pixels) {
 #pragma GCC unroll 8
-  for (int n = 0; n < kC * V::kLanes; n += kLine) __builtin_prefetch(pixels + n, 0, V::kPrefetch);
+  for (int n = 0; n < kC * V::kLanes; n += kLine<V>)
+    __builtin_prefetch(pixels + n, 0, V::kPrefetch);
 }
 
-/// The pixels that a block asks for ahead, in the order in which they lie in memory, spread evenly
-/// over its steps; never faults.
+/// The prefetches of a block, in the order of memory and spread evenly over its steps: a step is a
+/// column of a slice of taps.
 template <class V>
-struct Ahead {
-  static constexpr int kLine = 64 / static_cast<int>(sizeof(ElementOf<V>));
+struct Prefetches {
   const ElementOf<V>* pixels;
   std::int64_t rate = 0;   ///< lines a step, in units of 2^-16
-  std::int64_t begin = 0;  ///< the first step
+  std::int64_t begin = 0;  ///< steps of the slices before
 
   static std::int64_t rate_of(std::int64_t elements, std::int64_t steps) {
-    return (elements << 16) / kLine / steps + 1;
+    return (elements << 16) / kLine<V> / steps + 1;
   }
 
-  __attribute__((always_inline)) void fetch(std::int64_t step) const {
+  __attribute__((always_inline)) void issue(std::int64_t step) const {
     step += begin;
     for (std::int64_t n = step * rate >> 16; n < (step + 1) * rate >> 16; ++n)
-      __builtin_prefetch(pixels + n * kLine, 0, V::kPrefetch);
+      __builtin_prefetch(pixels + n * kLine<V>, 0, V::kPrefetch);
   }
 };
 
@@ -98,11 +101,11 @@ struct Sums {
   template <int kU, bool kPrefetch>
   __attribute__((always_inline)) void add(const Slice<T>& slice, std::int64_t x,
                                           const std::int64_t* offsets, std::int64_t k,
-                                          const Ahead<V>& ahead) {
+                                          const Prefetches<V>& prefetches) {
     const T* taps = slice.taps;
     for (std::int64_t b = 0; b < k; ++b, taps += slice.pitch) {
       const std::int64_t at = x + offsets[b];
-      if (kPrefetch) ahead.fetch(b);
+      if (kPrefetch) prefetches.issue(b);
       Register tap[kU];
 #pragma GCC unroll 8
       for (int u = 0; u < kU; ++u) {
@@ -133,27 +136,27 @@ struct Sums {
   template <bool kPrefetch>
   __attribute__((always_inline)) void add(const Slice<T>& slice, std::int64_t x,
                                           const std::int64_t* offsets, std::int64_t k,
-                                          const Ahead<V>& ahead) {
+                                          const Prefetches<V>& prefetches) {
     switch (slice.count) {
       case 1:
-        return add<1, kPrefetch>(slice, x, offsets, k, ahead);
+        return add<1, kPrefetch>(slice, x, offsets, k, prefetches);
       case 2:
-        return add<2, kPrefetch>(slice, x, offsets, k, ahead);
+        return add<2, kPrefetch>(slice, x, offsets, k, prefetches);
       case 3:
-        return add<3, kPrefetch>(slice, x, offsets, k, ahead);
+        return add<3, kPrefetch>(slice, x, offsets, k, prefetches);
       case 4:
-        return add<4, kPrefetch>(slice, x, offsets, k, ahead);
+        return add<4, kPrefetch>(slice, x, offsets, k, prefetches);
       case 5:
-        if constexpr (V::kSlice >= 5) return add<5, kPrefetch>(slice, x, offsets, k, ahead);
+        if constexpr (V::kSlice >= 5) return add<5, kPrefetch>(slice, x, offsets, k, prefetches);
         break;
       case 6:
-        if constexpr (V::kSlice >= 6) return add<6, kPrefetch>(slice, x, offsets, k, ahead);
+        if constexpr (V::kSlice >= 6) return add<6, kPrefetch>(slice, x, offsets, k, prefetches);
         break;
       case 7:
-        if constexpr (V::kSlice >= 7) return add<7, kPrefetch>(slice, x, offsets, k, ahead);
+        if constexpr (V::kSlice >= 7) return add<7, kPrefetch>(slice, x, offsets, k, prefetches);
         break;
       case 8:
-        if constexpr (V::kSlice >= 8) return add<8, kPrefetch>(slice, x, offsets, k, ahead);
+        if constexpr (V::kSlice >= 8) return add<8, kPrefetch>(slice, x, offsets, k, prefetches);
         break;
     }
   }

@@ -19,7 +19,8 @@ struct ShiftInOrder {
   static constexpr int of(int lane) { return kLanes - kCount + lane; }
 };
 
-/// Kept outputs whose windows overlap by little or not at all: K <= S kQ with few kQ, S <= 7.
+/// Kept outputs whose windows overlap by little or not at all, S <= 7. kQ: windows that a column
+/// can lie in, ceil(K / S).
 ///
 /// Rows of pixels are read as they lie in memory, S vectors (S x lanes columns, in which `lanes`
 /// windows end) at a time, and multiplied by taps laid out with the period S: of sum q, column x
@@ -27,16 +28,15 @@ struct ShiftInOrder {
 /// at S j >= x. Summed over the filter's rows, the columns are sorted into phases, and those of a
 /// window add up. A column outside of a window meets a tap of 0, and no sum that is kept.
 ///
-/// kRows: rows of the filter whose loop is unrolled, all of them with kQ = 1. Rows that come from
-/// memory need loads of their own: a loop over them, one load for all, gave the processor no
-/// sequence to follow (K 7, S 5: 13 GB/s in place of 18 to 26, one core of an EPYC of Zen 5,
-/// 2026-11-29).
+/// kRows: rows of the filter whose loop is unrolled: all of them with kQ = 1, else S, those that no
+/// output row before has read. Rows that come from memory need loads of their own: a loop over
+/// them, one load for all, gave the processor no sequence to follow (K 7, S 5: 13 GB/s in place of
+/// 18 to 26, one core of an EPYC of Zen 5, 2026-11-29).
 template <class V, int kS, int kQ, int kRows>
 class Windows {
  public:
   using T = ElementOf<V>;
   using Register = typename V::Register;
-  static constexpr std::int64_t kGroup = kS * V::kLanes;
 
   explicit Windows(const Image<T>& image) : image_(image) {
     if constexpr (kQ > 1) {
@@ -52,14 +52,16 @@ class Windows {
 
   /// Stores kept rows begin..end, contiguous.
   void rows(std::int64_t begin, std::int64_t end, T* out) const {
-    const std::int64_t width = image_.out_width(), k = filter_size();
+    const std::int64_t width = image_.out_width(), k = filter_size(), ahead = pixels_ahead();
     for (std::int64_t i = begin; i < end; ++i, out += width) {
       const std::int64_t y = i * kS;
-      row(y, y >= image_.height ? y - image_.height + 1 : 0, y < k ? y + 1 : k, out);
+      row(y, y >= image_.height ? y - image_.height + 1 : 0, y < k ? y + 1 : k, ahead, out);
     }
   }
 
  private:
+  static constexpr std::int64_t kGroup = kS * V::kLanes;
+
   std::int64_t filter_size() const { return kQ > 1 ? image_.filter_size : kRows; }
 
   template <int kVector>
@@ -72,13 +74,15 @@ class Windows {
   /// of 32 x 32, one core of an EPYC of Zen 5, 2026-11-29.
   static constexpr std::int64_t kBytesAhead = 4 << 10;
 
-  /// Rows of outputs: two, and of narrow images as many as take up kBytesAhead.
-  std::int64_t rows_ahead() const {
-    const std::int64_t rows = kBytesAhead / (kS * image_.width * std::int64_t{sizeof(T)});
-    return rows < 2 ? 2 : rows;
+  /// How far ahead pixels are prefetched: those of two rows of outputs, and in narrow images of as
+  /// many as take up kBytesAhead.
+  std::int64_t pixels_ahead() const {
+    const std::int64_t row = kS * image_.width;
+    const std::int64_t rows = kBytesAhead / (row * std::int64_t{sizeof(T)});
+    return (rows < 2 ? 2 : rows) * row;
   }
 
-  /// [a][vector][q] in the workspace.
+  /// Vectors of taps, [a][vector][q] in the workspace.
   void lay_out_taps() const {
     const std::int64_t k = filter_size();
     T* to = reinterpret_cast<T*>(image_.workspace);
@@ -117,13 +121,13 @@ class Windows {
 
   /// One row of outputs, from the pixel rows y - a with a_begin <= a < a_end, which lie inside the
   /// image.
-  void row(std::int64_t y, std::int64_t a_begin, std::int64_t a_end, T* out) const {
+  void row(std::int64_t y, std::int64_t a_begin, std::int64_t a_end, std::int64_t ahead,
+           T* out) const {
     const std::int64_t width = image_.width, out_width = image_.out_width();
     const std::int64_t inside = width / kGroup * kGroup;
     const T* const pixels = image_.pixels + y * width;
     Register before[kQ];
     for (auto& rest : before) rest = V::zero();
-    const std::int64_t ahead = kS * rows_ahead() * width;
     std::int64_t x = 0, j = 0;
     if (a_begin == 0 && a_end == filter_size()) {
       for (; x < inside; x += kGroup, j += V::kLanes) {
@@ -136,13 +140,13 @@ class Windows {
             add(sums, a, v, V::load(pixels + x - a * width + v * V::kLanes));
         }
 #pragma GCC unroll 8
-        for (int a = 0; a < kRows; ++a) fetch<V, kS>(pixels + x - a * width + ahead);
+        for (int a = 0; a < kRows; ++a) prefetch<V, kS>(pixels + x - a * width + ahead);
         if constexpr (kQ > 1) add_rows(sums, kRows, a_end, pixels + x);
         V::store(out + j, windows(sums, before));
       }
     }
     for (; j < out_width; x += kGroup, j += V::kLanes) {
-      for (int a = 0; a < kRows && x < width; ++a) fetch<V, kS>(pixels + x - a * width + ahead);
+      for (int a = 0; a < kRows && x < width; ++a) prefetch<V, kS>(pixels + x - a * width + ahead);
       Register sums[kQ][kS];
       clear(sums);
       if (x < inside) {
@@ -187,9 +191,7 @@ class Windows {
     // Column 0 of each period ends a window; what is left of it lies in the period before.
     const Register last = before[kN];
     Register rest = V::zero();
-    const std::int64_t count = kQ == 1       ? kRows - 1
-                               : kN + 1 < kQ ? kS - 1
-                                             : filter_size() - 1 - kS * (kQ - 1);
+    const std::int64_t count = kN + 1 < kQ ? kS - 1 : filter_size() - 1 - kS * (kQ - 1);
     for_each_phase<V, kS>(
         sums[kN], count, [&](int, Register columns) __attribute__((always_inline)) {
           rest = V::add(rest, columns);
@@ -205,22 +207,29 @@ class Windows {
   }
 
   const Image<T>& image_;
-  Register taps_[kQ > 1 ? 1 : kRows][kS];
+  Register taps_[kQ > 1 ? 1 : kRows][kS];  // with kQ = 1
 };
 
-/// Windows that a column can lie in, where this way is the fastest and its sums fit the registers;
-/// else 0.
-template <class V>
+/// Of a column. With four, prefetches and loads get into each other's way (avx512.cpp): polyphase
+/// took 0.67 to 0.79 of the time with K 7 by 2 and K 11 by 3, one core of an EPYC of Zen 5,
+/// 2026-11-29.
+inline constexpr std::int64_t kMostWindows = 3;
+
+/// Windows that a column can lie in, if this way takes the filter; else 0.
+template <class Tuning>
 constexpr std::int64_t windows_of_column(std::int64_t filter_size, std::int64_t stride) {
   const std::int64_t windows = (filter_size + stride - 1) / stride;
-  return stride <= 7 && windows <= 3 && windows * stride <= V::kWindowSums ? windows : 0;
+  return stride <= 7 && windows <= kMostWindows && windows * stride <= Tuning::kWindowSums ? windows
+                                                                                           : 0;
 }
 
 /// Of the workspace.
 template <class V>
 constexpr std::int64_t window_bytes(std::int64_t filter_size, std::int64_t stride) {
   const std::int64_t windows = windows_of_column<V>(filter_size, stride);
-  return windows == 1 ? 0 : filter_size * windows * stride * V::kLanes * sizeof(ElementOf<V>);
+  return windows == 1
+             ? 0
+             : filter_size * windows * stride * V::kLanes * std::int64_t{sizeof(ElementOf<V>)};
 }
 
 /// K <= S.
@@ -237,6 +246,7 @@ inline void window_rows(const Image<ElementOf<V>>& image, std::int64_t begin, st
   if (image.stride == kS) {
     if (image.filter_size <= kS) return window_rows_of<V, kS>(image, begin, end, out);
     if (image.filter_size <= 2 * kS) return Windows<V, kS, 2, kS>(image).rows(begin, end, out);
+    static_assert(kMostWindows == 3);
     if constexpr (windows_of_column<V>(3 * kS, kS) == 3)
       return Windows<V, kS, 3, kS>(image).rows(begin, end, out);
   }
