@@ -244,7 +244,7 @@ class FullRows {
   Slice<T> slices_[kMaxFilter];
   int n_slices_ = 0;
   std::int64_t pitch_ = 0, rate_ = 0;
-  const T* ahead_ = nullptr;
+  const T* ahead_ = image_.pixels;
 };
 
 /// Calls `body` with the FullRows for the image's filter.
