@@ -20,10 +20,9 @@
 //
 // What stands in the way elsewhere: with pixels in the second-level cache, strided K 7 by 5 passes
 // 54 to 60 GB/s a core, full K 4 27 (0.8 of the peak); from memory, 25 and 22. One core reads 27 to
-// 34 GB/s, and prefetches alone bring 17. While they are under way, loads from the second-level
-// cache wait: a loop that loads each pixel seven times from there (windows made to take K 15 by 2)
-// falls from 0.7 to 0.4 of the peak, one that copies it into the first-level cache once (polyphase)
-// keeps 0.67.
+// 34 GB/s. Prefetches and loads from the second-level cache seem to wait for each other: a loop
+// that loads each pixel seven times from there (windows made to take K 15 by 2) falls from 0.7 to
+// 0.4 of the peak, one that copies it into the first-level cache once (polyphase) keeps 0.67.
 //
 // Tried for full: one row of pixels at a time and its taps broadcast as they are met, blocks of 6 x
 // 4 (K 7 0.73 of the peak: a load for each vector and tap, most of them across two lines); of each

@@ -103,8 +103,8 @@ class FullRows {
     right_pitch_ = pad_ + (vectors_ - v_right_) * V::kLanes;
   }
 
-  /// Groups of kR rows. 2 took 0.70 to 0.98 of the time of 1 (K 3 to 7; 3 and 4: no less), one core
-  /// of an EPYC of Zen 5, 1000 x 1000, 2026-11-29.
+  /// Groups of kR rows. 2 took 0.67 to 0.98 of the time of 1 (K 4 to 7; K 3 0.87 to 1.07; 3 and 4
+  /// groups like 2), one core of an EPYC of Zen 5, 1000 x 1000, 2026-11-29.
   static constexpr std::int64_t kGroupsAhead = 2;
   /// Of copies of a chunk of rows; more would leave the first-level cache.
   static constexpr std::int64_t kCopyBytes = 40 << 10;

@@ -29,9 +29,10 @@ struct ShiftInOrder {
 /// window add up. A column outside of a window meets a tap of 0, and no sum that is kept.
 ///
 /// kRows: rows of the filter whose loop is unrolled: all of them with kQ = 1, else S, those that no
-/// output row before has read. Rows that come from memory need loads of their own: a loop over
-/// them, one load for all, gave the processor no sequence to follow (K 7, S 5: 13 GB/s in place of
-/// 18 to 26, one core of an EPYC of Zen 5, 2026-11-29).
+/// output row before has read. Rows that come from memory have loads of their own, whose
+/// sequences the processor can follow: a loop over them reached 14 GB/s in place of 18 without
+/// prefetches (K 7, S 5), and with them 26 in place of 26 (K 7), 18 in place of 21 (K 11), one core
+/// of an EPYC of Zen 5, float64, 2026-11-29.
 template <class V, int kS, int kQ, int kRows>
 class Windows {
  public:
@@ -70,8 +71,8 @@ class Windows {
     if constexpr (kVector + 1 < kS) set_taps<kVector + 1>(taps, low, high);
   }
 
-  /// Of rows of pixels. 4 to 8 KiB took 0.45 to 0.75 of the time of 2 rows of outputs with images
-  /// of 32 x 32, one core of an EPYC of Zen 5, 2026-11-29.
+  /// Of rows of pixels. 4 KiB took 0.72 to 0.79 (float64) and 0.40 to 0.46 (float32) of the time of
+  /// 2 rows of outputs with images of 32 x 32, one core of an EPYC of Zen 5, 2026-11-29.
   static constexpr std::int64_t kBytesAhead = 4 << 10;
 
   /// How far ahead pixels are prefetched: those of two rows of outputs, and in narrow images of as
