@@ -11,31 +11,17 @@
 /// What a kernel is, on every backend: one way to compute the convolution, ours or a library's.
 namespace convscale {
 
-/// A place in the full convolution.
-struct Origin {
-  std::int64_t row = 0;
-  std::int64_t column = 0;
-  bool operator==(const Origin&) const = default;
-};
-
 /// What a kernel is asked to do for one worker.
 struct Request {
   Request(const Shape& s, Method m, Dtype d, bool whole = true)
-      : shape(s),
-        method(m),
-        dtype(d),
-        filter_height(s.filter_size),
-        filter_width(s.filter_size),
-        whole_images(whole) {}
+      : shape(s), method(m), dtype(d), whole_images(whole) {}
   explicit Request(const Config& c)
       : Request(c.shape, c.method, c.dtype, c.schedule != Schedule::kSplit) {}
 
   Shape shape;  ///< `images`: the most that one run gets
   Method method;
   Dtype dtype;
-  std::int64_t filter_height, filter_width;  ///< today both are shape.filter_size
-  Origin origin = {};                        ///< of the kept outputs
-  bool whole_images;                         ///< no run gets a part of an image
+  bool whole_images;  ///< no run gets a part of an image
 };
 
 /// A kernel that is set up for one request, outside of the timed region. It belongs to one worker

@@ -8,14 +8,6 @@
 
 namespace convscale {
 
-std::string why_none_can(const Request& request) {
-  if (request.filter_height != request.shape.filter_size ||
-      request.filter_width != request.shape.filter_size) {
-    return "it does square filters only";
-  }
-  return request.origin == Origin{} ? "" : "it keeps outputs from the first row and column on";
-}
-
 std::size_t choose(std::string_view backend, std::string_view name,
                    const std::vector<Choice>& choices) {
   std::string reason;

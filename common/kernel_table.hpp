@@ -12,15 +12,10 @@
 
 namespace convscale {
 
-/// Why no kernel can do `request`: what the contract speaks of and none does yet. Empty if some
-/// may.
-std::string why_none_can(const Request& request);
-
 /// Why `kernel` cannot do `request` here; empty if it can.
 template <class Kernel, class RequestType>
 std::string why_not(const Kernel& kernel, const RequestType& request) {
-  std::string reason = kernel.missing ? kernel.missing() : "";
-  if (reason.empty()) reason = why_none_can(request);
+  const std::string reason = kernel.missing ? kernel.missing() : "";
   return reason.empty() && kernel.refuses ? kernel.refuses(request) : reason;
 }
 

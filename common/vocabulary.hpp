@@ -14,6 +14,7 @@ namespace convscale {
 /// enumerators; the command line, the JSON and the messages all read it.
 enum class Dtype { kFloat64, kFloat32 };
 enum class Method { kFull, kStrided };
+enum class Mode { kFull, kSame, kValid };  ///< the outputs of a convolution, as SciPy names them
 enum class Scope { kEndToEnd, kResident };
 enum class Fill { kRandom, kZeros, kIntegers, kFile };
 enum class Schedule { kStatic, kDynamic, kSplit };
@@ -27,6 +28,8 @@ template <>
 inline constexpr std::array<std::string_view, 2> kNames<Dtype>{"float64", "float32"};
 template <>
 inline constexpr std::array<std::string_view, 2> kNames<Method>{"full", "strided"};
+template <>
+inline constexpr std::array<std::string_view, 3> kNames<Mode>{"full", "same", "valid"};
 template <>
 inline constexpr std::array<std::string_view, 2> kNames<Scope>{"end-to-end", "resident"};
 template <>

@@ -9,7 +9,7 @@
 
 namespace convscale {
 
-/// Method `full`: every output of the full convolution is computed and stored to a scratch, band of
+/// Method `full`: every output of the mode is computed and stored to a scratch, band of
 /// rows by band of rows, and every stride-th of every stride-th row is copied from there. With a
 /// stride of 1 every output is kept, and rows go straight to the results.
 class FullMethod {
@@ -21,9 +21,9 @@ class FullMethod {
     constexpr std::int64_t kLine = 64;
     const std::int64_t element_bytes = size_of(request.dtype);
     const std::int64_t row_bytes =
-        (shape_.full_width() * element_bytes + kLine - 1) / kLine * kLine;
+        (shape_.dense_width() * element_bytes + kLine - 1) / kLine * kLine;
     const std::int64_t groups = std::max<std::int64_t>(band_bytes / (row_group * row_bytes), 1);
-    rows_ = std::min(groups * row_group, shape_.full_height());
+    rows_ = std::min(groups * row_group, shape_.dense_height());
     pitch_ = row_bytes / element_bytes;
     if (shape_.stride > 1) scratch_bytes_ = rows_ * row_bytes;
   }
@@ -36,8 +36,8 @@ class FullMethod {
   /// The most rows that run() asks for at once where results pass through the scratch.
   std::int64_t band_rows() const { return rows_; }
 
-  /// Calls `full_rows(row_begin, row_end, out, pitch)`, which stores these rows of the full
-  /// convolution, `pitch` elements apart, for one band after another, and decimates them.
+  /// Calls `full_rows(row_begin, row_end, out, pitch)`, which stores these rows of the outputs
+  /// with a stride of 1, `pitch` elements apart, for one band after another, and decimates them.
   template <class T, class FullRows>
   void run(const Piece& piece, FullRows&& full_rows) const {
     T* const out = reinterpret_cast<T*>(piece.results);
@@ -45,7 +45,7 @@ class FullMethod {
     const std::int64_t stride = shape_.stride, out_width = shape_.out_width();
     if (stride == 1) return full_rows(piece.row_begin, piece.row_end, out, out_width);
 
-    const std::int64_t last = std::min(piece.row_end * stride, shape_.full_height());
+    const std::int64_t last = std::min(piece.row_end * stride, shape_.dense_height());
     for (std::int64_t band = piece.row_begin * stride; band < last; band += rows_) {
       const std::int64_t band_end = std::min(band + rows_, last);
       full_rows(band, band_end, scratch, pitch_);

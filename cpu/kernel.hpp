@@ -38,8 +38,8 @@ class Plan : public BasicPlan {
   /// What is left of such a group of rows is slower: pieces of an image should be whole groups. 0:
   /// it does whole images only.
   virtual std::int64_t row_group() const { return 0; }
-  /// Method `full` computes and stores every output of the full rows row_begin * stride .. row_end
-  /// * stride; `strided` the kept ones alone.
+  /// Method `full` computes and stores every output of the rows row_begin * stride .. row_end *
+  /// stride of the mode; `strided` the kept ones alone.
   virtual void run(const Piece& piece) = 0;
 };
 

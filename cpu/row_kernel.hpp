@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "common/filter_size.hpp"
+#include "common/range.hpp"
+
 #include <cstddef>
 #include <cstdint>
 
@@ -18,20 +21,23 @@ inline constexpr std::int64_t kMaxFilter = 31;
 inline constexpr std::int64_t kRowGroup = 5;
 
 /// One image with its filter, row-major and contiguous; the pixels stand as the user has them, with
-/// no padding.
+/// no padding. Outputs are counted from the first one of the mode on, and so are pixels: pixels[0]
+/// is the one that tap (0, 0) of output (0, 0) meets, in row 0 and column 0.
 template <class T>
 struct Image {
-  const T* pixels;  ///< (height, width)
-  std::int64_t height;
-  std::int64_t width;
-  const T* taps;  ///< (filter_size, filter_size), not flipped
-  std::int64_t filter_size;
+  const T* pixels;
+  std::int64_t width;  ///< elements from a row of pixels to the next
+  /// Pixels that there are. Neither ends behind the outputs of the mode: what lies there meets no
+  /// window.
+  Range rows;
+  Range columns;
+  const T* taps;  ///< (filter_size.height, filter_size.width), not flipped
+  FilterSize filter_size;
   std::int64_t stride;
+  std::int64_t dense_width;        ///< outputs of a row, with a stride of 1
   std::byte* workspace = nullptr;  ///< what workspace_bytes() asks for, at a multiple of 64 bytes
 
-  constexpr std::int64_t full_height() const { return height + filter_size - 1; }
-  constexpr std::int64_t full_width() const { return width + filter_size - 1; }
-  constexpr std::int64_t out_width() const { return (full_width() + stride - 1) / stride; }
+  constexpr std::int64_t out_width() const { return (dense_width + stride - 1) / stride; }
 };
 
 /// Instruction sets that a kernel needs, as bits.
@@ -45,9 +51,9 @@ enum Isa : unsigned {
 /// number of threads at once.
 template <class T>
 struct Operations {
-  /// Rows row_begin..row_end of the full convolution, full_width() elements each, `pitch` elements
-  /// apart, all of them stored:
-  ///     out[y - row_begin][x] = sum over a, b with 0 <= y-a < height, 0 <= x-b < width of
+  /// Rows row_begin..row_end of the outputs with a stride of 1, dense_width elements each, `pitch`
+  /// elements apart, all of them stored:
+  ///     out[y - row_begin][x] = sum over a, b with y-a in rows, x-b in columns of
   ///     taps[a][b] * pixels[y-a][x-b]
   void (*full_rows)(const Image<T>& image, std::int64_t row_begin, std::int64_t row_end, T* out,
                     std::int64_t pitch);
@@ -66,10 +72,10 @@ struct RowKernel {
   Operations<double> float64 = {};
   Operations<float> float32 = {};
   /// The way that they take inside for a filter and stride; null if there is but one.
-  const char* (*full_path)(std::int64_t filter_size) = nullptr;
-  const char* (*strided_path)(std::int64_t filter_size, std::int64_t stride) = nullptr;
+  const char* (*full_path)(FilterSize filter_size) = nullptr;
+  const char* (*strided_path)(FilterSize filter_size, std::int64_t stride) = nullptr;
   /// Output rows that it sums together where every stride-th is kept; null: kRowGroup.
-  std::int64_t (*row_group)(std::int64_t filter_size, std::int64_t stride) = nullptr;
+  std::int64_t (*row_group)(FilterSize filter_size, std::int64_t stride) = nullptr;
 
   template <class T>
   const Operations<T>& operations() const {

@@ -18,16 +18,10 @@ class RowPlan final : public Plan {
                 ? kernel.row_group(shape_.filter_size, method_ == Method::kFull ? 1 : shape_.stride)
                 : kRowGroup),
         full_(request, row_group_) {
-    const Image<T> image{.pixels = nullptr,
-                         .height = shape_.height,
-                         .width = shape_.width,
-                         .taps = nullptr,
-                         .filter_size = shape_.filter_size,
-                         .stride = shape_.stride};
     constexpr std::int64_t kLine = 64;
     if (const auto workspace_bytes = kernel.operations<T>().workspace_bytes) {
       workspace_bytes_ =
-          (workspace_bytes(image, method_ == Method::kStrided) + kLine - 1) / kLine * kLine;
+          (workspace_bytes(image_of({}), method_ == Method::kStrided) + kLine - 1) / kLine * kLine;
     }
   }
 
@@ -38,20 +32,14 @@ class RowPlan final : public Plan {
     return method_ == Method::kFull ? full_.row_group() : row_group_;
   }
   std::string path() const override {
-    const std::int64_t k = shape_.filter_size;
+    const FilterSize k = shape_.filter_size;
     if (method_ == Method::kFull) return kernel_.full_path != nullptr ? kernel_.full_path(k) : "";
     return kernel_.strided_path != nullptr ? kernel_.strided_path(k, shape_.stride) : "";
   }
 
   void run(const Piece& piece) override {
     const Operations<T>& operations = kernel_.operations<T>();
-    const Image<T> image{.pixels = reinterpret_cast<const T*>(piece.pixels),
-                         .height = shape_.height,
-                         .width = shape_.width,
-                         .taps = reinterpret_cast<const T*>(piece.taps),
-                         .filter_size = shape_.filter_size,
-                         .stride = shape_.stride,
-                         .workspace = piece.scratch};
+    const Image<T> image = image_of(piece);
     if (method_ == Method::kStrided) {
       operations.strided_rows(image, piece.row_begin, piece.row_end,
                               reinterpret_cast<T*>(piece.results));
@@ -66,6 +54,20 @@ class RowPlan final : public Plan {
   }
 
  private:
+  Image<T> image_of(const Piece& piece) const {
+    const Axis rows = shape_.rows(), columns = shape_.columns();
+    return {.pixels = reinterpret_cast<const T*>(piece.pixels) + rows.origin * shape_.width +
+                      columns.origin,
+            .width = shape_.width,
+            .rows = {-rows.origin, rows.size - rows.origin},
+            .columns = {-columns.origin, columns.size - columns.origin},
+            .taps = reinterpret_cast<const T*>(piece.taps),
+            .filter_size = shape_.filter_size,
+            .stride = shape_.stride,
+            .dense_width = columns.dense,
+            .workspace = piece.scratch};
+  }
+
   const RowKernel& kernel_;
   const Method method_;
   const Shape shape_;

@@ -60,7 +60,7 @@ void require_possible(const Config& config) {
         "--work_time: backend cuda runs a batch of images at once, which has no time of its own "
         "for each; --backend cpu would do");
   }
-  if (std::max(config.shape.full_height(), config.shape.full_width()) > kMaxSide) {
+  if (std::max(config.shape.dense_height(), config.shape.dense_width()) > kMaxSide) {
     throw UnsupportedError("--size: backend cuda takes images of less than 2^30 rows and columns");
   }
 }

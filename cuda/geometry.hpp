@@ -23,15 +23,15 @@ struct Geometry {
   int out_height = 0;
   int out_width = 0;
 
-  /// Sides of at most kMaxSide. A stride beyond the outputs keeps output (0, 0) alone, as one that
-  /// just steps over them does.
+  /// Of square filters and mode full, with sides of at most kMaxSide. A stride beyond the outputs
+  /// keeps output (0, 0) alone, as one that just steps over them does.
   explicit Geometry(const Shape& s)
       : height(static_cast<int>(s.height)),
         width(static_cast<int>(s.width)),
-        filter_size(static_cast<int>(s.filter_size)),
-        stride(static_cast<int>(std::min(s.stride, std::max(s.full_height(), s.full_width())))),
-        full_height(static_cast<int>(s.full_height())),
-        full_width(static_cast<int>(s.full_width())),
+        filter_size(static_cast<int>(s.filter_size.height)),
+        stride(static_cast<int>(std::min(s.stride, std::max(s.dense_height(), s.dense_width())))),
+        full_height(static_cast<int>(s.dense_height())),
+        full_width(static_cast<int>(s.dense_width())),
         out_height(static_cast<int>(s.out_height())),
         out_width(static_cast<int>(s.out_width())) {}
 

@@ -19,16 +19,16 @@ struct NeededRows {
   std::int64_t tail_rows;
 
   explicit NeededRows(const Shape& s)
-      : first_group(s.stride - s.filter_size + 1),
+      : first_group(s.stride - s.filter_size.height + 1),
         groups((s.height - 1) / s.stride),
-        tail((groups + 1) * s.stride - s.filter_size + 1),
+        tail((groups + 1) * s.stride - s.filter_size.height + 1),
         tail_rows(std::max<std::int64_t>(0, s.height - tail)) {}
 };
 
 }  // namespace
 
 bool all_rows_travel(const Shape& s, Method method, Dtype dtype) {
-  if (method == Method::kFull || s.filter_size >= s.stride) return true;
+  if (method == Method::kFull || s.filter_size.height >= s.stride) return true;
   // The hardware's pitches are below 2 GiB; the longest one here is an image's, as steps that are
   // longer than an image are never made.
   constexpr std::int64_t kMostPitch = std::numeric_limits<std::int32_t>::max();
@@ -38,7 +38,7 @@ bool all_rows_travel(const Shape& s, Method method, Dtype dtype) {
 std::int64_t upload_bytes(const Shape& s, Dtype dtype, bool all_rows) {
   const NeededRows rows(s);
   const std::int64_t of_image =
-      all_rows ? s.height : 1 + rows.groups * s.filter_size + rows.tail_rows;
+      all_rows ? s.height : 1 + rows.groups * s.filter_size.height + rows.tail_rows;
   return s.images * of_image * s.width * size_of(dtype);
 }
 
@@ -65,7 +65,7 @@ void upload_images(const Shape& s, Dtype dtype, bool all_rows, std::int64_t imag
   // Groups are S rows apart, and so is what a copy of slices steps by: every period-th image begins
   // a whole number of such steps behind the one before.
   const std::int64_t period = s.stride / std::gcd(s.height, s.stride);
-  const std::int64_t group_bytes = s.filter_size * row_bytes, pitch = s.stride * row_bytes;
+  const std::int64_t group_bytes = s.filter_size.height * row_bytes, pitch = s.stride * row_bytes;
   const std::size_t slice_pitches = size(period * s.height / s.stride);
   for (std::int64_t image = 0; image < std::min(period, images); ++image) {
     const std::int64_t offset = image * image_bytes + rows.first_group * row_bytes;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "common/shape.hpp"
+
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -37,6 +39,14 @@ class TemporaryFolder {
  private:
   std::filesystem::path path_;
 };
+
+/// "2 images of 7x9, filters of 1x4, stride 5, mode same"
+inline std::string text_of(const Shape& s) {
+  return std::to_string(s.images) + " images of " + std::to_string(s.height) + "x" +
+         std::to_string(s.width) + ", filters of " + std::to_string(s.filter_size.height) + "x" +
+         std::to_string(s.filter_size.width) + ", stride " + std::to_string(s.stride) + ", mode " +
+         std::string(name_of(s.mode));
+}
 
 /// Where the tests' data files lie: CONVSCALE_TEST_DATA, for executables that were taken to another
 /// machine, or the folder of their sources.

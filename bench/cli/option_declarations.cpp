@@ -148,6 +148,11 @@ void read_pixels(Config& config, std::string_view option, std::string_view text)
   }
 }
 
+/// The side of square filters.
+void read_filter_size(Config& config, std::string_view option, std::string_view text) {
+  config.shape.filter_size = whole<std::int64_t>(1, kMaxFilterSize)(option, text);
+}
+
 /// A place in a configuration, in one of its parts.
 template <class Part, class T>
 auto in(Part Config::*part, T Part::*member) {
@@ -203,6 +208,8 @@ std::vector<OptionDeclaration> of_workload() {
   const auto shape = [](std::int64_t Shape::*member) { return in(&Config::shape, member); };
   const Field height{"height", value_at(shape(&Shape::height))};
   const Field width{"width", value_at(shape(&Shape::width))};
+  const Field filter_size{"filter_size",
+                          [](const Config& c) -> FieldValue { return c.shape.filter_size.height; }};
   const Field images{"images", value_at(shape(&Shape::images))};
   return {
       {"--size", "SIDE|HxW", "Image size in pixels", "1000", read_size, {height, width}, "size", 7},
@@ -214,8 +221,13 @@ std::vector<OptionDeclaration> of_workload() {
        {images},
        "images",
        8},
-      setting("--filter-size", "K", shape(&Shape::filter_size),
-              whole<std::int64_t>(1, kMaxFilterSize), "Filters are K x K, 1 to 31"),
+      {"--filter-size",
+       "K",
+       "Filters are K x K, 1 to 31",
+       "4",
+       read_filter_size,
+       {filter_size},
+       "filter_size"},
       setting("--stride", "S", shape(&Shape::stride), whole<std::int64_t>(1, kMaxStride),
               "Every S-th row and column of the result is kept"),
       choice("--dtype", &Config::dtype,

@@ -41,14 +41,14 @@ class Workload {
   void rows(std::int64_t index, std::int64_t row_begin, std::int64_t row_end, T* out) const {
     pixels(index, row_begin * shape_.width, row_end * shape_.width, out);
   }
-  /// Writes filter `index`: (filter_size, filter_size), row-major, not flipped.
+  /// Writes filter `index`: (filter_height, filter_width), row-major, not flipped.
   template <class T>
   void filter(std::int64_t index, T* out) const;
 
   /// Throws ResourceError where somebody has written to a file since it was opened.
   void require_unchanged() const;
 
-  /// Writes all images (images, height, width) and filters (images, filter_size, filter_size), in
+  /// Writes all images (images, height, width) and filters (images, filter_height, filter_width), in
   /// parallel over bands of rows. Throws UsageError where a tap of a file is not finite, and
   /// ResourceError where a file cannot be read or has changed.
   /// The first of them has the global index `first_image`. `keep_going` is called now and then with

@@ -38,7 +38,7 @@ std::string changed_in_image(const Workload& workload, std::int64_t image, std::
   own.resize(static_cast<std::size_t>(std::max(s.width, s.taps())));
   workload.filter(image, own.data());
   if (const std::int64_t tap = first_difference(own.data(), taps, s.taps()); tap < s.taps()) {
-    return describe(image, "filter tap", tap / s.filter_size, tap % s.filter_size,
+    return describe(image, "filter tap", tap / s.filter_size.width, tap % s.filter_size.width,
                     own[static_cast<std::size_t>(tap)], taps[tap]);
   }
   for (std::int64_t row = 0; row < s.height; ++row) {

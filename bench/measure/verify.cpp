@@ -42,10 +42,11 @@ double error_of_bound(double got, double expected, double bound) {
 /// True if no pixel in the window of output (i, j) is NaN or infinite.
 template <class T>
 bool window_is_finite(const Shape& s, const T* image, std::int64_t i, std::int64_t j) {
-  const std::int64_t y = i * s.stride, x = j * s.stride;
-  for (std::int64_t row = std::max<std::int64_t>(0, y - s.filter_size + 1);
+  const Axis rows = s.rows(), columns = s.columns();
+  const std::int64_t y = rows.origin + i * s.stride, x = columns.origin + j * s.stride;
+  for (std::int64_t row = std::max<std::int64_t>(0, y - rows.filter + 1);
        row <= std::min(y, s.height - 1); ++row) {
-    for (std::int64_t column = std::max<std::int64_t>(0, x - s.filter_size + 1);
+    for (std::int64_t column = std::max<std::int64_t>(0, x - columns.filter + 1);
          column <= std::min(x, s.width - 1); ++column) {
       if (!std::isfinite(image[row * s.width + column])) return false;
     }

@@ -84,7 +84,7 @@ void OutputSet::save(const Config& config, Range held, const HostBuffers& buffer
     }
   };
   write(arrays_[0], buffers.images, s.height, s.width);
-  write(arrays_[1], buffers.filters, s.filter_size, s.filter_size);
+  write(arrays_[1], buffers.filters, s.filter_size.height, s.filter_size.width);
   write(arrays_[2], buffers.results, s.out_height(), s.out_width());
 }
 

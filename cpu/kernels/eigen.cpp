@@ -28,27 +28,31 @@ template <class T>
 void accumulate(const Image<T>& image, std::int64_t stride, std::int64_t row_begin,
                 std::int64_t row_end,
                 Eigen::Map<Array<T>, Eigen::Unaligned, Eigen::OuterStride<>> out) {
-  const auto first = [stride](std::int64_t offset) { return (offset + stride - 1) / stride; };
-  const auto last = [stride](std::int64_t size, std::int64_t offset) {
-    return (size - 1 + offset) / stride + 1;
+  // Outputs i with i * stride - offset among the pixels.
+  const auto inside = [stride](Range pixels, std::int64_t offset, Range outputs) -> Range {
+    const auto up = [stride](std::int64_t y) { return y > 0 ? (y + stride - 1) / stride : 0; };
+    return {std::max(outputs.begin, up(pixels.begin + offset)),
+            std::min(outputs.end, up(pixels.end + offset))};
   };
   out.setZero();
-  for (std::int64_t a = 0; a < image.filter_size; ++a) {
-    const std::int64_t i0 = std::max(row_begin, first(a)),
-                       i1 = std::min(row_end, last(image.height, a));
-    if (i0 >= i1) continue;
-    for (std::int64_t b = 0; b < image.filter_size; ++b) {
-      const std::int64_t j0 = first(b), j1 = last(image.width, b);
-      if (j0 >= j1) continue;
-      const T* start = image.pixels + (i0 * stride - a) * image.width + (j0 * stride - b);
-      auto block = out.block(i0 - row_begin, j0, i1 - i0, j1 - j0);
-      const T tap = image.taps[a * image.filter_size + b];
+  const auto [height, width] = image.filter_size;
+  for (std::int64_t a = 0; a < height; ++a) {
+    const Range rows = inside(image.rows, a, {row_begin, row_end});
+    if (rows.size() <= 0) continue;
+    for (std::int64_t b = 0; b < width; ++b) {
+      const Range columns = inside(image.columns, b, {0, out.cols()});
+      if (columns.size() <= 0) continue;
+      const T* start =
+          image.pixels + (rows.begin * stride - a) * image.width + (columns.begin * stride - b);
+      auto block = out.block(rows.begin - row_begin, columns.begin, rows.size(), columns.size());
+      const T tap = image.taps[a * width + b];
       if (stride == 1) {  // a unit inner stride that the type knows, so that Eigen vectorises
         block += tap * Eigen::Map<const Array<T>, Eigen::Unaligned, Eigen::OuterStride<>>(
-                           start, i1 - i0, j1 - j0, Eigen::OuterStride<>(image.width));
+                           start, rows.size(), columns.size(), Eigen::OuterStride<>(image.width));
       } else {
-        block += tap * Eigen::Map<const Array<T>, Eigen::Unaligned, Strides>(
-                           start, i1 - i0, j1 - j0, Strides(stride * image.width, stride));
+        block +=
+            tap * Eigen::Map<const Array<T>, Eigen::Unaligned, Strides>(
+                      start, rows.size(), columns.size(), Strides(stride * image.width, stride));
       }
     }
   }
@@ -58,7 +62,7 @@ template <class T>
 void full_rows(const Image<T>& image, std::int64_t row_begin, std::int64_t row_end, T* out,
                std::int64_t pitch) {
   accumulate<T>(image, 1, row_begin, row_end,
-                {out, row_end - row_begin, image.full_width(), Eigen::OuterStride<>(pitch)});
+                {out, row_end - row_begin, image.dense_width, Eigen::OuterStride<>(pitch)});
 }
 
 template <class T>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // opencv: cv::filter2D of OpenCV, what many a C++ program calls for this.
 //
-//     padded = band of the image, the K - 1 rows above it, K - 1 columns of zeros behind it
-//     for y, x:  out[y][x] = sum over a, b of flipped[a][b] * padded[y + a][x + b - (K - 1)]
+//     padded = band of the image, the Kh - 1 rows above it, Kw - 1 columns of zeros behind it
+//     for y, x:  out[y][x] = sum over a, b of flipped[a][b] * padded[y + a][x + b - (Kw - 1)]
 //
 // filter2D correlates, so the filter is turned around; its anchor is the filter's last tap, so that
 // a window ends at its output. It makes as many outputs as it gets pixels: the rows and columns of
@@ -41,13 +41,14 @@ class OpencvPlan final : public Plan {
   explicit OpencvPlan(const Request& request)
       : shape_(request.shape),
         full_(request, kRowGroup, kBandBytes),
-        flipped_(static_cast<int>(above_ + 1), static_cast<int>(above_ + 1), kType) {
+        flipped_(static_cast<int>(shape_.filter_size.height),
+                 static_cast<int>(shape_.filter_size.width), kType) {
     cv::setNumThreads(1);  // workers are ours
   }
 
   std::int64_t scratch_bytes() const override {
-    return full_.scratch_bytes() + (above_ + full_.band_rows()) * shape_.full_width() *
-                                       static_cast<std::int64_t>(sizeof(T));
+    return full_.scratch_bytes() +
+           (above_ + full_.band_rows()) * pitch_ * static_cast<std::int64_t>(sizeof(T));
   }
   std::int64_t row_group() const override { return full_.row_group(); }
 
@@ -65,27 +66,27 @@ class OpencvPlan final : public Plan {
  private:
   static constexpr int kType = sizeof(T) == sizeof(double) ? CV_64F : CV_32F;
 
-  /// Rows y_begin..y_end of the full convolution, of a band at most.
+  /// Rows y_begin..y_end of the outputs with a stride of 1, of a band at most.
   void filter(const Piece& piece, std::int64_t y_begin, std::int64_t y_end, T* out,
               std::int64_t pitch) {
     const T* pixels = reinterpret_cast<const T*>(piece.pixels);
     T* const padded = reinterpret_cast<T*>(piece.scratch + full_.scratch_bytes());
-    const std::int64_t columns = shape_.full_width(), rows = y_end - y_begin;
+    const std::int64_t rows = y_end - y_begin;
+    const std::int64_t width = std::min(shape_.width, pitch_);
     for (std::int64_t r = 0; r < above_ + rows; ++r) {
-      const std::int64_t y = y_begin - above_ + r;
-      T* row = padded + r * columns;
+      const std::int64_t y = rows_.origin + y_begin - above_ + r;
+      T* row = padded + r * pitch_;
       T* end = row;
-      if (y >= 0 && y < shape_.height)
-        end = std::copy_n(pixels + y * shape_.width, shape_.width, row);
-      std::fill(end, row + columns, T(0));
+      if (y >= 0 && y < shape_.height) end = std::copy_n(pixels + y * shape_.width, width, row);
+      std::fill(end, row + pitch_, T(0));
     }
-    const auto above = static_cast<int>(above_), width = static_cast<int>(columns);
-    const cv::Mat whole(static_cast<int>(above_ + rows), width, kType, padded);
-    cv::Mat band(static_cast<int>(rows), width, kType, out,
+    const auto above = static_cast<int>(above_), before = static_cast<int>(columns_.origin);
+    const cv::Mat whole(static_cast<int>(above_ + rows), static_cast<int>(pitch_), kType, padded);
+    cv::Mat band(static_cast<int>(rows), static_cast<int>(columns_.dense), kType, out,
                  static_cast<std::size_t>(pitch) * sizeof(T));
     try {
-      cv::filter2D(whole.rowRange(above, whole.rows), band, -1, flipped_, {above, above}, 0,
-                   cv::BORDER_CONSTANT);
+      cv::filter2D(whole(cv::Range(above, whole.rows), cv::Range(before, whole.cols)), band, -1,
+                   flipped_, {flipped_.cols - 1, flipped_.rows - 1}, 0, cv::BORDER_CONSTANT);
     } catch (const cv::Exception& error) {
       throw ResourceError("cv::filter2D: " + error.err);
     }
@@ -96,21 +97,24 @@ class OpencvPlan final : public Plan {
   void add_zero_taps(const T* padded, std::int64_t rows, T* out, std::int64_t pitch) const {
     const T* taps = flipped_.ptr<T>();
     if (std::find(taps, taps + shape_.taps(), T(0)) == taps + shape_.taps()) return;
-    const std::int64_t columns = shape_.full_width();
     const auto is_finite = [](T pixel) { return std::isfinite(pixel); };
-    if (std::all_of(padded, padded + (above_ + rows) * columns, is_finite)) return;
+    if (std::all_of(padded, padded + (above_ + rows) * pitch_, is_finite)) return;
     for (std::int64_t tap = 0; tap < shape_.taps(); ++tap) {
       if (taps[tap] != 0) continue;
-      const std::int64_t a = tap / (above_ + 1), left = above_ - tap % (above_ + 1);
+      const std::int64_t a = tap / flipped_.cols;
+      const std::int64_t left = flipped_.cols - 1 - tap % flipped_.cols - columns_.origin;
       for (std::int64_t y = 0; y < rows; ++y) {
-        const T* row = padded + (y + a) * columns;
-        for (std::int64_t x = left; x < columns; ++x) out[y * pitch + x] += T(0) * row[x - left];
+        const T* row = padded + (y + a) * pitch_;
+        for (std::int64_t x = std::max<std::int64_t>(0, left); x < columns_.dense; ++x)
+          out[y * pitch + x] += T(0) * row[x - left];
       }
     }
   }
 
   const Shape shape_;
-  const std::int64_t above_ = shape_.filter_size - 1;  // rows that a window reaches up
+  const Axis rows_ = shape_.rows(), columns_ = shape_.columns();
+  const std::int64_t above_ = rows_.filter - 1;                  // rows that a window reaches up
+  const std::int64_t pitch_ = columns_.origin + columns_.dense;  // of padded rows
   const FullMethod full_;
   cv::Mat flipped_;
 };
@@ -119,7 +123,8 @@ std::string refusal(const Request& request) {
   if (request.method == Method::kStrided) {
     return "it does method full only: cv::filter2D computes every output";
   }
-  return request.shape.full_width() <= std::numeric_limits<int>::max()
+  const Axis columns = request.shape.columns();
+  return columns.origin + columns.dense <= std::numeric_limits<int>::max()
              ? ""
              : "it counts columns in 32 bits";
 }

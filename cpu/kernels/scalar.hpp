@@ -6,18 +6,23 @@
 namespace convscale {
 namespace {  // compiled for the instruction set of each file that includes it, and shared with none
 
-/// The sum at (y, x) of the full convolution.
+/// Taps first..last - 1 of an axis with `taps` of them: those of the window of output `y` that meet
+/// pixels.
+inline Range taps_inside(std::int64_t y, Range pixels, std::int64_t taps) {
+  const std::int64_t last = y - pixels.begin + 1;
+  return {y >= pixels.end ? y - pixels.end + 1 : 0, last < taps ? last : taps};
+}
+
+/// The output at (y, x), with a stride of 1.
 template <class T>
 inline T output_at(const Image<T>& image, std::int64_t y, std::int64_t x) {
-  const std::int64_t k = image.filter_size;
-  const std::int64_t a_begin = y >= image.height ? y - image.height + 1 : 0,
-                     a_end = y < k ? y + 1 : k;
-  const std::int64_t b_begin = x >= image.width ? x - image.width + 1 : 0,
-                     b_end = x < k ? x + 1 : k;
+  const Range rows = taps_inside(y, image.rows, image.filter_size.height);
+  const Range columns = taps_inside(x, image.columns, image.filter_size.width);
   T sum = 0;
-  for (std::int64_t a = a_begin; a < a_end; ++a) {
+  for (std::int64_t a = rows.begin; a < rows.end; ++a) {
     const T* row = image.pixels + (y - a) * image.width + x;
-    for (std::int64_t b = b_begin; b < b_end; ++b) sum += image.taps[a * k + b] * row[-b];
+    const T* taps = image.taps + a * image.filter_size.width;
+    for (std::int64_t b = columns.begin; b < columns.end; ++b) sum += taps[b] * row[-b];
   }
   return sum;
 }

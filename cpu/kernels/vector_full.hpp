@@ -6,7 +6,7 @@
 namespace convscale {
 namespace {
 
-/// The largest filter whose loops are unrolled.
+/// The largest square filter whose loops are unrolled.
 inline constexpr std::int64_t kUnrolled = 5;
 
 /// The taps of a kK x kK filter as vectors, in registers as far as they fit, and a block's loop
@@ -76,7 +76,7 @@ struct SmallFilter<V, 0> {
   explicit SmallFilter(const ElementOf<V>*) {}
 };
 
-/// Rows of the full convolution. kK: the filter's size, or 0 for any.
+/// Rows of outputs with a stride of 1. kK: the size of a square filter, or 0 for any.
 ///
 /// Blocks whose pixels all lie inside the image's columns read them there. The columns left and
 /// right of those, or all of a narrow image, are copied with zeros beside them, so that the same
@@ -90,12 +90,12 @@ class FullRows {
   static constexpr int kC = kK > 0 ? V::kColumnsSmall : V::kColumns;
   static constexpr std::int64_t kBlock = kC * V::kLanes;
 
-  explicit FullRows(const Image<T>& image) : image_(image), k_(image.filter_size) {
-    width_ = image.full_width();
+  explicit FullRows(const Image<T>& image) : image_(image), width_(image.dense_width) {
+    const Range columns = image_.columns;
     vectors_ = round_up<V>(width_) / V::kLanes;
-    pad_ = round_up<V>(k_ - 1);
-    v_left_ = (k_ - 1 + kBlock - 1) / kBlock * kC;
-    const std::int64_t inner = (image_.width / V::kLanes - v_left_) / kC * kC;
+    pad_ = round_up<V>(image_.filter_size.width - 1);
+    v_left_ = columns.begin + pad_ > 0 ? (columns.begin + pad_ + kBlock - 1) / kBlock * kC : 0;
+    const std::int64_t inner = (columns.end / V::kLanes - v_left_) / kC * kC;
     v_right_ = v_left_ + inner;
     // Copies of all of 64 x 64 took 0.95 of the time of copies of its edges.
     if (inner < 4 * kC) v_left_ = v_right_ = 0;
@@ -118,14 +118,14 @@ class FullRows {
   std::int64_t chunk_rows() const {
     const std::int64_t groups =
         (kCopyBytes / ((left_pitch_ + right_pitch_ + V::kLanes) * std::int64_t{sizeof(T)}) -
-         (k_ - 1)) /
+         above()) /
         kR;
     return (groups < 1 ? 1 : groups) * kR;
   }
   /// Of the workspace.
   std::int64_t bytes() const {
     return kTapBytes +
-           (chunk_rows() + k_ - 1) * (left_pitch_ + right_pitch_) * std::int64_t{sizeof(T)};
+           (chunk_rows() + above()) * (left_pitch_ + right_pitch_) * std::int64_t{sizeof(T)};
   }
 
   /// Stores rows begin..end, `pitch` elements apart.
@@ -133,22 +133,23 @@ class FullRows {
     const SmallFilter<V, kK> filter(image_.taps);
     if constexpr (kK == 0) {
       T* const taps = reinterpret_cast<T*>(image_.workspace);
-      for (std::int64_t a = 0; a < k_; ++a) {
-        for (std::int64_t b = 0; b < k_; ++b) taps[b * k_ + a] = image_.taps[a * k_ + b];
+      const std::int64_t height = image_.filter_size.height, width = image_.filter_size.width;
+      for (std::int64_t a = 0; a < height; ++a) {
+        for (std::int64_t b = 0; b < width; ++b) taps[b * height + a] = image_.taps[a * width + b];
       }
-      n_slices_ = cut<V>(rows_, taps, k_, slices_);
-      rate_ = Prefetches<V>::rate_of(kR * kBlock, n_slices_ * k_);
+      n_slices_ = cut<V>(rows_, taps, height, slices_);
+      rate_ = Prefetches<V>::rate_of(kR * kBlock, n_slices_ * width);
     }
 
     const std::int64_t most = chunk_rows(), chunk = most < end - begin ? most : end - begin;
     const bool chunk_ahead = most * image_.width * std::int64_t{sizeof(T)} <= kChunkAheadBytes;
     T* const left = reinterpret_cast<T*>(image_.workspace + kTapBytes);
-    T* const right = left + (chunk + k_ - 1) * left_pitch_;
+    T* const right = left + (chunk + above()) * left_pitch_;
     for (std::int64_t at = begin; at < end; at += chunk) {
       const std::int64_t chunk_end = at + chunk < end ? at + chunk : end;
-      const std::int64_t top = at - (k_ - 1);
-      const std::int64_t first = top > 0 ? top : 0;
-      const std::int64_t last = chunk_end < image_.height ? chunk_end : image_.height;
+      const std::int64_t top = at - above();
+      const std::int64_t first = top > image_.rows.begin ? top : image_.rows.begin;
+      const std::int64_t last = chunk_end < image_.rows.end ? chunk_end : image_.rows.end;
       copy(first, last, 0, v_left_, left + (first - top) * left_pitch_, left_pitch_);
       copy(first, last, v_right_, vectors_, right + (first - top) * right_pitch_, right_pitch_);
       for (std::int64_t i = at; i < chunk_end; i += kR, out += kR * pitch) {
@@ -156,13 +157,13 @@ class FullRows {
         for (std::int64_t x = 0; chunk_ahead && x < kR * image_.width; x += kBlock)
           prefetch<V, kC>(of_chunk + x);
         const std::int64_t count = chunk_end - i < kR ? chunk_end - i : kR;
-        const std::int64_t y = i - (k_ - 1);
+        const std::int64_t y = i - above();
         if (v_right_ > 0) {
           point(y, i + count, left + (y - top) * left_pitch_ + pad_, left_pitch_);
           blocks<kC, false>(filter, 0, v_left_, 0, count, out, pitch);
           point(y, i + count, image_.pixels + y * image_.width, image_.width);
           ahead_ = image_.pixels + (i + kGroupsAhead * kR) * image_.width;
-          if (y >= 0 && i + kR <= image_.height) {
+          if (y >= image_.rows.begin && i + kR <= image_.rows.end) {
             blocks<kC, true>(filter, v_left_, v_right_, 0, count, out, pitch);
           } else {
             blocks<kC, false>(filter, v_left_, v_right_, 0, count, out, pitch);
@@ -183,11 +184,14 @@ class FullRows {
   }
 
  private:
+  /// Rows that a window reaches up.
+  std::int64_t above() const { return (kK > 0 ? kK : image_.filter_size.height) - 1; }
+
   void point(std::int64_t y, std::int64_t end, const T* row, std::int64_t pitch) {
     pitch_ = pitch;
-    if (end > image_.height) end = image_.height;
-    for (std::int64_t d = 0; d < kR + k_ - 1; ++d, row += pitch)
-      rows_[d] = y + d >= 0 && y + d < end ? row : nullptr;
+    if (end > image_.rows.end) end = image_.rows.end;
+    for (std::int64_t d = 0; d < kR + above(); ++d, row += pitch)
+      rows_[d] = y + d >= image_.rows.begin && y + d < end ? row : nullptr;
   }
 
   template <int kN, bool kPrefetch>
@@ -207,9 +211,10 @@ class FullRows {
       if constexpr (kK > 0) {
         filter.template add_to<kR, kN, kPrefetch>(sums, rows_, x, pitch_, ahead);
       } else {
+        const std::int64_t columns = image_.filter_size.width;
         Prefetches<V> prefetches{ahead, rate_};
-        for (int n = 0; n < n_slices_; ++n, prefetches.begin += k_)
-          sums.template add<kPrefetch>(slices_[n], x, kOffsets, k_, prefetches);
+        for (int n = 0; n < n_slices_; ++n, prefetches.begin += columns)
+          sums.template add<kPrefetch>(slices_[n], x, kOffsets, columns, prefetches);
       }
       sums.store(out + v * V::kLanes, pitch, count, width_ - v * V::kLanes);
     }
@@ -220,26 +225,29 @@ class FullRows {
   void copy(std::int64_t y_begin, std::int64_t y_end, std::int64_t v_begin, std::int64_t v_end,
             T* to, std::int64_t pitch) const {
     if (v_begin == v_end) return;
-    const std::int64_t width = image_.width;
+    const Range columns = image_.columns;
     const std::int64_t begin = v_begin * V::kLanes - pad_, end = v_end * V::kLanes;
-    const std::int64_t inside = begin < 0 ? 0 : begin;  // both are whole vectors
     for (std::int64_t y = y_begin; y < y_end; ++y, to += pitch) {
-      const T* const row = image_.pixels + y * width;
+      const T* const row = image_.pixels + y * image_.width;
       T* const target = to - begin;
       std::int64_t x = begin;
-      for (; x < inside; x += V::kLanes) V::store(target + x, V::zero());
-      for (; x + V::kLanes <= width && x < end; x += V::kLanes)
-        V::store(target + x, V::load(row + x));
-      if (x < width && x < end) {
-        V::store(target + x, V::load(row + x, V::lanes(0, width - x)));
+      const auto copy_part = [&]() __attribute__((always_inline)) {
+        const auto lanes = V::lanes(columns.begin - x, columns.end - x);
+        V::store(target + x, V::load(row + x, lanes));
         x += V::kLanes;
-      }
+      };
+      for (; x + V::kLanes <= columns.begin && x < end; x += V::kLanes)
+        V::store(target + x, V::zero());
+      if (x < columns.begin && x < end) copy_part();
+      for (; x + V::kLanes <= columns.end && x < end; x += V::kLanes)
+        V::store(target + x, V::load(row + x));
+      if (x < columns.end && x < end) copy_part();
       for (; x < end; x += V::kLanes) V::store(target + x, V::zero());
     }
   }
 
   const Image<T>& image_;
-  std::int64_t k_, width_, vectors_, pad_, v_left_, v_right_, left_pitch_, right_pitch_;
+  std::int64_t width_, vectors_, pad_, v_left_, v_right_, left_pitch_, right_pitch_;
   const T* rows_[kR + kMaxFilter];
   Slice<T> slices_[kMaxFilter];
   int n_slices_ = 0;
@@ -247,10 +255,15 @@ class FullRows {
   const T* ahead_ = image_.pixels;
 };
 
+/// The loops are unrolled.
+constexpr bool is_unrolled(FilterSize filter_size) {
+  return filter_size.height == filter_size.width && filter_size.height <= kUnrolled;
+}
+
 /// Calls `body` with the FullRows for the image's filter.
 template <class V, class Body>
 inline auto with_full_rows(const Image<ElementOf<V>>& image, const Body& body) {
-  switch (image.filter_size) {
+  switch (is_unrolled(image.filter_size) ? image.filter_size.height : 0) {
     case 1:
       return body(FullRows<V, 1>(image));
     case 2:

@@ -9,7 +9,7 @@
 /// The vector kernel family, written once over a vector type V (vector_avx2.hpp, vector_avx512.hpp)
 /// and compiled by one file for each instruction set. It takes one of five ways:
 ///
-/// unrolled, blocks (vector_full.hpp): every output; K up to 5, and larger.
+/// unrolled, blocks (vector_full.hpp): every output; K x K up to 5 x 5, and other filters.
 /// windows (vector_windows.hpp): kept outputs whose windows overlap by little, S up to 7.
 /// polyphase (vector_polyphase.hpp): kept outputs whose windows overlap by more.
 /// gather: kept outputs whose windows do not overlap, S from 8 on.
@@ -27,27 +27,27 @@ template <class V>
 void gathered_rows(const Image<ElementOf<V>>& image, std::int64_t row_begin, std::int64_t row_end,
                    ElementOf<V>* out) {
   using T = ElementOf<V>;
-  const std::int64_t k = image.filter_size, s = image.stride, out_width = image.out_width();
-  const std::int64_t first =
-      (k - 1 + s - 1) / s;  // of the outputs whose columns all lie inside the image
+  const std::int64_t s = image.stride, out_width = image.out_width();
+  const std::int64_t width = image.filter_size.width;
   for (std::int64_t i = row_begin; i < row_end; ++i, out += out_width) {
     const std::int64_t y = i * s;
-    const std::int64_t a_begin = y >= image.height ? y - image.height + 1 : 0,
-                       a_end = y < k ? y + 1 : k;
+    const Range rows = taps_inside(y, image.rows, image.filter_size.height);
     std::int64_t j = 0;
-    for (; j < out_width && j < first; ++j) out[j] = output_at(image, y, j * s);
-    for (; j + V::kLanes <= out_width && (j + V::kLanes - 1) * s < image.width; j += V::kLanes) {
+    for (; j < out_width && j * s - (width - 1) < image.columns.begin; ++j)
+      out[j] = output_at(image, y, j * s);
+    for (; j + V::kLanes <= out_width && (j + V::kLanes - 1) * s < image.columns.end;
+         j += V::kLanes) {
       typename V::Register even = V::zero(),
                            odd = V::zero();  // two chains, to hide the latency of the sum
-      for (std::int64_t a = a_begin; a < a_end; ++a) {
+      for (std::int64_t a = rows.begin; a < rows.end; ++a) {
         const T* row = image.pixels + (y - a) * image.width + j * s;
-        const T* taps = image.taps + a * k;
+        const T* taps = image.taps + a * width;
         std::int64_t b = 0;
-        for (; b + 2 <= k; b += 2) {
+        for (; b + 2 <= width; b += 2) {
           even = V::fma(V::gather(row - b, s), V::broadcast(taps[b]), even);
           odd = V::fma(V::gather(row - b - 1, s), V::broadcast(taps[b + 1]), odd);
         }
-        if (b < k) even = V::fma(V::gather(row - b, s), V::broadcast(taps[b]), even);
+        if (b < width) even = V::fma(V::gather(row - b, s), V::broadcast(taps[b]), even);
       }
       V::store(out + j, V::add(even, odd));
     }
@@ -57,25 +57,26 @@ void gathered_rows(const Image<ElementOf<V>>& image, std::int64_t row_begin, std
 
 /// Output rows that are summed together.
 template <class Tuning>
-constexpr std::int64_t row_group(std::int64_t filter_size, std::int64_t stride) {
-  return filter_size <= kUnrolled && stride == 1 ? Tuning::kRowsSmall : Tuning::kRows;
+constexpr std::int64_t row_group(FilterSize filter_size, std::int64_t stride) {
+  return is_unrolled(filter_size) && stride == 1 ? Tuning::kRowsSmall : Tuning::kRows;
 }
 
 enum class StridedWay { kFull, kWindows, kPolyphase, kGather };
 
 template <class Tuning>
-constexpr StridedWay strided_way(std::int64_t filter_size, std::int64_t stride) {
+constexpr StridedWay strided_way(FilterSize filter_size, std::int64_t stride) {
   if (stride == 1) return StridedWay::kFull;
-  if (windows_of_column<Tuning>(filter_size, stride) > 0) return StridedWay::kWindows;
-  return filter_size > stride ? StridedWay::kPolyphase : StridedWay::kGather;
+  if (takes_windows<Tuning>(filter_size, stride)) return StridedWay::kWindows;
+  return filter_size.height > stride || filter_size.width > stride ? StridedWay::kPolyphase
+                                                                   : StridedWay::kGather;
 }
 
-inline const char* full_path(std::int64_t filter_size) {
-  return filter_size <= kUnrolled ? "unrolled" : "blocks";
+inline const char* full_path(FilterSize filter_size) {
+  return is_unrolled(filter_size) ? "unrolled" : "blocks";
 }
 
 template <class Tuning>
-inline const char* strided_path(std::int64_t filter_size, std::int64_t stride) {
+inline const char* strided_path(FilterSize filter_size, std::int64_t stride) {
   switch (strided_way<Tuning>(filter_size, stride)) {
     case StridedWay::kFull:
       return full_path(filter_size);

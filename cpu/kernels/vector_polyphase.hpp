@@ -7,7 +7,7 @@
 namespace convscale {
 namespace {
 
-/// Kept outputs whose windows overlap, K > S:
+/// Kept outputs whose windows overlap, K > S in a direction:
 ///     out[i][j] = sum over a, b of taps[a][b] * pixels[S i - a][S j - b]
 /// With b = S q + r, column S j - b is element j - q of phase r, which holds columns S m - r:
 /// sorted into phases, a row of pixels is S rows, and the sums over them are dense
@@ -29,17 +29,21 @@ class Polyphase {
   static constexpr std::int64_t kLanes = V::kLanes;
 
   explicit Polyphase(const Image<T>& image)
-      : image_(image), k_(image.filter_size), s_(image.stride) {
+      : image_(image),
+        filter_height_(image.filter_size.height),
+        filter_width_(image.filter_size.width),
+        s_(image.stride) {
     width_ = image.out_width();
     vectors_ = round_up<V>(width_) / kLanes;
-    pad_ = round_up<V>((k_ - 1) / s_);
-    buffer_rows_ = (kR - 1) * s_ + k_;
+    pad_ = round_up<V>((filter_width_ - 1) / s_);
+    phases_ = filter_width_ < s_ ? filter_width_ : s_;
+    buffer_rows_ = (kR - 1) * s_ + filter_height_;
     const std::int64_t fits =
-        V::kNearBytes / (buffer_rows_ * s_ * kLanes * std::int64_t{sizeof(T)});
+        V::kNearBytes / (buffer_rows_ * phases_ * kLanes * std::int64_t{sizeof(T)});
     run_ = (fits - pad_ / kLanes) / kC * kC;
     if (run_ < kC) run_ = kC;
     phase_pitch_ = pad_ + run_ * kLanes;
-    row_pitch_ = s_ * phase_pitch_;
+    row_pitch_ = phases_ * phase_pitch_;
   }
   /// Of the workspace.
   std::int64_t bytes() const {
@@ -52,42 +56,50 @@ class Polyphase {
   void rows(std::int64_t begin, std::int64_t end, T* out) {
     T* const taps = reinterpret_cast<T*>(image_.workspace);
     buffer_ = reinterpret_cast<T*>(image_.workspace + kTapBytes) + pad_;
-    for (std::int64_t b = 0; b < k_; ++b) offsets_[b] = b % s_ * phase_pitch_ - b / s_;
+    for (std::int64_t b = 0; b < filter_width_; ++b) offsets_[b] = b % s_ * phase_pitch_ - b / s_;
     // Rows of pixels modulo the stride: each residue has taps v, v + S, .. and rows of its own.
     n_slices_ = 0;
     std::int64_t at = 0;
     T* of_residue = taps;
-    for (std::int64_t v = 0; v < s_; ++v) {
+    for (std::int64_t v = 0; v < residues(); ++v) {
       const std::int64_t count = taps_of(v);
-      for (std::int64_t b = 0; b < k_; ++b) {
+      for (std::int64_t b = 0; b < filter_width_; ++b) {
         for (std::int64_t u = 0; u < count; ++u)
-          of_residue[b * count + u] = image_.taps[(v + u * s_) * k_ + b];
+          of_residue[b * count + u] = image_.taps[(v + u * s_) * filter_width_ + b];
       }
       n_slices_ += cut<V>(rows_ + at, of_residue, count, slices_ + n_slices_);
       at += kR + count - 1;
-      of_residue += k_ * count;
+      of_residue += filter_width_ * count;
     }
-    rate_ = Prefetches<V>::rate_of(kR * s_ * s_ * kC * kLanes, n_slices_ * k_);
+    rate_ = Prefetches<V>::rate_of(kR * s_ * s_ * kC * kLanes, n_slices_ * filter_width_);
     for (std::int64_t i = begin; i < end; i += kR, out += kR * width_)
       group(i, end - i < kR ? end - i : kR, out);
   }
 
  private:
+  /// Modulo the stride, of rows of the filter.
+  std::int64_t residues() const { return filter_height_ < s_ ? filter_height_ : s_; }
   /// Rows of the filter whose number is v modulo the stride.
-  std::int64_t taps_of(std::int64_t v) const { return (k_ - v + s_ - 1) / s_; }
+  std::int64_t taps_of(std::int64_t v) const { return (filter_height_ - v + s_ - 1) / s_; }
+  /// True for a row of pixels in a window of kept outputs.
+  bool meets_taps(std::int64_t y) const {
+    if (filter_height_ >= s_) return true;
+    const std::int64_t rest = y % s_, tap = rest > 0 ? s_ - rest : -rest;
+    return tap < filter_height_;
+  }
 
   void group(std::int64_t i, std::int64_t count, T* out) {
-    top_ = i * s_ - (k_ - 1);
+    top_ = i * s_ - (filter_height_ - 1);
     ahead_ = image_.pixels + ((i + kR - 1) * s_ + 1) * image_.width;
-    first_ = top_ > 0 ? top_ : 0;
+    first_ = top_ > image_.rows.begin ? top_ : image_.rows.begin;
     const std::int64_t bottom = (i + count - 1) * s_ + 1;
-    last_ = bottom < image_.height ? bottom : image_.height;
+    last_ = bottom < image_.rows.end ? bottom : image_.rows.end;
     int at = 0;
-    for (std::int64_t v = 0; v < s_; ++v) {
+    for (std::int64_t v = 0; v < residues(); ++v) {
       const std::int64_t count_v = taps_of(v);
       for (std::int64_t d = 0; d < kR + count_v - 1; ++d, ++at) {
-        const std::int64_t n = k_ - 1 + (d - (count_v - 1)) * s_ - v;
-        rows_[at] = top_ + n >= 0 && top_ + n < last_ ? buffer_ + n * row_pitch_ : nullptr;
+        const std::int64_t n = filter_height_ - 1 + (d - (count_v - 1)) * s_ - v;
+        rows_[at] = top_ + n >= first_ && top_ + n < last_ ? buffer_ + n * row_pitch_ : nullptr;
       }
     }
     // A run of vectors passes through the buffer, block by block.
@@ -111,8 +123,9 @@ class Polyphase {
   /// What lies left of the run is the end of the run before.
   void carry() const {
     for (std::int64_t y = first_; y < last_; ++y) {
+      if (!meets_taps(y)) continue;
       T* row = buffer_ + (y - top_) * row_pitch_;
-      for (std::int64_t r = 0; r < s_; ++r, row += phase_pitch_) {
+      for (std::int64_t r = 0; r < phases_; ++r, row += phase_pitch_) {
         for (std::int64_t x = -pad_; x < 0; x += kLanes)
           V::store(row + x, V::load(row + run_ * kLanes + x));
       }
@@ -126,8 +139,8 @@ class Polyphase {
     sums.clear();
     const std::int64_t x = (v - v_run_) * kLanes;
     Prefetches<V> prefetches{ahead_ + kR * s_ * s_ * v * kLanes, rate_ * kN / kC};
-    for (int n = 0; n < n_slices_; ++n, prefetches.begin += k_)
-      sums.template add<true>(slices_[n], x, offsets_, k_, prefetches);
+    for (int n = 0; n < n_slices_; ++n, prefetches.begin += filter_width_)
+      sums.template add<true>(slices_[n], x, offsets_, filter_width_, prefetches);
     sums.store(out + v * kLanes, width_, count, width_ - v * kLanes);
   }
 
@@ -154,49 +167,53 @@ class Polyphase {
   template <int kS>
   void sort_by(std::int64_t v, std::int64_t v_end) const {
     constexpr std::int64_t kGroup = kS * kLanes;
-    const std::int64_t width = image_.width, pitch = phase_pitch_;
+    const std::int64_t width = image_.width, pitch = phase_pitch_, phases = phases_;
+    const Range columns = image_.columns;
     const std::int64_t begin = v * kGroup - (kS - 1), end = v_end * kGroup - (kS - 1);
     const T* pixels = image_.pixels + first_ * width;
     T* row = buffer_ + (first_ - top_) * row_pitch_ + (v - v_run_) * kLanes;
     const auto rows = [&](auto load) __attribute__((always_inline)) {
       for (std::int64_t y = first_; y < last_; ++y, pixels += width, row += row_pitch_) {
+        if (!meets_taps(y)) continue;
         T* target = row;
         for (std::int64_t x = begin; x < end; x += kGroup, target += kLanes) {
           Register in[kS];
 #pragma GCC unroll 8
           for (int n = 0; n < kS; ++n) in[n] = load(x + n * kLanes);
           for_each_phase<V, kS>(
-              in, kS, [&](int r, Register columns) __attribute__((always_inline)) {
-                V::store(target + r * pitch, columns);
+              in, phases, [&](int r, Register phase) __attribute__((always_inline)) {
+                V::store(target + r * pitch, phase);
               });
         }
       }
     };
-    if (begin >= 0 && end <= width) {
+    if (begin >= columns.begin && end <= columns.end) {
       rows([&](std::int64_t x) __attribute__((always_inline)) { return V::load(pixels + x); });
     } else {
       rows([&](std::int64_t x) __attribute__((always_inline)) {
-        return V::load(pixels + x, V::lanes(-x, width - x));
+        return V::load(pixels + x, V::lanes(columns.begin - x, columns.end - x));
       });
     }
   }
 
   void sort_any(std::int64_t v, std::int64_t v_end) const {
     for (std::int64_t y = first_; y < last_; ++y) {
+      if (!meets_taps(y)) continue;
       const T* pixels = image_.pixels + y * image_.width;
       T* row = buffer_ + (y - top_) * row_pitch_ - v_run_ * kLanes;
-      for (std::int64_t r = 0; r < s_; ++r) {
+      for (std::int64_t r = 0; r < phases_; ++r) {
         for (std::int64_t m = v * kLanes; m < v_end * kLanes; ++m) {
           const std::int64_t x = m * s_ - r;
-          row[r * phase_pitch_ + m] = x >= 0 && x < image_.width ? pixels[x] : T(0);
+          row[r * phase_pitch_ + m] =
+              x >= image_.columns.begin && x < image_.columns.end ? pixels[x] : T(0);
         }
       }
     }
   }
 
   const Image<T>& image_;
-  std::int64_t k_, s_;
-  std::int64_t width_, vectors_, pad_, run_, phase_pitch_, row_pitch_, buffer_rows_;
+  const std::int64_t filter_height_, filter_width_, s_;
+  std::int64_t width_, vectors_, pad_, phases_, run_, phase_pitch_, row_pitch_, buffer_rows_;
   std::int64_t top_ = 0, first_ = 0, last_ = 0, v_run_ = 0;
   T* buffer_ = nullptr;
   const T* ahead_ = nullptr;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "cpu/kernels/scalar.hpp"
 #include "cpu/kernels/vector_phases.hpp"
 
 namespace convscale {
@@ -20,7 +21,7 @@ struct ShiftInOrder {
 };
 
 /// Kept outputs whose windows overlap by little or not at all, S <= 7. kQ: windows that a column
-/// can lie in, ceil(K / S).
+/// can lie in, ceil(Kw / S).
 ///
 /// Rows of pixels are read as they lie in memory, S vectors (S x lanes columns, in which `lanes`
 /// windows end) at a time, and multiplied by taps laid out with the period S: of sum q, column x
@@ -28,19 +29,19 @@ struct ShiftInOrder {
 /// at S j >= x. Summed over the filter's rows, the columns are sorted into phases, and those of a
 /// window add up. A column outside of a window meets a tap of 0, and no sum that is kept.
 ///
-/// kRows: rows of the filter whose loop is unrolled: all of them with kQ = 1, else S, those that no
-/// output row before has read. Rows that come from memory have loads of their own, whose
-/// sequences the processor can follow: a loop over them reached 14 GB/s in place of 18 without
-/// prefetches (K 7, S 5), and with them 26 in place of 26 (K 7), 18 in place of 21 (K 11), one core
-/// of an EPYC of Zen 5, float64, 2026-11-29.
-template <class V, int kS, int kQ, int kRows>
+/// kRows: rows of the filter whose loop is unrolled: all of a filter of at most S x S, whose taps
+/// are registers (kHeld); else S, those that no output row before has read, if it has as many. Rows
+/// that come from memory have loads of their own, whose sequences the processor can follow: a loop
+/// over them reached 14 GB/s in place of 18 without prefetches (K 7, S 5), and with them 26 in
+/// place of 26 (K 7), 18 in place of 21 (K 11), one core of an EPYC of Zen 5, float64, 2026-11-29.
+template <class V, int kS, int kQ, int kRows, bool kHeld = false>
 class Windows {
  public:
   using T = ElementOf<V>;
   using Register = typename V::Register;
 
   explicit Windows(const Image<T>& image) : image_(image) {
-    if constexpr (kQ > 1) {
+    if constexpr (!kHeld) {
       lay_out_taps();
     } else {
       for (int a = 0; a < kRows; ++a) {
@@ -53,17 +54,16 @@ class Windows {
 
   /// Stores kept rows begin..end, contiguous.
   void rows(std::int64_t begin, std::int64_t end, T* out) const {
-    const std::int64_t width = image_.out_width(), k = filter_size(), ahead = pixels_ahead();
-    for (std::int64_t i = begin; i < end; ++i, out += width) {
-      const std::int64_t y = i * kS;
-      row(y, y >= image_.height ? y - image_.height + 1 : 0, y < k ? y + 1 : k, ahead, out);
-    }
+    const std::int64_t width = image_.out_width(), ahead = pixels_ahead();
+    for (std::int64_t i = begin; i < end; ++i, out += width)
+      row(i * kS, taps_inside(i * kS, image_.rows, filter_height()), ahead, out);
   }
 
  private:
   static constexpr std::int64_t kGroup = kS * V::kLanes;
 
-  std::int64_t filter_size() const { return kQ > 1 ? image_.filter_size : kRows; }
+  std::int64_t filter_height() const { return kHeld ? kRows : image_.filter_size.height; }
+  std::int64_t filter_width() const { return kHeld ? kRows : image_.filter_size.width; }
 
   template <int kVector>
   static void set_taps(Register (&taps)[kS], Register low, Register high) {
@@ -85,14 +85,14 @@ class Windows {
 
   /// Vectors of taps, [a][vector][q] in the workspace.
   void lay_out_taps() const {
-    const std::int64_t k = filter_size();
+    const std::int64_t height = image_.filter_size.height, width = image_.filter_size.width;
     T* to = reinterpret_cast<T*>(image_.workspace);
     T period[kQ][kS + V::kLanes];
-    for (std::int64_t a = 0; a < k; ++a) {
+    for (std::int64_t a = 0; a < height; ++a) {
       for (int q = 0; q < kQ; ++q) {
         for (int x = 0; x < kS; ++x) {
           const std::int64_t b = (kS - x) % kS + q * kS;
-          period[q][x] = b < k ? image_.taps[a * k + b] : T(0);
+          period[q][x] = b < width ? image_.taps[a * width + b] : T(0);
         }
         for (int x = 0; x < V::kLanes; ++x) period[q][kS + x] = period[q][x];
       }
@@ -104,7 +104,7 @@ class Windows {
   }
 
   __attribute__((always_inline)) Register tap(std::int64_t a, int v, int q) const {
-    if constexpr (kQ > 1) {
+    if constexpr (!kHeld) {
       return V::load(reinterpret_cast<const T*>(image_.workspace) +
                      ((a * kS + v) * kQ + q) * V::kLanes);
     } else {
@@ -120,17 +120,20 @@ class Windows {
     for (int q = 0; q < kQ; ++q) sums[q][v] = V::fma(pixels, tap(a, v, q), sums[q][v]);
   }
 
-  /// One row of outputs, from the pixel rows y - a with a_begin <= a < a_end, which lie inside the
-  /// image.
-  void row(std::int64_t y, std::int64_t a_begin, std::int64_t a_end, std::int64_t ahead,
-           T* out) const {
+  /// One row of outputs, from the rows `taps` of the filter, which meet pixels.
+  void row(std::int64_t y, Range taps, std::int64_t ahead, T* out) const {
     const std::int64_t width = image_.width, out_width = image_.out_width();
-    const std::int64_t inside = width / kGroup * kGroup;
+    const std::int64_t inside = image_.columns.end / kGroup * kGroup;
     const T* const pixels = image_.pixels + y * width;
     Register before[kQ];
     for (auto& rest : before) rest = V::zero();
+    if (image_.columns.begin < 0) {  // what windows reach of the group left of them
+      Register sums[kQ][kS];
+      add_edge(sums, taps, pixels, -kGroup, image_.columns.begin);
+      windows(sums, before);
+    }
     std::int64_t x = 0, j = 0;
-    if (a_begin == 0 && a_end == filter_size()) {
+    if (taps.begin == 0 && taps.end == filter_height()) {
       for (; x < inside; x += kGroup, j += V::kLanes) {
         Register sums[kQ][kS];
         clear(sums);
@@ -142,24 +145,18 @@ class Windows {
         }
 #pragma GCC unroll 8
         for (int a = 0; a < kRows; ++a) prefetch<V, kS>(pixels + x - a * width + ahead);
-        if constexpr (kQ > 1) add_rows(sums, kRows, a_end, pixels + x);
+        if constexpr (!kHeld) add_rows(sums, kRows, taps.end, pixels + x);
         V::store(out + j, windows(sums, before));
       }
     }
     for (; j < out_width; x += kGroup, j += V::kLanes) {
       for (int a = 0; a < kRows && x < width; ++a) prefetch<V, kS>(pixels + x - a * width + ahead);
       Register sums[kQ][kS];
-      clear(sums);
       if (x < inside) {
-        add_rows(sums, a_begin, a_end, pixels + x);
+        clear(sums);
+        add_rows(sums, taps.begin, taps.end, pixels + x);
       } else {
-        for (std::int64_t a = a_begin; a < a_end; ++a) {
-#pragma GCC unroll 8
-          for (int v = 0; v < kS; ++v) {
-            const std::int64_t c = x + v * V::kLanes;
-            add(sums, a, v, V::load(pixels - a * width + c, V::lanes(0, width - c)));
-          }
-        }
+        add_edge(sums, taps, pixels, x, x);
       }
       V::store(out + j, windows(sums, before), V::lanes(0, out_width - j));
     }
@@ -183,6 +180,22 @@ class Windows {
     }
   }
 
+  /// Sets `sums` to the filter's rows `taps` times a group of columns from x on, of which those
+  /// from `begin` on exist as far as the image goes.
+  __attribute__((always_inline)) void add_edge(Register (&sums)[kQ][kS], Range taps,
+                                               const T* pixels, std::int64_t x,
+                                               std::int64_t begin) const {
+    clear(sums);
+    for (std::int64_t a = taps.begin; a < taps.end; ++a) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kS; ++v) {
+        const std::int64_t c = x + v * V::kLanes;
+        add(sums, a, v,
+            V::load(pixels - a * image_.width + c, V::lanes(begin - c, image_.columns.end - c)));
+      }
+    }
+  }
+
   /// The windows that end in a group of columns whose `sums` over the filter's rows these are.
   /// before[q]: what the group before has left for the windows q + 1 periods on, and then what this
   /// one has.
@@ -192,7 +205,7 @@ class Windows {
     // Column 0 of each period ends a window; what is left of it lies in the period before.
     const Register last = before[kN];
     Register rest = V::zero();
-    const std::int64_t count = kN + 1 < kQ ? kS - 1 : filter_size() - 1 - kS * (kQ - 1);
+    const std::int64_t count = kN + 1 < kQ ? kS - 1 : filter_width() - 1 - kS * (kQ - 1);
     for_each_phase<V, kS>(
         sums[kN], count, [&](int, Register columns) __attribute__((always_inline)) {
           rest = V::add(rest, columns);
@@ -208,7 +221,7 @@ class Windows {
   }
 
   const Image<T>& image_;
-  Register taps_[kQ > 1 ? 1 : kRows][kS];  // with kQ = 1
+  Register taps_[kHeld ? kRows : 1][kS];
 };
 
 /// Of a column. With four, prefetches and loads get into each other's way (avx512.cpp): polyphase
@@ -216,40 +229,61 @@ class Windows {
 /// 2026-11-29.
 inline constexpr std::int64_t kMostWindows = 3;
 
-/// Windows that a column can lie in, if this way takes the filter; else 0.
+/// Windows that a column, or a row, can lie in.
+constexpr std::int64_t windows_over(std::int64_t taps, std::int64_t stride) {
+  return (taps + stride - 1) / stride;
+}
+
+/// True if this way takes the filter.
 template <class Tuning>
-constexpr std::int64_t windows_of_column(std::int64_t filter_size, std::int64_t stride) {
-  const std::int64_t windows = (filter_size + stride - 1) / stride;
-  return stride <= 7 && windows <= kMostWindows && windows * stride <= Tuning::kWindowSums ? windows
-                                                                                           : 0;
+constexpr bool takes_windows(FilterSize filter_size, std::int64_t stride) {
+  const std::int64_t across = windows_over(filter_size.width, stride);
+  const std::int64_t down = windows_over(filter_size.height, stride);
+  return stride <= 7 && across <= kMostWindows && down <= kMostWindows &&
+         across * stride <= Tuning::kWindowSums;
+}
+
+/// The taps are registers.
+constexpr bool are_held(FilterSize filter_size, std::int64_t stride) {
+  return filter_size.height == filter_size.width && filter_size.height <= stride;
 }
 
 /// Of the workspace.
 template <class V>
-constexpr std::int64_t window_bytes(std::int64_t filter_size, std::int64_t stride) {
-  const std::int64_t windows = windows_of_column<V>(filter_size, stride);
-  return windows == 1
-             ? 0
-             : filter_size * windows * stride * V::kLanes * std::int64_t{sizeof(ElementOf<V>)};
+constexpr std::int64_t window_bytes(FilterSize filter_size, std::int64_t stride) {
+  if (are_held(filter_size, stride)) return 0;
+  return filter_size.height * windows_over(filter_size.width, stride) * stride * V::kLanes *
+         std::int64_t{sizeof(ElementOf<V>)};
 }
 
-/// K <= S.
+/// Filters of K x K, K <= S.
 template <class V, int kS, int kK = kS>
-inline void window_rows_of(const Image<ElementOf<V>>& image, std::int64_t begin, std::int64_t end,
-                           ElementOf<V>* out) {
-  if (image.filter_size == kK) return Windows<V, kS, 1, kK>(image).rows(begin, end, out);
-  if constexpr (kK > 1) window_rows_of<V, kS, kK - 1>(image, begin, end, out);
+inline void held_window_rows(const Image<ElementOf<V>>& image, std::int64_t begin, std::int64_t end,
+                             ElementOf<V>* out) {
+  if (image.filter_size.height == kK) {
+    return Windows<V, kS, 1, kK, true>(image).rows(begin, end, out);
+  }
+  if constexpr (kK > 1) held_window_rows<V, kS, kK - 1>(image, begin, end, out);
+}
+
+/// Other filters.
+template <class V, int kS, int kQ = 1>
+inline void laid_out_window_rows(const Image<ElementOf<V>>& image, std::int64_t begin,
+                                 std::int64_t end, ElementOf<V>* out) {
+  if constexpr (kQ < kMostWindows && (kQ + 1) * kS <= V::kWindowSums) {
+    if (image.filter_size.width > kQ * kS)
+      return laid_out_window_rows<V, kS, kQ + 1>(image, begin, end, out);
+  }
+  if (image.filter_size.height < kS) return Windows<V, kS, kQ, 1>(image).rows(begin, end, out);
+  return Windows<V, kS, kQ, kS>(image).rows(begin, end, out);
 }
 
 template <class V, int kS = 7>
 inline void window_rows(const Image<ElementOf<V>>& image, std::int64_t begin, std::int64_t end,
                         ElementOf<V>* out) {
   if (image.stride == kS) {
-    if (image.filter_size <= kS) return window_rows_of<V, kS>(image, begin, end, out);
-    if (image.filter_size <= 2 * kS) return Windows<V, kS, 2, kS>(image).rows(begin, end, out);
-    static_assert(kMostWindows == 3);
-    if constexpr (windows_of_column<V>(3 * kS, kS) == 3)
-      return Windows<V, kS, 3, kS>(image).rows(begin, end, out);
+    return are_held(image.filter_size, kS) ? held_window_rows<V, kS>(image, begin, end, out)
+                                           : laid_out_window_rows<V, kS>(image, begin, end, out);
   }
   if constexpr (kS > 2) window_rows<V, kS - 1>(image, begin, end, out);
 }

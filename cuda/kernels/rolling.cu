@@ -211,7 +211,7 @@ template <class T>
 class RollingPlan final : public Plan {
  public:
   explicit RollingPlan(const Request& request)
-      : g_(request.shape), variant_(variant_of<T>(request.shape.filter_size)) {
+      : g_(request.shape), variant_(variant_of<T>(request.shape.filter_size.height)) {
     full_rolling_kernel_ = rows_are_aligned<T>(g_.width) ? variant_.aligned : variant_.unaligned;
     int blocks = 0;  // of one multiprocessor, by registers
     CONVSCALE_CUDA(
@@ -263,7 +263,7 @@ class RollingPlan final : public Plan {
 
 std::string refusal(const Request& request) {
   if (request.method == Method::kStrided) return "it does method full only";
-  const std::int64_t k = request.shape.filter_size;
+  const std::int64_t k = request.shape.filter_size.height;
   if (variant_of<double>(k).aligned != nullptr) return "";
   return "it does filters of 2, 3, 4, 5 and 7 a side, not " + std::to_string(k);
 }

@@ -3,7 +3,6 @@
 
 #include "common/error.hpp"
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <string>
@@ -54,15 +53,6 @@ TEST(FindKernel, ErrorsSayWhyAndWhatCan) {
             "plain");
 }
 
-TEST(FindKernel, NobodyDoesYetWhatTheContractSpeaksOf) {
-  Request oblong = kRequest;
-  oblong.filter_width = 3;
-  EXPECT_THAT(found("plain", oblong), ::testing::HasSubstr("it does square filters only"));
-  Request cropped = kRequest;
-  cropped.origin = {1, 0};
-  EXPECT_THAT(found("auto", cropped), ::testing::HasSubstr("from the first row and column on"));
-}
-
 TEST(RequestOfAConfig, SaysWhatTheScheduleGives) {
   Config config;
   config.shape = {.images = 3, .height = 9, .width = 8, .filter_size = 7, .stride = 2};
@@ -72,8 +62,6 @@ TEST(RequestOfAConfig, SaysWhatTheScheduleGives) {
   EXPECT_EQ(request.shape, config.shape);
   EXPECT_EQ(request.method, Method::kStrided);
   EXPECT_EQ(request.dtype, Dtype::kFloat32);
-  EXPECT_EQ(request.filter_height, 7);
-  EXPECT_EQ(request.filter_width, 7);
   for (const Schedule schedule : {Schedule::kStatic, Schedule::kDynamic, Schedule::kSplit}) {
     config.schedule = schedule;
     EXPECT_EQ(Request(config).whole_images, schedule != Schedule::kSplit);

@@ -13,6 +13,8 @@
 namespace convscale {
 namespace {
 
+using testing::text_of;
+
 constexpr Shape kDefault{
     .images = 33, .height = 1000, .width = 1000, .filter_size = 4, .stride = 5};
 constexpr Shape kSmallImages{
@@ -21,7 +23,7 @@ constexpr Shape kTiny{.images = 2, .height = 7, .width = 9, .filter_size = 2, .s
 
 // All of it is known at compile time.
 static_assert(kDefault.pixels() == 1'000'000 && kDefault.taps() == 16);
-static_assert(kDefault.full_height() == 1003 && kDefault.full_width() == 1003);
+static_assert(kDefault.dense_height() == 1003 && kDefault.dense_width() == 1003);
 static_assert(kDefault.out_height() == 201 && kDefault.out_width() == 201);
 static_assert(kDefault.images * kDefault.outputs() == 1'333'233);
 static_assert(kSmallImages.out_height() == 52 && kSmallImages.outputs() == 2704);
@@ -44,11 +46,15 @@ struct Counted {
 };
 
 Counted count_kept(const Shape& s) {
+  const auto [filter_height, filter_width] = s.filter_size;
+  // Of the full convolution a mode keeps the middle.
+  const std::int64_t top = (s.height + filter_height - 1 - s.dense_height()) / 2;
+  const std::int64_t left = (s.width + filter_width - 1 - s.dense_width()) / 2;
   Counted counted;
-  for (std::int64_t y = 0; y < s.full_height(); y += s.stride) {
-    for (std::int64_t x = 0; x < s.full_width(); x += s.stride) {
-      for (std::int64_t a = 0; a < s.filter_size; ++a) {
-        for (std::int64_t b = 0; b < s.filter_size; ++b) {
+  for (std::int64_t y = top; y < top + s.dense_height(); y += s.stride) {
+    for (std::int64_t x = left; x < left + s.dense_width(); x += s.stride) {
+      for (std::int64_t a = 0; a < filter_height; ++a) {
+        for (std::int64_t b = 0; b < filter_width; ++b) {
           const std::int64_t row = y - a, column = x - b;
           if (row < 0 || row >= s.height || column < 0 || column >= s.width) continue;
           ++counted.pairs;
@@ -74,41 +80,48 @@ std::int64_t touched_bytes(const Shape& s, const std::set<std::int64_t>& pixels,
   return lines * line_bytes;
 }
 
-std::string text(const Shape& s) {
-  return std::to_string(s.images) + " of " + std::to_string(s.height) + "x" +
-         std::to_string(s.width) + ", K " + std::to_string(s.filter_size) + ", S " +
-         std::to_string(s.stride);
-}
+constexpr Mode kModes[] = {Mode::kFull, Mode::kSame, Mode::kValid};
 
 TEST(Shape, OutputsAreCountedOneByOne) {
   for (std::int64_t size = 1; size <= 12; ++size) {
     for (std::int64_t k = 1; k <= 6; ++k) {
       for (std::int64_t stride = 1; stride <= 20; ++stride) {
-        const Shape s{
-            .images = 1, .height = size, .width = size + 3, .filter_size = k, .stride = stride};
-        std::int64_t rows = 0, columns = 0;
-        for (std::int64_t y = 0; y < size + k - 1; y += stride) ++rows;
-        for (std::int64_t x = 0; x < size + 3 + k - 1; x += stride) ++columns;
-        ASSERT_EQ(s.out_height(), rows) << text(s);
-        ASSERT_EQ(s.out_width(), columns) << text(s);
-        ASSERT_EQ(s.outputs(), rows * columns) << text(s);
+        for (const Mode mode : kModes) {
+          const Shape s{1, size, size + 3, {k, k + 2}, stride, mode};
+          const auto count = [&](std::int64_t pixels, std::int64_t taps) {
+            std::int64_t outputs = 0;
+            for (std::int64_t y = 0; y < pixels + taps - 1; ++y) {
+              const bool is_whole = y >= taps - 1 && y < pixels;
+              // The output of a pixel of `same` is that of the filter's middle.
+              const std::int64_t pixel = y - (taps - 1) / 2;
+              const bool is_same = pixel >= 0 && pixel < pixels;
+              outputs += mode == Mode::kFull || (mode == Mode::kSame ? is_same : is_whole) ? 1 : 0;
+            }
+            return outputs;
+          };
+          const std::int64_t rows = count(s.height, k), columns = count(s.width, k + 2);
+          ASSERT_EQ(s.dense_height(), rows) << text_of(s);
+          ASSERT_EQ(s.dense_width(), columns) << text_of(s);
+          ASSERT_EQ(s.out_height(), (rows + stride - 1) / stride) << text_of(s);
+          ASSERT_EQ(s.out_width(), (columns + stride - 1) / stride) << text_of(s);
+          ASSERT_EQ(s.outputs(), s.out_height() * s.out_width()) << text_of(s);
+        }
       }
     }
   }
 }
 
-TEST(Shape, StridedFlopsAreTwoForEachTapAndPixelPair) {
+TEST(Shape, FlopsAreTwoForEachTapAndPixelPair) {
   for (std::int64_t height = 1; height <= 9; ++height) {
     for (std::int64_t width = 1; width <= 9; width += 2) {
       for (std::int64_t k = 1; k <= 6; ++k) {
         for (const std::int64_t stride : {1, 2, 3, 5, 7, 20}) {
-          const Shape s{
-              .images = 3, .height = height, .width = width, .filter_size = k, .stride = stride};
-          const std::int64_t expected = 6 * count_kept(s).pairs;
-          ASSERT_EQ(flops(s, Method::kStrided), expected) << text(s);
-          ASSERT_EQ(flops(s, Method::kFull), 6 * k * k * height * width) << text(s);
-          if (stride == 1) {
-            ASSERT_EQ(expected, flops(s, Method::kFull)) << text(s);
+          for (const Mode mode : kModes) {
+            const Shape s{3, height, width, {k, 7 - k}, stride, mode};
+            ASSERT_EQ(flops(s, Method::kStrided), 6 * count_kept(s).pairs) << text_of(s);
+            Shape dense = s;
+            dense.stride = 1;
+            ASSERT_EQ(flops(s, Method::kFull), 6 * count_kept(dense).pairs) << text_of(s);
           }
         }
       }
@@ -116,15 +129,14 @@ TEST(Shape, StridedFlopsAreTwoForEachTapAndPixelPair) {
   }
 }
 
-TEST(Shape, IsNeededWhereAKeptWindowCoversThePixel) {
+TEST(Shape, NeedsAPixelWhereAKeptWindowCoversIt) {
   for (std::int64_t k = 1; k <= 7; ++k) {
     for (std::int64_t stride = 1; stride <= 9; ++stride) {
-      constexpr std::int64_t kSize = 30;
-      for (std::int64_t i = 0; i < kSize; ++i) {
-        bool covered = false;
-        for (std::int64_t y = 0; y < kSize + k - 1; y += stride)
-          covered = covered || (y - k < i && i <= y);
-        ASSERT_EQ(is_needed(i, k, stride), covered) << i << ", K " << k << ", S " << stride;
+      for (const Mode mode : kModes) {
+        const Shape s{1, 30, 1, {k, 1}, stride, mode};
+        const std::set<std::int64_t> pixels = count_kept(s).pixels;
+        for (std::int64_t i = 0; i < s.height; ++i)
+          ASSERT_EQ(s.rows().needs(i), pixels.contains(i)) << i << ", " << text_of(s);
       }
     }
   }
@@ -139,14 +151,15 @@ TEST(Shape, StridedTouchesTheLinesThatHoldANeededPixel) {
     const Shape s{.images = draw(1, 4),
                   .height = draw(1, 14),
                   .width = draw(1, trial % 2 == 0 ? 12 : 90),
-                  .filter_size = draw(1, 6),
-                  .stride = draw(1, trial % 3 == 0 ? 40 : 8)};
+                  .filter_size = {draw(1, 6), draw(1, 6)},
+                  .stride = draw(1, trial % 3 == 0 ? 40 : 8),
+                  .mode = kModes[trial % 7 % 3]};
     const std::set<std::int64_t> pixels = count_kept(s).pixels;
     for (const std::int64_t element_bytes : {4, 8}) {
       for (const std::int64_t line_bytes : {32, 64, 128}) {
         ASSERT_EQ(image_bytes_touched(s, Method::kStrided, element_bytes, line_bytes),
                   touched_bytes(s, pixels, element_bytes, line_bytes))
-            << text(s) << ", element " << element_bytes << ", line " << line_bytes;
+            << text_of(s) << ", element " << element_bytes << ", line " << line_bytes;
       }
     }
   }

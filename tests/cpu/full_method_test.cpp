@@ -53,7 +53,7 @@ T stored_value(std::int64_t image, std::int64_t y, std::int64_t x) {
 
 template <class T>
 std::int64_t index_of(const Image<T>& image) {
-  return (image.pixels - log_of<T>.images) / (image.height * image.width);
+  return (image.pixels - log_of<T>.images) / (image.rows.end * image.width);
 }
 
 template <class T>
@@ -61,7 +61,7 @@ void record_full_rows(const Image<T>& image, std::int64_t row_begin, std::int64_
                       std::int64_t pitch) {
   log_of<T>.add({true, image, row_begin, row_end, out, pitch, Clock::now()});
   for (std::int64_t y = row_begin; y < row_end; ++y) {
-    for (std::int64_t x = 0; x < image.full_width(); ++x)
+    for (std::int64_t x = 0; x < image.dense_width; ++x)
       out[(y - row_begin) * pitch + x] = stored_value<T>(index_of(image), y, x);
   }
 }
@@ -115,7 +115,8 @@ class Recording {
       const std::int64_t i = index_of(call.image);
       EXPECT_EQ(call.image.pixels, images_.as<T>().data() + i * shape_.pixels());
       EXPECT_EQ(call.image.taps, filters_.as<T>().data() + i * shape_.taps());
-      EXPECT_EQ(call.image.height, shape_.height);
+      EXPECT_EQ(call.image.rows, (Range{0, shape_.height}));
+      EXPECT_EQ(call.image.columns, (Range{0, shape_.width}));
       EXPECT_EQ(call.image.width, shape_.width);
       EXPECT_EQ(call.image.filter_size, shape_.filter_size);
       EXPECT_EQ(call.image.stride, shape_.stride);
@@ -188,12 +189,12 @@ TEST(FullMethod, ComputesAndStoresEveryOutputOfEveryImageOnce) {
     const Recording<T> recording(config);
     recording.expect_whole_images();
     const Shape& s = config.shape;
-    EXPECT_EQ(recording.times_asked(/*is_full=*/true, s.full_height()),
-              std::vector<int>(static_cast<std::size_t>(s.images * s.full_height()), 1));
+    EXPECT_EQ(recording.times_asked(/*is_full=*/true, s.dense_height()),
+              std::vector<int>(static_cast<std::size_t>(s.images * s.dense_height()), 1));
     recording.expect_stored_results();
     // Rows that overlap, or that go where only kept outputs have room, are no stores of all.
     for (const Call<T>& call : recording.calls()) {
-      EXPECT_TRUE(call.row_end - call.row_begin == 1 || call.pitch >= s.full_width());
+      EXPECT_TRUE(call.row_end - call.row_begin == 1 || call.pitch >= s.dense_width());
       EXPECT_EQ(recording.is_in_results(call.out), s.stride == 1);
     }
   });

@@ -32,12 +32,13 @@ const std::filesystem::path kFolder = std::filesystem::path(CONVSCALE_TEST_DATA)
 struct CaseName {
   std::string name;
   std::int64_t stride = 0;
+  std::string mode = {};
 };
 
 std::vector<CaseName> read_index() {
   std::ifstream file(kFolder / "cases.txt");
   std::vector<CaseName> names;
-  for (CaseName entry; file >> entry.name >> entry.stride;) names.push_back(entry);
+  for (CaseName entry; file >> entry.name >> entry.stride >> entry.mode;) names.push_back(entry);
   if (!file.eof()) throw std::runtime_error("cannot read " + (kFolder / "cases.txt").string());
   return names;
 }
@@ -58,20 +59,20 @@ struct Case {
   std::vector<ReferenceBand> references;  ///< of each image
   bool exact = true;  ///< whole numbers that T adds without rounding, so all must be equal
 
-  Case(std::int64_t stride, const NpyStack& image_file, const NpyStack& filter_file,
+  Case(std::int64_t stride, Mode mode, const NpyStack& image_file, const NpyStack& filter_file,
        const NpyStack& result_file)
       : shape{.images = image_file.count(),
               .height = image_file.height(),
               .width = image_file.width(),
-              .filter_size = filter_file.height(),
-              .stride = stride},
+              .filter_size = {filter_file.height(), filter_file.width()},
+              .stride = stride,
+              .mode = mode},
         images(read_all<T>(image_file)),
         filters(read_all<T>(filter_file)),
         results(read_all<T>(result_file)),
         references(static_cast<std::size_t>(shape.images)) {
-    if (filter_file.count() != shape.images || filter_file.width() != shape.filter_size ||
-        result_file.count() != shape.images || result_file.height() != shape.out_height() ||
-        result_file.width() != shape.out_width()) {
+    if (filter_file.count() != shape.images || result_file.count() != shape.images ||
+        result_file.height() != shape.out_height() || result_file.width() != shape.out_width()) {
       throw std::runtime_error(result_file.path() + " does not fit its images and filters");
     }
     const double largest_exact = 1 / static_cast<double>(std::numeric_limits<T>::epsilon());
@@ -108,18 +109,19 @@ struct Case {
 /// Calls `body` with each case of the index.
 template <class Body>
 void for_each_case(Body&& body) {
-  for (const auto& [name, stride] : read_index()) {
+  for (const auto& [name, stride, mode_name] : read_index()) {
     SCOPED_TRACE(name);
+    const Mode mode = from_name<Mode>(mode_name).value();
     const NpyStack images(kFolder / (name + ".images.npy"));
     const NpyStack filters(kFolder / (name + ".filters.npy"));
     const NpyStack results(kFolder / (name + ".results.npy"));
     ASSERT_EQ(images.type(), filters.type());
     ASSERT_EQ(images.type(), results.type());
     if (images.type() == NpyType::kFloat64) {
-      body(Case<double>(stride, images, filters, results));
+      body(Case<double>(stride, mode, images, filters, results));
     } else {
       ASSERT_EQ(images.type(), NpyType::kFloat32);
-      body(Case<float>(stride, images, filters, results));
+      body(Case<float>(stride, mode, images, filters, results));
     }
     if (::testing::Test::HasFatalFailure()) return;
   }

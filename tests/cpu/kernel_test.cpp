@@ -38,7 +38,7 @@ class KernelChecker {
       : kernel_(kernel),
         pixels_(largest.pixels()),
         taps_(largest.taps()),
-        outputs_(largest.full_height() * largest.full_width()) {}
+        outputs_(largest.dense_height() * largest.dense_width()) {}
   ~KernelChecker() { EXPECT_GT(runs_, 0) << "it refuses all"; }
   KernelChecker(const KernelChecker&) = delete;
   KernelChecker& operator=(const KernelChecker&) = delete;
@@ -68,7 +68,7 @@ class KernelChecker {
     for (std::int64_t i = row_begin; i < row_end; ++i) {
       for (std::int64_t j = 0; j < s.out_width(); ++j) {
         const T got = out[static_cast<std::size_t>((i - row_begin) * s.out_width() + j)];
-        const auto output = static_cast<std::size_t>(i * s.stride * s.full_width() + j * s.stride);
+        const auto output = static_cast<std::size_t>(i * s.stride * s.dense_width() + j * s.stride);
         ASSERT_NE(bits_of(got), kPoisonBits<T>) << describe(s, method, i, j) << ": never written";
         ASSERT_TRUE(
             testing::is_close(got, expected_.sum[output], expected_.magnitude[output], s.taps()))
@@ -104,10 +104,8 @@ class KernelChecker {
   }
 
   static std::string describe(const Shape& s, Method method, std::int64_t i, std::int64_t j) {
-    return std::string(name_of(method)) + " of " + std::to_string(s.height) + "x" +
-           std::to_string(s.width) + ", K " + std::to_string(s.filter_size) + ", S " +
-           std::to_string(s.stride) + ", output (" + std::to_string(i) + ", " + std::to_string(j) +
-           ")";
+    return "method " + std::string(name_of(method)) + ", " + testing::text_of(s) + ", output (" +
+           std::to_string(i) + ", " + std::to_string(j) + ")";
   }
 
   const Kernel& kernel_;
@@ -179,6 +177,34 @@ TEST_P(KernelTest, AllSmallShapes) {
   });
 }
 
+/// Filters that are not square, and the places that each mode keeps outputs from.
+TEST_P(KernelTest, AllSmallFiltersInEachMode) {
+  std::mt19937_64 random(testing::test_seed());
+  for_each_dtype([&]<class T>() {
+    constexpr std::int64_t kSize = 8, kStride = 5;
+    for (std::int64_t height = 1; height <= kSize; ++height) {
+      for (std::int64_t width = 1; width <= kSize; ++width) {
+        // A row of images has 1 to 48 pixels more than it takes for an output of `valid`.
+        Shape s{.images = 1,
+                .height = height + 14,
+                .width = width + std::uniform_int_distribution<std::int64_t>(0, 47)(random),
+                .filter_size = {height, width},
+                .stride = 1};
+        KernelChecker<T> checker(GetParam(), s);
+        for (const Mode mode : {Mode::kFull, Mode::kSame, Mode::kValid}) {
+          s.mode = mode;
+          checker.set_data(random_values<T>(random, s.pixels(), -1, 1),
+                           random_values<T>(random, s.taps(), -1, 1), s);
+          for (s.stride = 1; s.stride <= kStride; ++s.stride) {
+            checker.check_all(s, s.stride == 1);
+            if (HasFatalFailure()) return;
+          }
+        }
+      }
+    }
+  });
+}
+
 /// What is drawn at random may leave out a size or a stride for weeks.
 TEST_P(KernelTest, EveryFilterSizeWithEveryStride) {
   std::mt19937_64 random(testing::test_seed());
@@ -200,19 +226,57 @@ TEST_P(KernelTest, EveryFilterSizeWithEveryStride) {
 
 /// Blocks, runs, edges and what is left of them, for each way that the vector kernels take: filters
 /// in registers, in one slice and in several; one, two and three windows of a column; phases sorted
-/// in registers and one by one.
+/// in registers and one by one; higher and wider filters; outputs from the second pixel on.
 TEST_P(KernelTest, EveryWidthOfEachWay) {
   struct Way {
     Method method;
-    std::int64_t k, stride;
+    FilterSize k;
+    std::int64_t stride;
+    Mode mode = Mode::kFull;
   };
-  constexpr Way kWays[] = {
-      {Method::kFull, 3, 1},     {Method::kFull, 7, 2},     {Method::kFull, 9, 1},
-      {Method::kFull, 17, 3},    {Method::kStrided, 4, 5},  {Method::kStrided, 7, 7},
-      {Method::kStrided, 2, 3},  {Method::kStrided, 3, 2},  {Method::kStrided, 7, 5},
-      {Method::kStrided, 7, 3},  {Method::kStrided, 14, 7}, {Method::kStrided, 13, 5},
-      {Method::kStrided, 15, 2}, {Method::kStrided, 13, 4}, {Method::kStrided, 16, 5},
-      {Method::kStrided, 12, 9}, {Method::kStrided, 9, 12}};
+  constexpr Way kWays[] = {{Method::kFull, 3, 1},
+                           {Method::kFull, 7, 2},
+                           {Method::kFull, 9, 1},
+                           {Method::kFull, 17, 3},
+                           {Method::kStrided, 4, 5},
+                           {Method::kStrided, 7, 7},
+                           {Method::kStrided, 2, 3},
+                           {Method::kStrided, 3, 2},
+                           {Method::kStrided, 7, 5},
+                           {Method::kStrided, 7, 3},
+                           {Method::kStrided, 14, 7},
+                           {Method::kStrided, 13, 5},
+                           {Method::kStrided, 15, 2},
+                           {Method::kStrided, 13, 4},
+                           {Method::kStrided, 16, 5},
+                           {Method::kStrided, 12, 9},
+                           {Method::kStrided, 9, 12},
+                           {Method::kFull, {1, 15}, 1},
+                           {Method::kFull, {15, 1}, 1},
+                           {Method::kFull, {3, 7}, 1},
+                           {Method::kFull, {5, 2}, 2},
+                           {Method::kStrided, {1, 4}, 5},
+                           {Method::kStrided, {9, 2}, 3},
+                           {Method::kStrided, {1, 15}, 5},
+                           {Method::kStrided, {3, 7}, 5},
+                           {Method::kStrided, {7, 5}, 2},
+                           {Method::kStrided, {15, 1}, 2},
+                           {Method::kStrided, {1, 15}, 2},
+                           {Method::kStrided, {3, 11}, 9},
+                           {Method::kStrided, {2, 8}, 9},
+                           {Method::kFull, 4, 1, Mode::kSame},
+                           {Method::kFull, 9, 1, Mode::kSame},
+                           {Method::kStrided, 4, 5, Mode::kSame},
+                           {Method::kStrided, 7, 5, Mode::kSame},
+                           {Method::kStrided, 13, 5, Mode::kSame},
+                           {Method::kStrided, 15, 2, Mode::kSame},
+                           {Method::kStrided, 12, 9, Mode::kSame},
+                           {Method::kStrided, 9, 12, Mode::kSame},
+                           {Method::kFull, 3, 1, Mode::kValid},
+                           {Method::kFull, 7, 1, Mode::kValid},
+                           {Method::kStrided, 3, 2, Mode::kValid},
+                           {Method::kStrided, 15, 2, Mode::kValid},
+                           {Method::kStrided, 9, 12, Mode::kValid}};
   const std::string name = GetParam().name;
   if (name != "avx512" && name != "avx2") GTEST_SKIP() << "it has but one way";
   std::mt19937_64 random(testing::test_seed());
@@ -221,11 +285,11 @@ TEST_P(KernelTest, EveryWidthOfEachWay) {
     // A block of full has neighbours inside the image from 160 or 240 columns on.
     constexpr std::int64_t kWidest = 290;
     std::set<std::string> paths;
-    for (const auto& [method, k, stride] : kWays) {
+    for (const auto& [method, k, stride, mode] : kWays) {
       // A group of rows whose windows lie inside is among them with a stride of 1.
-      Shape s{.images = 1, .height = k + 10, .width = kWidest, .filter_size = k, .stride = stride};
+      Shape s{1, k.height + 10, kWidest, k, stride, mode};
       KernelChecker<T> checker(GetParam(), s);
-      for (s.width = 1; s.width <= kWidest; ++s.width) {
+      for (s.width = mode == Mode::kValid ? k.width : 1; s.width <= kWidest; ++s.width) {
         if (s.width == 141 && method == Method::kStrided) break;
         if (s.width == 141) s.width = 240;
         checker.set_data(random_values<T>(random, s.pixels(), -1, 1),
@@ -295,11 +359,12 @@ TEST_P(KernelTest, NotANumberReachesItsOwnOutputsOnly) {
   for_each_dtype([&]<class T>() {
     const T specials[] = {std::numeric_limits<T>::quiet_NaN(), std::numeric_limits<T>::infinity(),
                           -std::numeric_limits<T>::infinity()};
-    for (const std::int64_t k : {1, 3, 4, 5, 12}) {
+    for (const FilterSize k : std::initializer_list<FilterSize>{1, 3, 4, 5, 12, {1, 7}, {8, 2}}) {
       for (const std::int64_t stride : {1, 2, 5, 7, 9}) {
-        const Shape s{.images = 1, .height = 23, .width = 150, .filter_size = k, .stride = stride};
+        Shape s{.images = 1, .height = 23, .width = 150, .filter_size = k, .stride = stride};
         KernelChecker<T> checker(GetParam(), s);
-        for (int repeat = 0; repeat < 20; ++repeat) {
+        for (int repeat = 0; repeat < 21; ++repeat) {
+          s.mode = static_cast<Mode>(repeat % 3);
           std::vector<T> image = random_values<T>(random, s.pixels(), -1, 1);
           for (const T special : specials) image[random() % image.size()] = special;
           std::vector<T> filter = random_values<T>(random, s.taps(), T(0.5), 1);

@@ -10,23 +10,27 @@
 
 namespace convscale::testing {
 
-/// The definition of the full convolution, as plainly as it can be written, in float64.
+/// The definition of the convolution, as plainly as it can be written, in float64.
 struct Naive {
-  std::vector<double> sum;        ///< (full_height, full_width): of tap * pixel
+  std::vector<double> sum;        ///< (dense_height, dense_width): of tap * pixel
   std::vector<double> magnitude;  ///< of |tap| * |pixel|
 };
 
 template <class T>
 Naive naive_convolution(const Shape& s, const T* image, const T* filter) {
-  const std::int64_t k = s.filter_size;
+  const auto [height, width] = s.filter_size;
+  // Of the full convolution a mode keeps the middle: as many rows and columns go above and left as
+  // below and right, or one less.
+  const std::int64_t top = (s.height + height - 1 - s.dense_height()) / 2;
+  const std::int64_t left = (s.width + width - 1 - s.dense_width()) / 2;
   Naive out;
-  for (std::int64_t y = 0; y < s.full_height(); ++y) {
-    for (std::int64_t x = 0; x < s.full_width(); ++x) {
+  for (std::int64_t y = top; y < top + s.dense_height(); ++y) {
+    for (std::int64_t x = left; x < left + s.dense_width(); ++x) {
       double sum = 0, magnitude = 0;
-      for (std::int64_t a = 0; a < k; ++a) {
-        for (std::int64_t b = 0; b < k; ++b) {
+      for (std::int64_t a = 0; a < height; ++a) {
+        for (std::int64_t b = 0; b < width; ++b) {
           if (y - a < 0 || y - a >= s.height || x - b < 0 || x - b >= s.width) continue;
-          const double product = static_cast<double>(filter[a * k + b]) *
+          const double product = static_cast<double>(filter[a * width + b]) *
                                  static_cast<double>(image[(y - a) * s.width + (x - b)]);
           sum += product;
           magnitude += std::abs(product);

@@ -109,8 +109,8 @@ TEST(Stop, PiecesAreWholeGroupsOfRows) {
         const Shape& s = config.shape;
         EXPECT_EQ(rows_of_iteration(config, std::int64_t{1} << 40),
                   2 * (method == Method::kStrided ? s.out_height()
-                       : stride == 1              ? s.full_height()
-                                     : std::min(s.out_height() * stride, s.full_height())));
+                       : stride == 1              ? s.dense_height()
+                                     : std::min(s.out_height() * stride, s.dense_height())));
         EXPECT_LE(odd_calls, 2) << "of an image one: " << stride << " " << width;
       }
     }

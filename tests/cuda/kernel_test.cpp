@@ -7,6 +7,7 @@
 #include "cpu/naive.hpp"
 #include "cuda/device_test.hpp"
 #include "cuda/kernel_table.hpp"
+#include "support.hpp"
 
 #include <gmock/gmock.h>
 
@@ -57,11 +58,8 @@ const std::vector<Shape> kShapes = {
 };
 
 std::string text_of(const Kernel& kernel, const Request& r) {
-  const Shape& s = r.shape;
   return std::string(kernel.name) + " " + std::string(name_of(r.method)) + " " +
-         std::string(name_of(r.dtype)) + ", " + std::to_string(s.images) + " images of " +
-         std::to_string(s.height) + "x" + std::to_string(s.width) + ", K " +
-         std::to_string(s.filter_size) + ", S " + std::to_string(s.stride);
+         std::string(name_of(r.dtype)) + ", " + testing::text_of(r.shape);
 }
 
 /// One launch, in memory of its own.
@@ -97,9 +95,9 @@ void expect_convolved(const Request& request, const HostWorkload<T>& data,
   for (std::int64_t i = 0; i < s.images; ++i) {
     const Naive expected = naive_convolution(s, data.images.data() + i * s.pixels(),
                                              data.filters.data() + i * s.taps());
-    for (std::int64_t y = 0; y < s.full_height(); y += stride) {
-      for (std::int64_t x = 0; x < s.full_width(); x += stride, ++index) {
-        const auto at = static_cast<std::size_t>(y * s.full_width() + x);
+    for (std::int64_t y = 0; y < s.dense_height(); y += stride) {
+      for (std::int64_t x = 0; x < s.dense_width(); x += stride, ++index) {
+        const auto at = static_cast<std::size_t>(y * s.dense_width() + x);
         ASSERT_NE(bits_of(got[index]), kPoisonBits<T>)
             << "unwritten: " << i << ", " << y << ", " << x;
         ASSERT_TRUE(is_close(got[index], expected.sum[at], expected.magnitude[at], s.taps()))
@@ -237,6 +235,16 @@ TEST_F(KernelTable, AutoTakesTheFastOnesForTheBenchmark) {
     const Kernel& kernel = find_kernel("cuda", kernels(), "auto", request);
     request.method = other;
     EXPECT_NE(why_not(kernel, request), "") << kernel.name;
+  }
+}
+
+TEST_F(KernelTable, NoneDoesYetWhatTheCpuDoes) {
+  Request oblong{{{1, 10, 10, {3, 4}, 5}, Method::kFull, Dtype::kFloat64}, limits_of(0)};
+  Request cropped{{{1, 10, 10, 4, 5, Mode::kSame}, Method::kFull, Dtype::kFloat64}, limits_of(0)};
+  for (const Kernel& kernel : kernels()) {
+    if (kernel.missing && !kernel.missing().empty()) continue;
+    EXPECT_EQ(why_not(kernel, oblong), "it does square filters only") << kernel.name;
+    EXPECT_EQ(why_not(kernel, cropped), "it does mode full only") << kernel.name;
   }
 }
 

@@ -2,6 +2,7 @@
 #include "cuda/transfer.hpp"
 
 #include "cuda/device_test.hpp"
+#include "support.hpp"
 
 #include <cmath>
 #include <limits>
@@ -14,14 +15,12 @@ class TransferTest : public DeviceTest {};
 
 /// Uploads images into memory full of a mark, and looks at which rows came.
 void expect_needed_rows_only(const Shape& s) {
-  SCOPED_TRACE(std::to_string(s.images) + " images of " + std::to_string(s.height) + "x" +
-               std::to_string(s.width) + ", K " + std::to_string(s.filter_size) + ", S " +
-               std::to_string(s.stride));
+  SCOPED_TRACE(testing::text_of(s));
   constexpr float kMark = -5;
   const HostWorkload<float> data(s);
   const DeviceBuffer d_images = on_device(std::vector<float>(data.images.size(), kMark));
   const bool all_rows = all_rows_travel(s, Method::kStrided, Dtype::kFloat32);
-  EXPECT_EQ(all_rows, s.filter_size >= s.stride);
+  EXPECT_EQ(all_rows, s.filter_size.height >= s.stride);
   const Stream stream;
   upload_images(s, Dtype::kFloat32, all_rows, s.images, d_images.data(),
                 reinterpret_cast<const std::byte*>(data.images.data()), stream.get());
@@ -30,7 +29,7 @@ void expect_needed_rows_only(const Shape& s) {
       on_host<float>(d_images.data(), static_cast<std::int64_t>(data.images.size()));
   std::int64_t bytes = 0;
   for (std::int64_t i = 0; i < s.images * s.height; ++i) {
-    const bool needed = all_rows || is_needed(i % s.height, s.filter_size, s.stride);
+    const bool needed = all_rows || s.rows().needs(i % s.height);
     bytes += needed ? s.width * 4 : 0;
     for (std::int64_t x = 0; x < s.width; ++x) {
       const auto at = static_cast<std::size_t>(i * s.width + x);

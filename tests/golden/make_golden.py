@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes the golden files: images and filters, and what SciPy says their convolutions are.
 
-For each case NAME it writes NAME.images.npy (N, H, W), NAME.filters.npy (N, K, K) and
-NAME.results.npy (N, OH, OW) = convolve2d(image, filter)[::S, ::S], all in the case's dtype, and a
-line "NAME S" in cases.txt. tests/cpu/golden_test.cpp runs every kernel against them.
+For each case NAME it writes NAME.images.npy (N, H, W), NAME.filters.npy (N, Kh, Kw) and
+NAME.results.npy (N, OH, OW) = convolve2d(image, filter, MODE)[::S, ::S], all in the case's dtype,
+and a line "NAME S MODE" in cases.txt. tests/cpu/golden_test.cpp runs every kernel against them.
 
 The files in the repository were made with Python 3.11.2, NumPy 1.24.2 and SciPy 1.10.1 (Debian 12).
 """
@@ -33,32 +33,48 @@ class Case(NamedTuple):
     images: int
     height: int
     width: int
-    filter_size: int
+    filter_height: int
+    filter_width: int
     stride: int
+    mode: str = "full"
     data: str = "random"  # or "special": NaN and infinities; or "integers"
 
 
 CASES = (
-    Case("original_float64", np.float64, 3, 41, 58, 4, 5),
-    Case("original_float32", np.float32, 3, 41, 58, 4, 5),
-    Case("wide_k4_s1", np.float64, 2, 9, 203, 4, 1),
-    Case("tall_k4_s1_float32", np.float32, 2, 131, 11, 4, 1),
-    Case("k1_s1", np.float64, 2, 13, 9, 1, 1),
-    Case("k1_s6_float32", np.float32, 2, 20, 47, 1, 6),
-    Case("k2_s3_float32", np.float32, 2, 19, 31, 2, 3),
-    Case("k3_s2", np.float64, 2, 30, 37, 3, 2),
-    Case("k5_s6", np.float64, 2, 26, 45, 5, 6),
-    Case("k7_s9_float32", np.float32, 2, 37, 64, 7, 9),
-    Case("k31_s2", np.float64, 1, 50, 41, 31, 2),
-    Case("filter_larger", np.float64, 2, 3, 5, 7, 1),
-    Case("filter_much_larger_float32", np.float32, 2, 6, 2, 31, 5),
-    Case("one_row", np.float64, 2, 1, 97, 4, 5),
-    Case("one_column_float32", np.float32, 2, 97, 1, 4, 3),
-    Case("one_pixel", np.float64, 2, 1, 1, 3, 1),
-    Case("special", np.float64, 2, 33, 70, 4, 5, "special"),
-    Case("special_k3_s1_float32", np.float32, 2, 21, 40, 3, 1, "special"),
-    Case("integers", np.float64, 2, 28, 51, 5, 3, "integers"),
-    Case("integers_k31_float32", np.float32, 1, 45, 38, 31, 2, "integers"),
+    Case("original_float64", np.float64, 3, 41, 58, 4, 4, 5),
+    Case("original_float32", np.float32, 3, 41, 58, 4, 4, 5),
+    Case("wide_k4_s1", np.float64, 2, 9, 203, 4, 4, 1),
+    Case("tall_k4_s1_float32", np.float32, 2, 131, 11, 4, 4, 1),
+    Case("k1_s1", np.float64, 2, 13, 9, 1, 1, 1),
+    Case("k1_s6_float32", np.float32, 2, 20, 47, 1, 1, 6),
+    Case("k2_s3_float32", np.float32, 2, 19, 31, 2, 2, 3),
+    Case("k3_s2", np.float64, 2, 30, 37, 3, 3, 2),
+    Case("k5_s6", np.float64, 2, 26, 45, 5, 5, 6),
+    Case("k7_s9_float32", np.float32, 2, 37, 64, 7, 7, 9),
+    Case("k31_s2", np.float64, 1, 50, 41, 31, 31, 2),
+    Case("filter_larger", np.float64, 2, 3, 5, 7, 7, 1),
+    Case("filter_much_larger_float32", np.float32, 2, 6, 2, 31, 31, 5),
+    Case("one_row", np.float64, 2, 1, 97, 4, 4, 5),
+    Case("one_column_float32", np.float32, 2, 97, 1, 4, 4, 3),
+    Case("one_pixel", np.float64, 2, 1, 1, 3, 3, 1),
+    Case("special", np.float64, 2, 33, 70, 4, 4, 5, "full", "special"),
+    Case("special_k3_s1_float32", np.float32, 2, 21, 40, 3, 3, 1, "full", "special"),
+    Case("integers", np.float64, 2, 28, 51, 5, 5, 3, "full", "integers"),
+    Case("integers_k31_float32", np.float32, 1, 45, 38, 31, 31, 2, "full", "integers"),
+    Case("row_k15_s1", np.float64, 2, 14, 83, 1, 15, 1),
+    Case("column_k15_s2_float32", np.float32, 2, 47, 40, 15, 1, 2),
+    Case("oblong_3x7_s1_float32", np.float32, 2, 22, 53, 3, 7, 1),
+    Case("oblong_7x3_s3", np.float64, 2, 31, 66, 7, 3, 3),
+    Case("oblong_2x31_s4", np.float64, 1, 23, 90, 2, 31, 4),
+    Case("same_k4_s1", np.float64, 2, 21, 61, 4, 4, 1, "same"),
+    Case("same_k3_s2_float32", np.float32, 2, 25, 58, 3, 3, 2, "same"),
+    Case("same_4x9_s3", np.float64, 2, 29, 75, 4, 9, 3, "same"),
+    Case("same_k7_s5_float32", np.float32, 2, 36, 91, 7, 7, 5, "same"),
+    Case("valid_k5_s1_float32", np.float32, 2, 26, 67, 5, 5, 1, "valid"),
+    Case("valid_k4_s5", np.float64, 2, 43, 88, 4, 4, 5, "valid"),
+    Case("valid_11x2_s2", np.float64, 2, 39, 59, 11, 2, 2, "valid"),
+    Case("special_same", np.float64, 2, 33, 70, 5, 5, 2, "same", "special"),
+    Case("integers_valid_9x4", np.float64, 2, 28, 51, 9, 4, 2, "valid", "integers"),
 )
 
 
@@ -71,7 +87,7 @@ def make_inputs(case: Case) -> tuple[np.ndarray, np.ndarray]:
     seed = int.from_bytes(case.name.encode(), "little") % 2**32
     random = np.random.RandomState(seed)
     image_shape = (case.images, case.height, case.width)
-    filter_shape = (case.images, case.filter_size, case.filter_size)
+    filter_shape = (case.images, case.filter_height, case.filter_width)
     if case.data == "integers":
         images = random.randint(0, 256, image_shape, dtype=np.int64)
         filters = random.randint(-8, 9, filter_shape, dtype=np.int64)
@@ -100,16 +116,17 @@ def make_inputs(case: Case) -> tuple[np.ndarray, np.ndarray]:
 def convolve(case: Case, images: np.ndarray, filters: np.ndarray) -> np.ndarray:
     """The definition of correct: (N, OH, OW), in the dtype of the inputs."""
     with np.errstate(invalid="ignore"):
-        full = [convolve2d(image, taps) for image, taps in zip(images, filters)]
-    return np.array(full)[:, :: case.stride, :: case.stride].copy()
+        dense = [convolve2d(image, taps, case.mode) for image, taps in zip(images, filters)]
+    return np.array(dense)[:, :: case.stride, :: case.stride].copy()
 
 
 def bound_of(case: Case, images: np.ndarray, filters: np.ndarray) -> np.ndarray:
-    """How far two right answers may be apart: K^2 (eps sum |tap| |pixel| + the least denormal)."""
+    """How far two right answers may be apart: taps x (eps sum |tap| |pixel| + the least denormal)."""
     info = np.finfo(case.dtype)
     wide = np.abs(np.nan_to_num(images.astype(np.float64), posinf=0, neginf=0))
     magnitude = convolve(case, wide, np.abs(filters.astype(np.float64)))
-    return case.filter_size**2 * (float(info.eps) * magnitude + float(info.smallest_subnormal))
+    taps = case.filter_height * case.filter_width
+    return taps * (float(info.eps) * magnitude + float(info.smallest_subnormal))
 
 
 def same_bits(a: np.ndarray, b: np.ndarray) -> bool:
@@ -127,6 +144,11 @@ def agree(got: np.ndarray, expected: np.ndarray, bound: np.ndarray) -> bool:
     return bool(np.all(np.where(finite, near, same_kind)))
 
 
+def line_of(case: Case) -> str:
+    """Of the index."""
+    return f"{case.name} {case.stride} {case.mode}"
+
+
 def write(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for case in CASES:
@@ -134,13 +156,13 @@ def write(folder: Path) -> None:
         results = convolve(case, images, filters)
         for part, array in zip(PARTS, (images, filters, results)):
             np.save(folder / f"{case.name}.{part}.npy", array)
-    (folder / INDEX).write_text("".join(f"{case.name} {case.stride}\n" for case in CASES))
+    (folder / INDEX).write_text("".join(line_of(case) + "\n" for case in CASES))
 
 
 def check(folder: Path) -> list[str]:
     """What is wrong with the files, a line each."""
     problems = []
-    expected_index = [f"{case.name} {case.stride}" for case in CASES]
+    expected_index = [line_of(case) for case in CASES]
     if (folder / INDEX).read_text().splitlines() != expected_index:
         problems.append(f"{INDEX} lists other cases than this script makes")
     known = {f"{case.name}.{part}.npy" for case in CASES for part in PARTS}

@@ -17,30 +17,31 @@ namespace {
 
 using Values = std::vector<double>;
 
-std::string text(const Shape& s) {
-  return std::to_string(s.height) + "x" + std::to_string(s.width) + ", K " +
-         std::to_string(s.filter_size) + ", S " + std::to_string(s.stride);
-}
+using testing::text_of;
 
-/// scipy.signal.convolve2d(image, filter)[::S, ::S] by its definition: each pixel spreads through
-/// the filter over the full result, which is then decimated.
+/// scipy.signal.convolve2d(image, filter, mode)[::S, ::S] by its definition: each pixel spreads
+/// through the filter over the full result, of which the mode keeps the middle; that is decimated.
 Values convolve(const Shape& s, const Values& image, const Values& filter) {
-  Values full(static_cast<std::size_t>(s.full_height() * s.full_width()));
+  const auto [filter_height, filter_width] = s.filter_size;
+  const std::int64_t height = s.height + filter_height - 1, width = s.width + filter_width - 1;
+  Values full(static_cast<std::size_t>(height * width));
   for (std::int64_t y = 0; y < s.height; ++y) {
     for (std::int64_t x = 0; x < s.width; ++x) {
-      for (std::int64_t a = 0; a < s.filter_size; ++a) {
-        for (std::int64_t b = 0; b < s.filter_size; ++b) {
-          full[static_cast<std::size_t>((y + a) * s.full_width() + x + b)] +=
+      for (std::int64_t a = 0; a < filter_height; ++a) {
+        for (std::int64_t b = 0; b < filter_width; ++b) {
+          full[static_cast<std::size_t>((y + a) * width + x + b)] +=
               image[static_cast<std::size_t>(y * s.width + x)] *
-              filter[static_cast<std::size_t>(a * s.filter_size + b)];
+              filter[static_cast<std::size_t>(a * filter_width + b)];
         }
       }
     }
   }
+  // As many rows and columns go above and left as below and right, or one less.
+  const std::int64_t top = (height - s.dense_height()) / 2, left = (width - s.dense_width()) / 2;
   Values kept;
-  for (std::int64_t y = 0; y < s.full_height(); y += s.stride) {
-    for (std::int64_t x = 0; x < s.full_width(); x += s.stride)
-      kept.push_back(full[static_cast<std::size_t>(y * s.full_width() + x)]);
+  for (std::int64_t y = top; y < top + s.dense_height(); y += s.stride) {
+    for (std::int64_t x = left; x < left + s.dense_width(); x += s.stride)
+      kept.push_back(full[static_cast<std::size_t>(y * width + x)]);
   }
   return kept;
 }
@@ -80,18 +81,21 @@ TEST(Reference, IsTheConvolutionOnRandomShapes) {
   };
   ReferenceBand band;
   for (int trial = 0; trial < 2000; ++trial) {
+    const std::int64_t largest = trial % 3 == 0 ? 16 : 5;
     // Filters larger than the image and strides larger than image and filter are among them.
     const Shape s{.images = 1,
                   .height = draw(1, 12),
                   .width = draw(1, 12),
-                  .filter_size = draw(1, trial % 3 == 0 ? 16 : 5),
-                  .stride = draw(1, trial % 5 == 0 ? 40 : 6)};
+                  .filter_size = {draw(1, largest), draw(1, largest)},
+                  .stride = draw(1, trial % 5 == 0 ? 40 : 6),
+                  .mode = static_cast<Mode>(trial % 7 % 3)};
+    if (s.outputs() == 0) continue;  // of an image that is smaller than the filter
     const Values image = integers(random, s.pixels()), filter = integers(random, s.taps());
     const Values expected = convolve(s, image, filter);
     const Values magnitude = convolve(s, absolute(image), absolute(filter));
     band.compute(s, image.data(), filter.data(), 0, s.out_height());
-    ASSERT_EQ(flat(band.expected), expected) << text(s);
-    ASSERT_EQ(flat(band.magnitude), magnitude) << text(s);
+    ASSERT_EQ(flat(band.expected), expected) << text_of(s);
+    ASSERT_EQ(flat(band.magnitude), magnitude) << text_of(s);
 
     const std::int64_t begin = draw(0, s.out_height() - 1), end = draw(begin + 1, s.out_height());
     const std::vector<float> narrow_image(image.begin(), image.end());
@@ -99,7 +103,7 @@ TEST(Reference, IsTheConvolutionOnRandomShapes) {
     band.compute(s, narrow_image.data(), narrow_filter.data(), begin, end);
     const Values rows(expected.begin() + begin * s.out_width(),
                       expected.begin() + end * s.out_width());
-    ASSERT_EQ(flat(band.expected), rows) << text(s) << ", rows " << begin << " to " << end;
+    ASSERT_EQ(flat(band.expected), rows) << text_of(s) << ", rows " << begin << " to " << end;
   }
 }
 

@@ -37,16 +37,18 @@ struct Case {
 
   void convolve() {
     const Shape& s = shape;
+    const Axis down = s.rows(), across = s.columns();
     for (std::int64_t n = 0; n < s.images; ++n) {
       for (std::int64_t i = 0; i < s.out_height(); ++i) {
         for (std::int64_t j = 0; j < s.out_width(); ++j) {
           T sum = 0;
-          for (std::int64_t a = s.filter_size - 1; a >= 0; --a) {
-            for (std::int64_t b = s.filter_size - 1; b >= 0; --b) {
-              const std::int64_t y = i * s.stride - a, x = j * s.stride - b;
+          for (std::int64_t a = down.filter - 1; a >= 0; --a) {
+            for (std::int64_t b = across.filter - 1; b >= 0; --b) {
+              const std::int64_t y = down.origin + i * s.stride - a;
+              const std::int64_t x = across.origin + j * s.stride - b;
               if (y < 0 || y >= s.height || x < 0 || x >= s.width) continue;
               sum += images[static_cast<std::size_t>(n * s.pixels() + y * s.width + x)] *
-                     filters[static_cast<std::size_t>(n * s.taps() + a * s.filter_size + b)];
+                     filters[static_cast<std::size_t>(n * s.taps() + a * across.filter + b)];
             }
           }
           at(n, i, j) = sum;

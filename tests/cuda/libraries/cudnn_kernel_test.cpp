@@ -64,7 +64,7 @@ void check_launches(const Request& request, const std::vector<std::int64_t>& cou
         }
         const std::int64_t row = i / s.out_width() * s.stride,
                            column = i % s.out_width() * s.stride;
-        const auto at = static_cast<std::size_t>(row * s.full_width() + column);
+        const auto at = static_cast<std::size_t>(row * s.dense_width() + column);
         ASSERT_TRUE(convscale::testing::is_close(got, naive.sum[at], naive.magnitude[at], s.taps()))
             << "image " << image << ", output " << i << ": " << got << ", not " << naive.sum[at];
       }
@@ -84,7 +84,7 @@ TEST_F(CudnnKernelTest, ComputesTheConvolutionInOneCall) {
     for (const Method method : {Method::kFull, Method::kStrided}) {
       for (const Dtype dtype : {Dtype::kFloat64, Dtype::kFloat32}) {
         SCOPED_TRACE(fmt::format("{}x{}, K {}, S {}, {}, {}", shape.height, shape.width,
-                                 shape.filter_size, shape.stride, name_of(method), name_of(dtype)));
+                                 shape.filter_size.height, shape.stride, name_of(method), name_of(dtype)));
         const std::int64_t before = executions();
         check(request_of(shape, method, dtype), {shape.images});
         EXPECT_EQ(executions(), before + 1);

@@ -78,7 +78,7 @@ TEST_F(CudnnRealTest, HasAnEngineThatSumsDirectly) {
     for (const std::int64_t stride : {shape.stride, std::int64_t{1}}) {
       for (const Dtype dtype : {Dtype::kFloat64, Dtype::kFloat32}) {
         SCOPED_TRACE(fmt::format("{} of {}x{}, K {}, S {}, {}", shape.images, shape.height,
-                                 shape.width, shape.filter_size, stride, name_of(dtype)));
+                                 shape.width, shape.filter_size.height, stride, name_of(dtype)));
         Shape each = shape;
         each.stride = stride;
         EXPECT_NO_THROW(EXPECT_LE(plan(each, dtype).workspace_bytes(), kWorkspaceLimit));
