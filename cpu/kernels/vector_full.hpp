@@ -213,8 +213,13 @@ class FullRows {
       } else {
         const std::int64_t columns = image_.filter_size.width;
         Prefetches<V> prefetches{ahead, rate_};
-        for (int n = 0; n < n_slices_; ++n, prefetches.begin += columns)
-          sums.template add<kPrefetch>(slices_[n], x, kOffsets, columns, prefetches);
+        if (V::kShifts && image_.filter_size.height == 1) {
+          if constexpr (V::kShifts)
+            sums.template add_row<kPrefetch>(slices_[0], x, columns, prefetches);
+        } else {
+          for (int n = 0; n < n_slices_; ++n, prefetches.begin += columns)
+            sums.template add<kPrefetch>(slices_[n], x, kOffsets, columns, prefetches);
+        }
       }
       sums.store(out + v * V::kLanes, pitch, count, width_ - v * V::kLanes);
     }

@@ -399,7 +399,7 @@ TEST_P(KernelTest, FilterIsFlippedAndIntegersAreExact) {
 /// Which way a kernel took inside goes into the record.
 TEST_P(KernelTest, SaysWhichWayItTakes) {
   const std::string name = GetParam().name;
-  const auto path = [&](Method method, std::int64_t k, std::int64_t stride) {
+  const auto path = [&](Method method, FilterSize k, std::int64_t stride) {
     return GetParam().plan(Request({1, 9, 9, k, stride}, method, Dtype::kFloat64))->path();
   };
   if (!why_not(GetParam(), Request({1, 9, 9, 4, 5}, Method::kStrided, Dtype::kFloat64)).empty())
@@ -420,6 +420,12 @@ TEST_P(KernelTest, SaysWhichWayItTakes) {
   EXPECT_EQ(path(Method::kStrided, 18, 6), name == "avx512" ? "windows" : "polyphase");
   EXPECT_EQ(path(Method::kStrided, 31, 30), "polyphase");
   EXPECT_EQ(path(Method::kStrided, 8, 8), "gather");
+  EXPECT_EQ(path(Method::kFull, {3, 4}, 5), "blocks");
+  EXPECT_EQ(path(Method::kStrided, {1, 15}, 5), "windows");
+  EXPECT_EQ(path(Method::kStrided, {1, 16}, 5), "polyphase");
+  EXPECT_EQ(path(Method::kStrided, {16, 1}, 5), "polyphase");
+  EXPECT_EQ(path(Method::kStrided, {9, 2}, 8), "polyphase");
+  EXPECT_EQ(path(Method::kStrided, {1, 8}, 8), "gather");
 }
 
 TEST(KernelTable, NamesAreUniqueAndOneRunsEverywhere) {
