@@ -34,7 +34,8 @@ struct Image {
   const T* taps;  ///< (filter_size.height, filter_size.width), not flipped
   FilterSize filter_size;
   std::int64_t stride;
-  std::int64_t dense_width;        ///< outputs of a row, with a stride of 1
+  std::int64_t dense_height;  ///< rows of outputs, with a stride of 1
+  std::int64_t dense_width;
   std::byte* workspace = nullptr;  ///< what workspace_bytes() asks for, at a multiple of 64 bytes
 
   constexpr std::int64_t out_width() const { return (dense_width + stride - 1) / stride; }

@@ -64,6 +64,7 @@ class RowPlan final : public Plan {
             .taps = reinterpret_cast<const T*>(piece.taps),
             .filter_size = shape_.filter_size,
             .stride = shape_.stride,
+            .dense_height = rows.dense,
             .dense_width = columns.dense,
             .workspace = piece.scratch};
   }

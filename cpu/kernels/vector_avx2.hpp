@@ -48,6 +48,11 @@ struct Avx2Float64 : Avx2Tuning {
     return _mm256_andnot_si256(_mm256_cmpgt_epi64(_mm256_set1_epi64x(begin), index),
                                _mm256_cmpgt_epi64(_mm256_set1_epi64x(end), index));
   }
+  /// Lanes whose bits are set come from `b`.
+  template <unsigned kFrom>
+  static Register blend(Register a, Register b) {
+    return _mm256_blend_pd(a, b, kFrom);
+  }
   static double sum(Register v) {
     alignas(32) double x[kLanes];
     _mm256_store_pd(x, v);
@@ -85,6 +90,10 @@ struct Avx2Float32 : Avx2Tuning {
     const __m256i index = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
     return _mm256_andnot_si256(_mm256_cmpgt_epi32(_mm256_set1_epi32(clamp(begin)), index),
                                _mm256_cmpgt_epi32(_mm256_set1_epi32(clamp(end)), index));
+  }
+  template <unsigned kFrom>
+  static Register blend(Register a, Register b) {
+    return _mm256_blend_ps(a, b, kFrom);
   }
   static double sum(Register v) {
     alignas(32) float x[kLanes];

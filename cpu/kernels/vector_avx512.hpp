@@ -53,6 +53,11 @@ struct Avx512Float64 : Avx512Tuning {
     return _mm512_castsi512_pd(
         _mm512_alignr_epi64(_mm512_castpd_si512(high), _mm512_castpd_si512(low), kLanes - kCount));
   }
+  /// Lanes whose bits are set come from `b`.
+  template <unsigned kFrom>
+  static Register blend(Register a, Register b) {
+    return _mm512_mask_mov_pd(a, kFrom, b);
+  }
   static double sum(Register v) { return _mm512_reduce_add_pd(v); }
   /// Lane l is lane Order::of(l) of (a, b), 0 .. 2 kLanes - 1.
   template <class Order>
@@ -91,6 +96,10 @@ struct Avx512Float32 : Avx512Tuning {
   static Register shift_in(Register low, Register high) {
     return _mm512_castsi512_ps(
         _mm512_alignr_epi32(_mm512_castps_si512(high), _mm512_castps_si512(low), kLanes - kCount));
+  }
+  template <unsigned kFrom>
+  static Register blend(Register a, Register b) {
+    return _mm512_mask_mov_ps(a, kFrom, b);
   }
   static double sum(Register v) { return static_cast<double>(_mm512_reduce_add_ps(v)); }
   template <class Order>

@@ -169,17 +169,19 @@ class Polyphase {
     constexpr std::int64_t kGroup = kS * kLanes;
     const std::int64_t width = image_.width, pitch = phase_pitch_, phases = phases_;
     const Range columns = image_.columns;
-    const std::int64_t begin = v * kGroup - (kS - 1), end = v_end * kGroup - (kS - 1);
-    const T* pixels = image_.pixels + first_ * width;
-    T* row = buffer_ + (first_ - top_) * row_pitch_ + (v - v_run_) * kLanes;
-    const auto rows = [&](auto load) __attribute__((always_inline)) {
+    const auto rows = [&](std::int64_t v_begin, std::int64_t v_last, auto load)
+        __attribute__((always_inline)) {
+      const std::int64_t begin = v_begin * kGroup - (kS - 1), end = v_last * kGroup - (kS - 1);
+      if (begin == end) return;
+      const T* pixels = image_.pixels + first_ * width;
+      T* row = buffer_ + (first_ - top_) * row_pitch_ + (v_begin - v_run_) * kLanes;
       for (std::int64_t y = first_; y < last_; ++y, pixels += width, row += row_pitch_) {
         if (!meets_taps(y)) continue;
         T* target = row;
         for (std::int64_t x = begin; x < end; x += kGroup, target += kLanes) {
           Register in[kS];
 #pragma GCC unroll 8
-          for (int n = 0; n < kS; ++n) in[n] = load(x + n * kLanes);
+          for (int n = 0; n < kS; ++n) in[n] = load(pixels, x + n * kLanes);
           for_each_phase<V, kS>(
               in, phases, [&](int r, Register phase) __attribute__((always_inline)) {
                 V::store(target + r * pitch, phase);
@@ -187,13 +189,18 @@ class Polyphase {
         }
       }
     };
-    if (begin >= columns.begin && end <= columns.end) {
-      rows([&](std::int64_t x) __attribute__((always_inline)) { return V::load(pixels + x); });
-    } else {
-      rows([&](std::int64_t x) __attribute__((always_inline)) {
-        return V::load(pixels + x, V::lanes(columns.begin - x, columns.end - x));
-      });
-    }
+    const auto whole = [](const T* pixels, std::int64_t x) __attribute__((always_inline)) {
+      return V::load(pixels + x);
+    };
+    const auto part = [&](const T* pixels, std::int64_t x) __attribute__((always_inline)) {
+      return V::load(pixels + x, V::lanes(columns.begin - x, columns.end - x));
+    };
+    std::int64_t left = v, right = v_end;  // of what lies inside the image
+    while (left < v_end && left * kGroup - (kS - 1) < columns.begin) ++left;
+    while (right > left && right * kGroup - (kS - 1) > columns.end) --right;
+    rows(v, left, part);
+    rows(left, right, whole);
+    rows(right, v_end, part);
   }
 
   void sort_any(std::int64_t v, std::int64_t v_end) const {
