@@ -8,8 +8,8 @@ namespace convscale {
 namespace {
 
 /// The odd part of S: of so many neighbouring vectors, a phase has at most one column in each lane.
-/// Blends collect those, one permutation brings them into order; from vector to vector by
-/// permutations alone, S = 5 would take four of them, and each costs as much as several blends.
+/// Blends collect those, and one permutation brings them into order; with S = 5 it took four
+/// without blends.
 constexpr int vectors_to_blend(int stride) {
   return stride % 2 == 0 ? vectors_to_blend(stride / 2) : stride;
 }

@@ -64,11 +64,14 @@ def test_the_tables_are_those_of_the_plot(tmp_path: Path) -> None:
 
 
 def test_who_where_and_when(tmp_path: Path) -> None:
-    found = figures(tmp_path, cells(), host={"name": "n1", "cpu": "made_up *CPU*", "cores": 2})
+    made = cells()
+    made[3]["bound"]["read_bytes_per_s"] = 49.4e9
+    found = figures(tmp_path, made, host={"name": "n1", "cpu": "made_up *CPU*", "cores": 2})
     chart = chart_of(found, "x")
     assert chart.title == "How near avx512 comes to the bound, by filter size and stride"
     assert chart.caption == ("convscale 9.9.9 (git abc); made_up *CPU*, 2 cores, 4 workers; "
-                             "2030-01-02; 33 images of 1000x1000; medians of 5 iterations")
+                             "2030-01-02; 33 images of 1000x1000; medians of 5 iterations; "
+                             "read ceilings of 49 to 120 GB/s")
     text = markdown_of(found, "x.svg")
     assert "* made\\_up \\*CPU\\*, 2 cores, 4 workers\n" in text
     assert f"![{chart.title}](x.svg)" in text and "\n    convscale -w 2\n" in text

@@ -73,7 +73,18 @@ def facts_of(figures: Figures) -> list[str]:
         f"{plural(record.num_workers, 'worker')}",
         str(raw.get("started_at") or "")[:10] or "an unknown day",
         f"{plural(record.images, 'image')} of {record.size}",
-        "medians of " + " or ".join(map(str, sorted(iterations))) + " iterations"]))
+        "medians of " + " or ".join(map(str, sorted(iterations))) + " iterations",
+        *_ceilings(figures)]))
+
+
+def _ceilings(figures: Figures) -> list[str]:
+    """What memory gave the runs: where it varies, so do the fractions, whatever the kernel does."""
+    rates = [rate / 1e9 for record in figures.measured
+             if (rate := record.raw["bound"].get("read_bytes_per_s"))]
+    if not rates:
+        return []
+    least, most = f"{min(rates):.0f}", f"{max(rates):.0f}"
+    return [f"read ceilings of {least if least == most else f'{least} to {most}'} GB/s"]
 
 
 def limits_text(figures: Figures) -> str:
