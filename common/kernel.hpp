@@ -18,7 +18,7 @@ struct Request {
   explicit Request(const Config& c)
       : Request(c.shape, c.method, c.dtype, c.schedule != Schedule::kSplit) {}
 
-  Shape shape;  ///< `images`: the most that one run gets
+  Shape shape;  ///< with outputs; `images`: the most that one run gets
   Method method;
   Dtype dtype;
   bool whole_images;  ///< no run gets a part of an image

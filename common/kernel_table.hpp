@@ -15,7 +15,9 @@ namespace convscale {
 /// Why `kernel` cannot do `request` here; empty if it can.
 template <class Kernel, class RequestType>
 std::string why_not(const Kernel& kernel, const RequestType& request) {
-  const std::string reason = kernel.missing ? kernel.missing() : "";
+  std::string reason = kernel.missing ? kernel.missing() : "";
+  if (reason.empty() && request.shape.outputs() == 0)
+    reason = "mode valid keeps nothing of an image that is smaller than the filter";
   return reason.empty() && kernel.refuses ? kernel.refuses(request) : reason;
 }
 

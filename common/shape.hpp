@@ -127,9 +127,9 @@ constexpr std::int64_t lines_touched(const Shape& s, std::int64_t element_bytes,
 constexpr std::int64_t image_bytes_touched(const Shape& s, Method method,
                                            std::int64_t element_bytes, std::int64_t line_bytes) {
   const std::int64_t image_bytes = s.pixels() * element_bytes;
-  const bool has_gaps =
-      s.mode != Mode::kFull || std::min(s.filter_size.height, s.filter_size.width) < s.stride;
-  if (method == Method::kFull || !has_gaps) {
+  const bool needs_all =
+      s.mode == Mode::kFull && std::min(s.filter_size.height, s.filter_size.width) >= s.stride;
+  if (method == Method::kFull || needs_all) {
     return (s.images * image_bytes + line_bytes - 1) / line_bytes * line_bytes;
   }
   // After a few images one starts on a line again, and the pattern repeats.

@@ -27,8 +27,8 @@ template <class T>
 struct Image {
   const T* pixels;
   std::int64_t width;  ///< elements from a row of pixels to the next
-  /// Pixels that there are. Neither ends behind the outputs of the mode: what lies there meets no
-  /// window.
+  /// Of the pixels that there are, the whole image. Neither range ends behind the outputs of the
+  /// mode.
   Range rows;
   Range columns;
   const T* taps;  ///< (filter_size.height, filter_size.width), not flipped

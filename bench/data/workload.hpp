@@ -48,8 +48,8 @@ class Workload {
   /// Throws ResourceError where somebody has written to a file since it was opened.
   void require_unchanged() const;
 
-  /// Writes all images (images, height, width) and filters (images, filter_height, filter_width), in
-  /// parallel over bands of rows. Throws UsageError where a tap of a file is not finite, and
+  /// Writes all images (images, height, width) and filters (images, filter_height, filter_width),
+  /// in parallel over bands of rows. Throws UsageError where a tap of a file is not finite, and
   /// ResourceError where a file cannot be read or has changed.
   /// The first of them has the global index `first_image`. `keep_going` is called now and then with
   /// the share that is done; once it says no, the rest stays as it was.

@@ -203,7 +203,7 @@ static void to_json(Json& json, const BreakEven& entry) {
           {"height", c.shape.height},
           {"width", c.shape.width},
           {"images", c.shape.images},
-          {"filter_size", c.shape.filter_size.height},
+          {"filter_size", c.shape.filter_size.height},  // the command line makes square ones
           {"stride", c.shape.stride},
           {entry.cpu.config.backend, entry.cpu},
           {entry.gpu.config.backend, entry.gpu},

@@ -77,7 +77,9 @@ std::vector<Column> setting_columns() {
       {"size", [](const Record& r) { return by(r.config.shape.height, r.config.shape.width); },
        true, Shown::kSetting},
       {"filter",
-       [](const Record& r) { return by(r.config.shape.filter_size.height, r.config.shape.filter_size.width); },
+       [](const Record& r) {
+         return by(r.config.shape.filter_size.height, r.config.shape.filter_size.width);
+       },
        true, Shown::kOption, by(Shape().filter_size.height, Shape().filter_size.width)},
       column_of("--stride", Shown::kOption),
       column_of("--mem", Shown::kSetting),

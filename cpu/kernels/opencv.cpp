@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // opencv: cv::filter2D of OpenCV, what many a C++ program calls for this.
 //
-//     padded = band of the image, the Kh - 1 rows above it, Kw - 1 columns of zeros behind it
+//     padded = band of the image, the Kh - 1 rows above it, Kw - 1 columns of zeros behind it (mode
+//              full; of the others what the outputs need)
 //     for y, x:  out[y][x] = sum over a, b of flipped[a][b] * padded[y + a][x + b - (Kw - 1)]
 //
 // filter2D correlates, so the filter is turned around; its anchor is the filter's last tap, so that
 // a window ends at its output. It makes as many outputs as it gets pixels: the rows and columns of
-// the full convolution that lie beyond the image are those of zeros. 2 K^2 FLOPs an output; each
-// pixel is read from memory once.
+// the full convolution that lie beyond the image are those of zeros. 2 Kh Kw FLOPs an output;
+// each pixel is read from memory once.
 //
 // Of a whole matrix, filter2D takes a DFT once the filter has 50 taps (float32 with SSE3: 130), as
 // modules/imgproc/src/filter.dispatch.cpp says. Measured with 4.6 and one image of 1000^2: a NaN
 // then spreads to 60,000 outputs, and the error of small outputs at the border is up to 30 times
 // the verification's bound (float64, K 11). Of a band inside a larger matrix it always sums
-// directly, which is what this kernel gives it. With float64 and K 31 the DFT would be some ten
+// directly, which is what this kernel gives it (of a filter of one row the band is the matrix, but
+// such a filter has at most 31 taps). With float64 and K 31 the DFT would be some ten
 // times as fast.
 //
 // Measured with 33 x 1000^2, S 5, two cores of an AMD EPYC with AVX-512, OpenCV 4.6, 2026-11-28:

@@ -6,11 +6,10 @@
 namespace convscale {
 namespace {  // compiled for the instruction set of each file that includes it, and shared with none
 
-/// Taps first..last - 1 of an axis with `taps` of them: those of the window of output `y` that meet
-/// pixels.
+/// Those of `taps` taps along an axis that meet `pixels` in the window of output `y`.
 inline Range taps_inside(std::int64_t y, Range pixels, std::int64_t taps) {
-  const std::int64_t last = y - pixels.begin + 1;
-  return {y >= pixels.end ? y - pixels.end + 1 : 0, last < taps ? last : taps};
+  const std::int64_t end = y - pixels.begin + 1;
+  return {y >= pixels.end ? y - pixels.end + 1 : 0, end < taps ? end : taps};
 }
 
 /// The output at (y, x), with a stride of 1.

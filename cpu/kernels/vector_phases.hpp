@@ -77,7 +77,8 @@ struct NextLane {
 };
 
 /// The sum of phases r = 0, 1, .. below `count`, which are the columns that are r to the left of
-/// the last of each kS.
+/// the last of each kS. Where one blend makes a phase, phases are summed as blended and brought
+/// into order at the end: the lanes of a phase are those of the next one, moved by one.
 template <class V, int kS, int kR = 0>
 __attribute__((always_inline)) inline typename V::Register sum_of_phases(
     const typename V::Register (&in)[kS], std::int64_t count,
@@ -87,7 +88,7 @@ __attribute__((always_inline)) inline typename V::Register sum_of_phases(
     if (kR < count) {
       constexpr int kPhase = kS - 1 - kR;
       typename V::Register next;
-      if constexpr (kInLanes) {  // the last phase's lanes are those of this one, moved by one
+      if constexpr (kInLanes) {
         next = blended<V, kS, kPhase, 0>(in, in[0]);
         if constexpr (kR > 0) so_far = V::template shuffle<NextLane<V::kLanes>>(so_far, so_far);
       } else {

@@ -30,9 +30,9 @@ struct ShiftInOrder {
 /// window add up. A column outside of a window meets a tap of 0, and no sum that is kept.
 ///
 /// kRows: rows of the filter whose loop is unrolled: all of a filter of at most S x S, whose taps
-/// are registers (kHeld); else S, those that no output row before has read, if it has as many. Rows
-/// that come from memory have loads of their own, whose sequences the processor can follow: a loop
-/// over them reached 14 GB/s in place of 18 without prefetches (K 7, S 5), and with them 26 in
+/// are registers (kHeld); else S, those that no output row before has read, or 1 if it has fewer.
+/// Rows that come from memory have loads of their own, whose sequences the processor can follow: a
+/// loop over them reached 14 GB/s in place of 18 without prefetches (K 7, S 5), and with them 26 in
 /// place of 26 (K 7), 18 in place of 21 (K 11), one core of an EPYC of Zen 5, float64, 2026-11-29.
 template <class V, int kS, int kQ, int kRows, bool kHeld = false>
 class Windows {
@@ -149,14 +149,18 @@ class Windows {
         }
 #pragma GCC unroll 8
         for (int a = 0; a < kRows; ++a) prefetch<V, kS>(pixels + x - a * width + ahead);
-        if constexpr (!kHeld) add_rows(sums, kRows, taps.end, pixels + x);
+        if constexpr (!kHeld) {
+          for (std::int64_t a = 1; kRows == 1 && a < taps.end; ++a)
+            prefetch<V, kS>(pixels + x - a * width + ahead);
+          add_rows(sums, kRows, taps.end, pixels + x);
+        }
         V::store(out + j, windows(sums, before));
       }
     }
     for (; j < out_width; x += kGroup, j += V::kLanes) {
 #pragma GCC unroll 8
       for (int n = 0; n < kGroup; n += kLine<V>) {
-        if (x + n >= width) break;
+        if (x + n >= image_.columns.end) break;
 #pragma GCC unroll 8
         for (int a = 0; a < kRows; ++a) prefetch<V, 1>(pixels + x + n - a * width + ahead);
       }

@@ -111,7 +111,9 @@ using Launcher = void (*)(const Strided<T>&, std::int64_t images, cudaStream_t);
 /// Null for pairs of K and S that are not compiled.
 template <class T>
 Launcher<T> launcher_of(const Shape& shape) {
-  const auto is = [&](int k, int s) { return shape.filter_size == FilterSize(k) && shape.stride == s; };
+  const auto is = [&](int k, int s) {
+    return shape.filter_size == FilterSize(k) && shape.stride == s;
+  };
   if (is(4, 5)) return &launch_vector<T, 4, 5>;
   if (is(4, 4)) return &launch_vector<T, 4, 4>;
   if (is(3, 1)) return &launch_vector<T, 3, 1>;

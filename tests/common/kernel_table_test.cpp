@@ -53,6 +53,13 @@ TEST(FindKernel, ErrorsSayWhyAndWhatCan) {
             "plain");
 }
 
+TEST(FindKernel, NoneMakesNoOutputs) {
+  const Request nothing({1, 10, 3, 4, 5, Mode::kValid}, Method::kStrided, Dtype::kFloat64);
+  EXPECT_EQ(found("plain", nothing),
+            "3 --kernel plain: mode valid keeps nothing of an image that is smaller than the "
+            "filter; these can: auto");
+}
+
 TEST(RequestOfAConfig, SaysWhatTheScheduleGives) {
   Config config;
   config.shape = {.images = 3, .height = 9, .width = 8, .filter_size = 7, .stride = 2};

@@ -186,7 +186,7 @@ TEST_P(KernelTest, AllSmallFiltersInEachMode) {
       for (std::int64_t width = 1; width <= kSize; ++width) {
         // A row of images has 1 to 48 pixels more than it takes for an output of `valid`.
         Shape s{.images = 1,
-                .height = height + 14,
+                .height = std::uniform_int_distribution<std::int64_t>(height, height + 14)(random),
                 .width = width + std::uniform_int_distribution<std::int64_t>(0, 47)(random),
                 .filter_size = {height, width},
                 .stride = 1};
@@ -264,6 +264,10 @@ TEST_P(KernelTest, EveryWidthOfEachWay) {
                            {Method::kStrided, {1, 15}, 2},
                            {Method::kStrided, {3, 11}, 9},
                            {Method::kStrided, {2, 8}, 9},
+                           {Method::kStrided, {4, 5}, 5},
+                           {Method::kStrided, {31, 1}, 3},
+                           {Method::kStrided, {3, 11}, 9, Mode::kSame},
+                           {Method::kStrided, {2, 31}, 30, Mode::kValid},
                            {Method::kFull, 4, 1, Mode::kSame},
                            {Method::kFull, 9, 1, Mode::kSame},
                            {Method::kStrided, 4, 5, Mode::kSame},
@@ -331,15 +335,18 @@ TEST_P(KernelTest, SampleOfLargerShapes) {
     return std::uniform_int_distribution<std::int64_t>(low, high)(random);
   };
   for_each_dtype([&]<class T>() {
-    constexpr int kSamples = 24;
+    constexpr int kSamples = 48;
     for (int sample = 0; sample < kSamples; ++sample) {
-      // Every third has the default filter and stride, every fourth is wide.
-      const bool special = sample % 3 == 0;
-      const Shape s{.images = 1,
-                    .height = between(1, 70),
-                    .width = sample % 4 == 0 ? between(100, 700) : between(1, 120),
-                    .filter_size = special ? 4 : between(1, 31),
-                    .stride = special ? 5 : between(1, 40)};
+      // Every fifth has the default filter and stride, every fourth is wide.
+      const bool special = sample % 5 == 0;
+      const Shape s{
+          .images = 1,
+          .height = between(1, 70),
+          .width = sample % 4 == 0 ? between(100, 700) : between(1, 120),
+          .filter_size = special ? FilterSize(4) : FilterSize(between(1, 31), between(1, 31)),
+          .stride = special ? 5 : between(1, 40),
+          .mode = static_cast<Mode>(sample % 3)};
+      if (s.outputs() == 0) continue;  // of an image that is smaller than the filter
       KernelChecker<T> checker(GetParam(), s);
       checker.set_data(random_values<T>(random, s.pixels(), -1, 1),
                        random_values<T>(random, s.taps(), -1, 1), s);

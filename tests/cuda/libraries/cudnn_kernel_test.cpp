@@ -84,7 +84,8 @@ TEST_F(CudnnKernelTest, ComputesTheConvolutionInOneCall) {
     for (const Method method : {Method::kFull, Method::kStrided}) {
       for (const Dtype dtype : {Dtype::kFloat64, Dtype::kFloat32}) {
         SCOPED_TRACE(fmt::format("{}x{}, K {}, S {}, {}, {}", shape.height, shape.width,
-                                 shape.filter_size.height, shape.stride, name_of(method), name_of(dtype)));
+                                 shape.filter_size.height, shape.stride, name_of(method),
+                                 name_of(dtype)));
         const std::int64_t before = executions();
         check(request_of(shape, method, dtype), {shape.images});
         EXPECT_EQ(executions(), before + 1);
