@@ -121,7 +121,7 @@ def convolve(case: Case, images: np.ndarray, filters: np.ndarray) -> np.ndarray:
 
 
 def bound_of(case: Case, images: np.ndarray, filters: np.ndarray) -> np.ndarray:
-    """How far two right answers may be apart: taps x (eps sum |tap| |pixel| + the least denormal)."""
+    """How far two right answers may be apart: taps (eps sum |tap| |pixel| + the least denormal)."""
     info = np.finfo(case.dtype)
     wide = np.abs(np.nan_to_num(images.astype(np.float64), posinf=0, neginf=0))
     magnitude = convolve(case, wide, np.abs(filters.astype(np.float64)))
